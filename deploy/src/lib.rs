@@ -1,0 +1,1 @@
+//! A machine description in, a whole provisioned system out (nothing here yet).

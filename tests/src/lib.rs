@@ -1,0 +1,1 @@
+//! End-to-end tests, each against the real binaries and real peers.

@@ -1,0 +1,1 @@
+//! The odbox vault as data: policy, lock, signature, encryption, verification.

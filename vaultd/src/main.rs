@@ -1,0 +1,3 @@
+//! The vaultd program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Populates and encrypts an odbox vault: the operator's and auditor's command line.

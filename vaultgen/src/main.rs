@@ -1,0 +1,3 @@
+//! The vaultgen program.
+
+fn main() {}
