@@ -1,1 +1,72 @@
-//! The odbox vault as data: policy, lock, signature, encryption, verification.
+//! The odbox vault as data.
+//!
+//! A vault is a folder of [age](https://age-encryption.org/v1) files that is safe to keep in
+//! Git. This crate knows what is in it and whether it is sound; it never prints, prompts or
+//! reads the environment. The rooms, in the order in which a vault is read:
+//!
+//! | room | what it knows |
+//! | --- | --- |
+//! | [`folder`] | opening files beneath the vault's own descriptor, following no link |
+//! | [`signature`], [`signers`] | who signed the lock, and who may |
+//! | [`lock`] | `vault.lock`: the facts about every file, written by machine |
+//! | [`policy`] | `vault.toml`: who may decrypt and who may read, written by people |
+//! | [`verify`](mod@verify) | the one way to a [`Verified`] vault |
+//! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
+//!
+//! and in which it is written:
+//!
+//! | room | what it makes |
+//! | --- | --- |
+//! | [`password`], [`certificate`], [`ssh`] | the secrets themselves, with their public facts |
+//! | [`standard`] | the secrets that `vaultgen init` puts into every Odoo vault |
+//! | [`change`] | a new state on top of a verified one: encrypt, lock, sign |
+//! | [`transaction`] | moving that state into place, whole or not at all |
+#![forbid(unsafe_code)]
+
+pub mod certificate;
+pub mod change;
+pub mod cipher;
+pub mod digest;
+pub mod folder;
+pub mod identity;
+pub mod lock;
+pub mod name;
+pub mod password;
+pub mod plaintext;
+pub mod policy;
+pub mod recipient;
+pub mod report;
+pub mod signature;
+pub mod signers;
+pub mod ssh;
+pub mod standard;
+pub mod timestamp;
+pub mod transaction;
+pub mod verify;
+
+pub use change::Change;
+pub use digest::Digest;
+pub use folder::VaultFolder;
+pub use identity::Identities;
+pub use lock::Lock;
+pub use name::SecretName;
+pub use plaintext::Plaintext;
+pub use policy::Policy;
+pub use recipient::Recipient;
+pub use timestamp::Timestamp;
+pub use verify::{Verified, verify};
+
+/// The policy's file name.
+pub const POLICY_FILE: &str = "vault.toml";
+/// The lock's file name.
+pub const LOCK_FILE: &str = "vault.lock";
+/// The file name of the signature over the lock.
+pub const SIGNATURE_FILE: &str = "vault.lock.sig";
+/// The file name of the vault's own copy of its signers.
+pub const SIGNERS_FILE: &str = "allowed_signers";
+/// The operator's age identity, where the operator works.
+pub const IDENTITY_FILE: &str = "age.key";
+/// The operator's signing key, where the operator works.
+pub const SIGNING_KEY_FILE: &str = "signing.key";
+/// What an encrypted file's name ends with.
+pub const CIPHERTEXT_SUFFIX: &str = ".age";

@@ -1,0 +1,263 @@
+//! age v1 files (<https://c2sp.org/age>): made, measured and opened.
+
+use std::io::{Read, Write};
+
+use age_core::format::read::age_stanza;
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::{Identities, Plaintext, Recipient};
+
+/// Most bytes that the header of a vault's age file may have. Trying an identity costs time in
+/// proportion to the header, so a hostile header must stay small.
+pub const MAX_HEADER: usize = 128 * 1024;
+/// Most bytes of plaintext that one secret may have: 1 GiB.
+pub const MAX_PLAINTEXT: usize = 1 << 30;
+
+const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
+/// `--- ` and the 43 characters of an unpadded base64 MAC of 32 bytes, and the line's end.
+const MAC_LINE: usize = 4 + 43 + 1;
+const NONCE: usize = 16;
+/// STREAM splits the payload into chunks of 64 KiB, each with a tag of 16 bytes.
+const CHUNK: usize = 64 * 1024;
+const TAG: usize = 16;
+const GREASE_SUFFIX: &str = "-grease";
+
+/// Encrypts to all `recipients`; whichever of them can open it.
+///
+/// # Errors
+///
+/// If there is no recipient, or one of them is not a key that can be encrypted to.
+pub fn encrypt<'a>(
+    plaintext: &Plaintext,
+    recipients: impl IntoIterator<Item = &'a Recipient>,
+) -> Result<Vec<u8>, CipherError> {
+    let keys = recipients
+        .into_iter()
+        .map(|recipient| recipient.age_recipient().map_err(|_| CipherError::Recipient(recipient.clone())))
+        .collect::<Result<Vec<_>, _>>()?;
+    let encryptor =
+        age::Encryptor::with_recipients(keys.iter().map(|key| key.as_ref() as &dyn age::Recipient))
+            .map_err(|_| CipherError::NoRecipient)?;
+    let mut ciphertext = Vec::new();
+    // Writing to memory cannot fail.
+    let written = encryptor.wrap_output(&mut ciphertext).and_then(|mut writer| {
+        writer.write_all(plaintext.expose())?;
+        writer.finish()
+    });
+    written.map_err(|_| CipherError::NoRecipient)?;
+    Ok(ciphertext)
+}
+
+/// The part of an age file that can be read without a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The header's length in bytes, up to and including the line with the MAC.
+    len: usize,
+    /// The type of each recipient stanza but grease, such as `X25519`.
+    stanzas: Vec<String>,
+    /// How many stanzas were grease: made to be ignored.
+    grease: usize,
+}
+
+impl Header {
+    /// Reads the header at the start of an age file.
+    ///
+    /// # Errors
+    ///
+    /// If this is no age v1 file, or its header is longer than [`MAX_HEADER`].
+    pub fn parse(file: &[u8]) -> Result<Self, CipherError> {
+        if file.is_empty() {
+            return Err(CipherError::Empty);
+        }
+        let limited = &file[..file.len().min(MAX_HEADER)];
+        let mut rest = limited.strip_prefix(VERSION_LINE).ok_or(CipherError::NotAge)?;
+        let mut stanzas = Vec::new();
+        let mut grease = 0;
+        while rest.starts_with(b"-> ") {
+            let (after, stanza) = age_stanza(rest).map_err(|_| CipherError::Header)?;
+            if stanza.tag.ends_with(GREASE_SUFFIX) {
+                grease += 1;
+            } else {
+                stanzas.push(stanza.tag.to_owned());
+            }
+            rest = after;
+        }
+        if !rest.starts_with(b"--- ") || rest.get(MAC_LINE - 1) != Some(&b'\n') {
+            return Err(CipherError::Header);
+        }
+        let len = limited.len() - rest.len() + MAC_LINE;
+        Ok(Self { len, stanzas, grease })
+    }
+
+    /// The type of each recipient stanza but grease, such as `X25519`.
+    #[must_use]
+    pub fn stanzas(&self) -> &[String] {
+        &self.stanzas
+    }
+
+    /// How many stanzas are grease: made to be ignored, so that readers stay open to new types.
+    #[must_use]
+    pub fn grease(&self) -> usize {
+        self.grease
+    }
+}
+
+/// The exact length of the plaintext in an age file, from its ciphertext alone.
+///
+/// # Errors
+///
+/// If this is no whole age v1 file, or the plaintext is longer than [`MAX_PLAINTEXT`].
+pub fn plaintext_len(file: &[u8]) -> Result<usize, CipherError> {
+    let header = Header::parse(file)?;
+    let payload = file
+        .len()
+        .checked_sub(header.len + NONCE)
+        .filter(|&payload| payload >= TAG)
+        .ok_or(CipherError::Truncated)?;
+    let chunks = payload.div_ceil(CHUNK + TAG);
+    let len = payload.checked_sub(chunks * TAG).ok_or(CipherError::Truncated)?;
+    if len > MAX_PLAINTEXT {
+        return Err(CipherError::TooLong);
+    }
+    Ok(len)
+}
+
+/// Decrypts an age file.
+///
+/// # Errors
+///
+/// As [`decrypt_into`], and [`plaintext_len`].
+pub fn decrypt(file: &[u8], identities: &Identities) -> Result<Plaintext, CipherError> {
+    let mut plaintext = Plaintext::zeroed(plaintext_len(file)?);
+    decrypt_into(file, identities, plaintext.expose_mut())?;
+    Ok(plaintext)
+}
+
+/// Decrypts an age file into a buffer of exactly [`plaintext_len`] bytes. On an error the buffer
+/// holds nothing that may be used.
+///
+/// # Errors
+///
+/// If no identity fits, or the file is damaged anywhere up to its last byte.
+pub fn decrypt_into(file: &[u8], identities: &Identities, buffer: &mut [u8]) -> Result<(), CipherError> {
+    let decryptor = age::Decryptor::new_buffered(file).map_err(|_| CipherError::Header)?;
+    if decryptor.is_scrypt() {
+        return Err(CipherError::Passphrase);
+    }
+    let mut reader = decryptor.decrypt(identities.iter()).map_err(|error| match error {
+        age::DecryptError::NoMatchingKeys => CipherError::NoMatchingIdentity,
+        _ => CipherError::Damaged,
+    })?;
+    reader.read_exact(buffer).map_err(|_| CipherError::Damaged)?;
+    // The last chunk is authenticated as the last only by reading on to the end.
+    match reader.read(&mut [0; 1]) {
+        Ok(0) => Ok(()),
+        _ => Err(CipherError::Damaged),
+    }
+}
+
+/// Why something could not be encrypted or decrypted. No message shows any plaintext.
+#[derive(Debug, Error, Diagnostic)]
+pub enum CipherError {
+    /// Nobody could open it.
+    #[error("there is no recipient to encrypt to")]
+    #[diagnostic(help("name at least one group or machine with a key in the audience"))]
+    NoRecipient,
+    /// A key that cannot be encrypted to.
+    #[error("cannot encrypt to {0}")]
+    #[diagnostic(help("use an X25519 recipient (age1…)"))]
+    Recipient(Recipient),
+    /// A file of no bytes.
+    #[error("the file is empty")]
+    #[diagnostic(help("restore it from Git: `git checkout -- FILE`"))]
+    Empty,
+    /// Not age, or not version 1.
+    #[error("this is not an age v1 file")]
+    #[diagnostic(help("restore it from Git: `git checkout -- FILE`"))]
+    NotAge,
+    /// A malformed or overlong header.
+    #[error("the age header is damaged or longer than 128 KiB")]
+    #[diagnostic(help("restore the file from Git: `git checkout -- FILE`"))]
+    Header,
+    /// Cut off.
+    #[error("the age file is cut off")]
+    #[diagnostic(help("restore it from Git: `git checkout -- FILE`"))]
+    Truncated,
+    /// More plaintext than a secret may have.
+    #[error("the plaintext is longer than 1 GiB")]
+    #[diagnostic(help("a vault holds secrets; keep large files elsewhere and their key here"))]
+    TooLong,
+    /// Encrypted to a passphrase.
+    #[error("the file is encrypted to a passphrase, not to a key")]
+    #[diagnostic(help("encrypt it to the vault's recipients: `vaultgen add`"))]
+    Passphrase,
+    /// None of the identities is a recipient.
+    #[error("none of the identities given can decrypt it")]
+    #[diagnostic(help("give the identity of one of its recipients with --identity FILE"))]
+    NoMatchingIdentity,
+    /// Fails authentication.
+    #[error("the age file is damaged: its content fails authentication")]
+    #[diagnostic(help("restore it from Git: `git checkout -- FILE`"))]
+    Damaged,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(len: usize) -> (Identities, Vec<u8>) {
+        let identities = Identities::generate();
+        let plaintext = Plaintext::from(vec![7; len]);
+        let file = encrypt(&plaintext, &identities.recipients()).unwrap();
+        (identities, file)
+    }
+
+    #[test]
+    fn length_is_exact_around_every_chunk_border() {
+        for len in [0, 1, 6, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 1] {
+            let (identities, file) = sample(len);
+            assert_eq!(plaintext_len(&file).unwrap(), len);
+            assert_eq!(decrypt(&file, &identities).unwrap().expose(), vec![7; len]);
+        }
+    }
+
+    #[test]
+    fn header_counts_stanzas_without_a_key() {
+        let recipients: Vec<_> = (0..3).flat_map(|_| Identities::generate().recipients()).collect();
+        for _ in 0..20 {
+            let file = encrypt(&Plaintext::zeroed(1), &recipients).unwrap();
+            let header = Header::parse(&file).unwrap();
+            assert_eq!(header.stanzas(), ["X25519", "X25519", "X25519"]);
+            assert!(header.grease() <= 1);
+        }
+    }
+
+    #[test]
+    fn every_flipped_byte_and_every_cut_is_noticed() {
+        let (identities, file) = sample(6);
+        for at in 0..file.len() {
+            let mut flipped = file.clone();
+            flipped[at] ^= 1;
+            assert!(decrypt(&flipped, &identities).is_err(), "byte {at}");
+            assert!(decrypt(&file[..at], &identities).is_err(), "cut at {at}");
+        }
+        let mut longer = file.clone();
+        longer.push(0);
+        assert!(decrypt(&longer, &identities).is_err());
+    }
+
+    #[test]
+    fn another_identity_opens_nothing() {
+        let (_, file) = sample(6);
+        assert!(matches!(decrypt(&file, &Identities::generate()), Err(CipherError::NoMatchingIdentity)));
+        assert!(matches!(decrypt(&file, &Identities::none()), Err(CipherError::NoMatchingIdentity)));
+    }
+
+    #[test]
+    fn a_header_without_end_is_refused_without_reading_on() {
+        let mut bomb = VERSION_LINE.to_vec();
+        bomb.extend(b"-> X25519 AAAA\nAAAA\n".repeat(100_000));
+        assert!(matches!(Header::parse(&bomb), Err(CipherError::Header)));
+    }
+}

@@ -1,0 +1,285 @@
+//! The vault's folder: files opened beneath its own descriptor, following no link.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use miette::Diagnostic;
+use rustix::{
+    fs::{self, CWD, Dir, FileType, Mode, OFlags},
+    io::Errno,
+};
+use thiserror::Error;
+
+/// Most bytes of one file that are read into memory: the largest secret and its age framing.
+pub const MAX_FILE: u64 = 1 << 31;
+
+/// Folders nest at most this deep.
+const MAX_DEPTH: usize = 64;
+
+/// A folder that is or becomes a vault.
+///
+/// The path that it is opened by may lead over links; inside of it none is followed, so that no
+/// commit can make us read or write anywhere else.
+#[derive(Debug)]
+pub struct VaultFolder {
+    path: PathBuf,
+    root: OwnedFd,
+}
+
+/// One entry found in the folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Path relative to the vault, parts joined by `/`; not UTF-8 parts are shown with U+FFFD.
+    pub path: String,
+    /// Whether it is a regular file with a path in UTF-8. Anything else that is no folder (a
+    /// link, a socket, a device) is not.
+    pub is_plain_file: bool,
+}
+
+impl VaultFolder {
+    /// Opens the folder.
+    ///
+    /// # Errors
+    ///
+    /// If it does not exist, is no folder, or may not be read.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = fs::openat(CWD, path, flags, Mode::empty()).map_err(|errno| match errno {
+            Errno::NOENT => FolderError::Missing(path.to_owned()),
+            Errno::NOTDIR => FolderError::NotAFolder(path.to_owned()),
+            errno => FolderError::io(path, errno),
+        })?;
+        Ok(Self { path: path.to_owned(), root })
+    }
+
+    /// The path that the folder was opened by, for messages.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of a file in it, for messages.
+    #[must_use]
+    pub fn join(&self, relative: &str) -> PathBuf {
+        self.path.join(relative)
+    }
+
+    /// The folder's own descriptor.
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// Reads a file of at most `limit` bytes. Nothing if there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// If it is no regular file, lies behind a link, is longer than `limit`, or cannot be read.
+    pub fn read_if_present(&self, relative: &str, limit: u64) -> Result<Option<Vec<u8>>, FolderError> {
+        match self.read(relative, limit) {
+            Err(FolderError::Missing(_)) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// Reads a file of at most `limit` bytes into a buffer that never grows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read_if_present`], and if there is no such file.
+    pub fn read(&self, relative: &str, limit: u64) -> Result<Vec<u8>, FolderError> {
+        let file = self.open_file(relative)?;
+        let fault = |error: io::Error| FolderError::Io { path: self.join(relative), error };
+        let size = file.metadata().map_err(fault)?.len();
+        if size > limit {
+            return Err(FolderError::TooLong { path: self.join(relative), limit });
+        }
+        let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
+        (&file).read_exact(&mut bytes).map_err(fault)?;
+        Ok(bytes)
+    }
+
+    fn open_file(&self, relative: &str) -> Result<File, FolderError> {
+        let path = || self.join(relative);
+        let (parent, name) = self.parent_of(relative)?;
+        // NONBLOCK: a FIFO in place of the file must not make us wait.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let parent = parent.as_ref().map_or(self.root(), AsFd::as_fd);
+        let file =
+            File::from(fs::openat(parent, name, flags, Mode::empty()).map_err(|errno| match errno {
+                Errno::NOENT => FolderError::Missing(path()),
+                Errno::LOOP | Errno::NXIO => FolderError::NotPlain(path()),
+                errno => FolderError::io(&path(), errno),
+            })?);
+        let metadata = file.metadata().map_err(|error| FolderError::Io { path: path(), error })?;
+        if !metadata.is_file() {
+            return Err(FolderError::NotPlain(path()));
+        }
+        Ok(file)
+    }
+
+    /// Opens the folder that holds `relative`, part by part, and splits off the last part.
+    /// Nothing stands for the vault's own folder.
+    pub(crate) fn parent_of<'a>(&self, relative: &'a str) -> Result<(Option<OwnedFd>, &'a str), FolderError> {
+        if relative.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(FolderError::NotPlain(self.join(relative)));
+        }
+        let Some((folders, name)) = relative.rsplit_once('/') else { return Ok((None, relative)) };
+        let mut at: Option<OwnedFd> = None;
+        for part in folders.split('/') {
+            let parent = at.as_ref().map_or(self.root(), AsFd::as_fd);
+            at = Some(open_folder(parent, part).map_err(|errno| match errno {
+                Errno::NOENT => FolderError::Missing(self.join(relative)),
+                Errno::NOTDIR | Errno::LOOP => FolderError::NotPlain(self.join(folders)),
+                errno => FolderError::io(&self.join(folders), errno),
+            })?);
+        }
+        Ok((at, name))
+    }
+
+    /// Lists every file, link and special file in the vault, at any depth, but not what is
+    /// Git's own. Sorted by path.
+    ///
+    /// # Errors
+    ///
+    /// If a folder cannot be read, or they nest too deep.
+    pub fn entries(&self) -> Result<Vec<Entry>, FolderError> {
+        let mut entries = Vec::new();
+        let root = open_folder(self.root(), ".").map_err(|errno| FolderError::io(&self.path, errno))?;
+        self.collect(root, "", 0, &mut entries)?;
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+
+    fn collect(
+        &self,
+        folder: OwnedFd,
+        prefix: &str,
+        depth: usize,
+        found: &mut Vec<Entry>,
+    ) -> Result<(), FolderError> {
+        let fault = |errno| FolderError::io(&self.join(prefix), errno);
+        if depth > MAX_DEPTH {
+            return Err(fault(Errno::NAMETOOLONG));
+        }
+        for entry in Dir::read_from(&folder).map_err(fault)? {
+            let entry = entry.map_err(fault)?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") || (depth == 0 && name.to_bytes() == b".git") {
+                continue;
+            }
+            let path = format!("{prefix}{}", name.to_string_lossy());
+            let stat = fs::statat(&folder, name, fs::AtFlags::SYMLINK_NOFOLLOW).map_err(fault)?;
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => {
+                    let inner = open_folder(folder.as_fd(), name).map_err(fault)?;
+                    self.collect(inner, &format!("{path}/"), depth + 1, found)?;
+                }
+                kind => {
+                    let is_plain_file = kind == FileType::RegularFile && name.to_str().is_ok();
+                    found.push(Entry { path, is_plain_file });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open_folder(parent: BorrowedFd<'_>, name: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    fs::openat(parent, name, flags, Mode::empty())
+}
+
+/// Why a file of the vault cannot be read or written.
+#[derive(Debug, Error, Diagnostic)]
+pub enum FolderError {
+    /// Not there.
+    #[error("{0}: there is no such file or folder")]
+    Missing(PathBuf),
+    /// A file where the vault should be.
+    #[error("{0}: it is not a folder")]
+    #[diagnostic(help("a vault is a folder; name another one with --vault DIR"))]
+    NotAFolder(PathBuf),
+    /// A link or special file.
+    #[error("{0}: it is a symbolic link or a special file")]
+    #[diagnostic(help("a vault holds plain files and folders only; find out who replaced it"))]
+    NotPlain(PathBuf),
+    /// Longer than anything of its kind.
+    #[error("{path}: it is longer than {limit} bytes")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The most it may have.
+        limit: u64,
+    },
+    /// The system refused.
+    #[error("{path}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+}
+
+impl FolderError {
+    pub(crate) fn io(path: &Path, errno: Errno) -> Self {
+        Self::Io { path: path.to_owned(), error: errno.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, VaultFolder) {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir_all(temp.path().join("a/b")).unwrap();
+        fs::write(temp.path().join("a/b/file"), "content").unwrap();
+        let folder = VaultFolder::open(temp.path()).unwrap();
+        (temp, folder)
+    }
+
+    #[test]
+    fn reads_files_up_to_a_limit() {
+        let (_temp, folder) = folder();
+        assert_eq!(folder.read("a/b/file", 7).unwrap(), b"content");
+        assert!(matches!(folder.read("a/b/file", 6), Err(FolderError::TooLong { .. })));
+        assert!(folder.read_if_present("a/b/none", 9).unwrap().is_none());
+        assert!(folder.read_if_present("none/b/none", 9).unwrap().is_none());
+        assert!(matches!(folder.read("a/b", 9), Err(FolderError::NotPlain(_))));
+    }
+
+    #[test]
+    fn no_link_is_followed_at_any_depth() {
+        let (temp, folder) = folder();
+        symlink("b", temp.path().join("a/link")).unwrap();
+        symlink("file", temp.path().join("a/b/link")).unwrap();
+        assert!(matches!(folder.read("a/link/file", 9), Err(FolderError::NotPlain(_))));
+        assert!(matches!(folder.read("a/b/link", 9), Err(FolderError::NotPlain(_))));
+    }
+
+    #[test]
+    fn a_fifo_is_refused_without_waiting() {
+        let (temp, folder) = folder();
+        rustix::fs::mkfifoat(CWD, temp.path().join("fifo"), Mode::RUSR).unwrap();
+        assert!(matches!(folder.read("fifo", 9), Err(FolderError::NotPlain(_))));
+    }
+
+    #[test]
+    fn lists_everything_but_git() {
+        let (temp, folder) = folder();
+        fs::create_dir(temp.path().join(".git")).unwrap();
+        fs::write(temp.path().join(".git/config"), "").unwrap();
+        symlink("x", temp.path().join("a/link")).unwrap();
+        let listed: Vec<_> =
+            folder.entries().unwrap().into_iter().map(|e| (e.path, e.is_plain_file)).collect();
+        assert_eq!(listed, [("a/b/file".to_owned(), true), ("a/link".to_owned(), false)]);
+    }
+}

@@ -1,0 +1,303 @@
+//! Passwords: made, judged, and hashed for crypt(5).
+
+use miette::Diagnostic;
+use rand::{TryRngCore, rngs::OsRng};
+use serde::{Deserialize, Serialize};
+use sha_crypt::CustomizedPasswordHasher;
+use thiserror::Error;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::Plaintext;
+
+/// Words in a generated password.
+const WORDS: usize = 7;
+/// The BIP-39 list has 2,048 words of 3 to 8 letters: 11 bits each.
+const BITS_PER_WORD: usize = 11;
+/// Strength of a generated password in bits.
+pub const GENERATED_BITS: usize = WORDS * BITS_PER_WORD;
+const LONGEST_WORD: usize = 8;
+
+/// Longest password in bytes: libxcrypt's `CRYPT_MAX_PASSPHRASE_SIZE` less its NUL.
+pub const MAX_BYTES: usize = 511;
+/// What pgAdmin asks of a password at least, in characters.
+pub const MIN_CHARS: usize = 6;
+
+/// sha512crypt at 100,000 rounds: about 20 times the default of crypt(5), still well below a
+/// second on a small machine.
+const SHA512_ROUNDS: u32 = 100_000;
+/// Exactly 12 bytes: they make 16 characters, the most that sha512crypt uses of a salt.
+const SHA512_SALT: usize = 12;
+/// crypt(5) recommends 128 bits of salt.
+const YESCRYPT_SALT: usize = 16;
+
+/// A password that was checked to be one that login, Odoo and pgAdmin all take.
+#[derive(Clone, Debug)]
+pub struct Password(Plaintext);
+
+impl Password {
+    /// Makes a memorable password of [`GENERATED_BITS`] bits: seven words of the BIP-39 list
+    /// (which differ in their first four letters) joined by dashes.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no randomness.
+    pub fn generate() -> Result<Self, PasswordError> {
+        let words = bip39::Language::English.word_list();
+        let mut text = Zeroizing::new(String::with_capacity(WORDS * (LONGEST_WORD + 1)));
+        let mut random = Zeroizing::new([0; WORDS * 2]);
+        OsRng.try_fill_bytes(&mut *random).map_err(|_| PasswordError::Randomness)?;
+        for pair in random.chunks_exact(2) {
+            if !text.is_empty() {
+                text.push('-');
+            }
+            // 65,536 is a multiple of 2,048, so the remainder is uniform.
+            text.push_str(words[usize::from(u16::from_le_bytes([pair[0], pair[1]])) % words.len()]);
+        }
+        Ok(Self(Plaintext::from(text)))
+    }
+
+    /// Takes a password that a person entered.
+    ///
+    /// # Errors
+    ///
+    /// If it is too short or too long, has a control character (login cannot take it) or
+    /// white space at an end (forms trim it).
+    pub fn entered(text: Zeroizing<String>) -> Result<Self, PasswordError> {
+        if text.chars().count() < MIN_CHARS {
+            return Err(PasswordError::Short);
+        }
+        if text.len() > MAX_BYTES {
+            return Err(PasswordError::Long);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(PasswordError::Control);
+        }
+        if text.trim().len() != text.len() {
+            return Err(PasswordError::WhiteSpace);
+        }
+        Ok(Self(Plaintext::from(text)))
+    }
+
+    /// Refuses a password that an attacker would guess within about 10^8 tries, by the estimate
+    /// of zxcvbn. Entered passwords must be strong: age ciphertext shows their length.
+    ///
+    /// # Errors
+    ///
+    /// If it is weak, with the reason.
+    pub fn judge(self) -> Result<Self, PasswordError> {
+        let estimate = zxcvbn::zxcvbn(self.0.expose_str().unwrap_or_default(), &["odoo", "odbox", "pgadmin"]);
+        if estimate.score() >= zxcvbn::Score::Three {
+            return Ok(self);
+        }
+        let warning = estimate.feedback().and_then(zxcvbn::feedback::Feedback::warning);
+        let reason =
+            warning.map_or_else(|| "it is too easy to guess".to_owned(), |warning| warning.to_string());
+        Err(PasswordError::Weak(reason.trim_end_matches('.').to_owned()))
+    }
+
+    /// The password itself.
+    #[must_use]
+    pub fn plaintext(&self) -> &Plaintext {
+        &self.0
+    }
+
+    /// Hashes the password with a random salt. The result is one crypt(5) string without a
+    /// trailing newline, as `chpasswd -e` and shadow(5) take it.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no randomness.
+    pub fn hash(&self, scheme: HashScheme) -> Result<Plaintext, PasswordError> {
+        let hash = match scheme {
+            HashScheme::Sha512 => {
+                let params = sha_crypt::Params::new(SHA512_ROUNDS).map_err(|_| PasswordError::Hash)?;
+                sha_crypt::ShaCrypt::SHA512
+                    .hash_password_customized(self.0.expose(), &salt::<SHA512_SALT>()?, None, None, params)
+                    .map_err(|_| PasswordError::Hash)?
+                    .to_string()
+            }
+            HashScheme::Yescrypt => yescrypt::PasswordHasher::hash_password_with_salt(
+                &yescrypt::Yescrypt::default(),
+                self.0.expose(),
+                &salt::<YESCRYPT_SALT>()?,
+            )
+            .map_err(|_| PasswordError::Hash)?
+            .to_string(),
+        };
+        Ok(Plaintext::from(hash))
+    }
+}
+
+fn salt<const LEN: usize>() -> Result<[u8; LEN], PasswordError> {
+    let mut salt = [0; LEN];
+    OsRng.try_fill_bytes(&mut salt).map_err(|_| PasswordError::Randomness)?;
+    Ok(salt)
+}
+
+/// A way to hash a password, of crypt(5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashScheme {
+    /// sha512crypt, `$6$`, for systems that have nothing better.
+    Sha512,
+    /// yescrypt, `$y$`, Debian's default.
+    Yescrypt,
+}
+
+impl HashScheme {
+    /// The ending of the secret's name after a dot, as Odoo Box spells it.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Sha512 => "sha512",
+            Self::Yescrypt => "yesc",
+        }
+    }
+}
+
+/// The public facts of a hash: what an auditor may know of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HashFacts {
+    /// The scheme's name in crypt(5): `sha512crypt` or `yescrypt`.
+    pub scheme: String,
+    /// The cost parameter as it stands in the hash, such as `rounds=100000` or `j9T`.
+    pub cost: String,
+}
+
+impl HashFacts {
+    /// The facts of a crypt(5) string.
+    ///
+    /// # Errors
+    ///
+    /// If it is no hash of a known scheme.
+    pub fn of(hash: &Plaintext) -> Result<Self, PasswordError> {
+        let text = hash.expose_str().ok_or(PasswordError::Unknown)?;
+        let mut fields = text.split('$').skip(1);
+        let (id, cost) = (fields.next(), fields.next());
+        let (scheme, cost) = match (id, cost) {
+            (Some("6"), Some(cost)) if cost.starts_with("rounds=") => ("sha512crypt", cost),
+            (Some("6"), Some(_)) => ("sha512crypt", "rounds=5000"),
+            (Some("y"), Some(cost)) => ("yescrypt", cost),
+            _ => return Err(PasswordError::Unknown),
+        };
+        Ok(Self { scheme: scheme.to_owned(), cost: cost.to_owned() })
+    }
+}
+
+/// Reads one line from `input`, without its end, into a buffer that is wiped.
+///
+/// # Errors
+///
+/// If reading fails, or the line is longer than a password may be.
+pub fn read_line(input: &mut impl std::io::Read) -> std::io::Result<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 2));
+    let mut byte = Zeroizing::new([0; 1]);
+    while input.read(&mut *byte)? == 1 && byte[0] != b'\n' {
+        if bytes.len() == bytes.capacity() {
+            return Err(std::io::Error::other("the line is longer than a password may be"));
+        }
+        bytes.push(byte[0]);
+    }
+    if bytes.last() == Some(&b'\r') {
+        bytes.pop();
+    }
+    String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
+        error.into_bytes().zeroize();
+        std::io::Error::other("the line is not UTF-8")
+    })
+}
+
+/// Why a password is not taken. No message shows any of it.
+#[derive(Debug, Error, Diagnostic)]
+pub enum PasswordError {
+    /// Fewer than [`MIN_CHARS`] characters.
+    #[error("the password is too short")]
+    #[diagnostic(help(
+        "use six characters at least (pgAdmin asks for them), better a dozen; an empty answer generates one"
+    ))]
+    Short,
+    /// More than [`MAX_BYTES`] bytes.
+    #[error("the password is too long")]
+    #[diagnostic(help("login takes 511 bytes at most"))]
+    Long,
+    /// A character that no login prompt can take.
+    #[error("the password has a control character")]
+    #[diagnostic(help("use characters that a keyboard types"))]
+    Control,
+    /// White space that a form would trim.
+    #[error("the password starts or ends with white space")]
+    #[diagnostic(help("web forms cut it off; leave it out"))]
+    WhiteSpace,
+    /// Easy to guess.
+    #[error("the password is weak: {0}")]
+    #[diagnostic(help("use several uncommon words; an empty answer generates a strong one"))]
+    Weak(String),
+    /// Not a crypt(5) string that we know.
+    #[error("it is no sha512crypt or yescrypt hash")]
+    #[diagnostic(help("make the hash anew from its password: `vaultgen password NAME`"))]
+    Unknown,
+    /// The hash function failed.
+    #[error("cannot hash the password")]
+    Hash,
+    /// No randomness.
+    #[error("the system gives no random bytes")]
+    Randomness,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entered(text: &str) -> Result<Password, PasswordError> {
+        Password::entered(Zeroizing::new(text.to_owned()))
+    }
+
+    #[test]
+    fn generated_passwords_are_strong_distinct_and_never_grow_their_buffer() {
+        let a = Password::generate().unwrap();
+        let b = Password::generate().unwrap();
+        assert_ne!(a.plaintext(), b.plaintext());
+        let text = a.plaintext().expose_str().unwrap();
+        assert_eq!(text.split('-').count(), WORDS);
+        assert!(a.clone().judge().is_ok());
+        assert_eq!(bip39::Language::English.word_list().len(), 1 << BITS_PER_WORD);
+        assert!(bip39::Language::English.word_list().iter().all(|word| word.len() <= LONGEST_WORD));
+    }
+
+    #[test]
+    fn what_login_or_a_form_would_change_is_refused() {
+        assert!(matches!(entered("abc12"), Err(PasswordError::Short)));
+        assert!(matches!(entered(&"x".repeat(512)), Err(PasswordError::Long)));
+        assert!(matches!(entered("abc\0def"), Err(PasswordError::Control)));
+        assert!(matches!(entered("abc\tdef"), Err(PasswordError::Control)));
+        assert!(matches!(entered(" abcdef"), Err(PasswordError::WhiteSpace)));
+        assert!(entered("größe-µ-日本語").is_ok());
+    }
+
+    #[test]
+    fn weak_passwords_get_a_reason_that_does_not_repeat_them() {
+        let error = entered("password1").unwrap().judge().unwrap_err().to_string();
+        assert!(error.contains("weak") && !error.contains("password1"), "{error}");
+    }
+
+    #[test]
+    fn facts_show_scheme_and_cost_but_no_salt() {
+        let password = entered("abc123").unwrap();
+        let sha512 = HashFacts::of(&password.hash(HashScheme::Sha512).unwrap()).unwrap();
+        assert_eq!((sha512.scheme.as_str(), sha512.cost.as_str()), ("sha512crypt", "rounds=100000"));
+        let yescrypt = HashFacts::of(&password.hash(HashScheme::Yescrypt).unwrap()).unwrap();
+        assert_eq!((yescrypt.scheme.as_str(), yescrypt.cost.as_str()), ("yescrypt", "j9T"));
+        assert!(HashFacts::of(&Plaintext::from("$1$x$y".to_owned())).is_err());
+        let default = Plaintext::from("$6$saltsalt$hash".to_owned());
+        assert_eq!(HashFacts::of(&default).unwrap().cost, "rounds=5000");
+    }
+
+    #[test]
+    fn a_line_is_read_without_its_end() {
+        for text in ["abc123\nrest", "abc123\r\n", "abc123"] {
+            assert_eq!(&*read_line(&mut text.as_bytes()).unwrap(), "abc123");
+        }
+        assert!(read_line(&mut [b'x'; 600].as_slice()).is_err());
+        assert!(read_line(&mut [0xff, b'\n'].as_slice()).is_err());
+    }
+}

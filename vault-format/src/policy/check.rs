@@ -1,0 +1,390 @@
+//! The meaning of `vault.toml`: names resolved, permissions bounded, nothing left open.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::Spanned;
+
+use super::{
+    Access, Kind, Mode, Policy, PolicyError, SecretPolicy, View,
+    error::Fault,
+    raw::{self, Group},
+};
+use crate::{Recipient, SecretName, recipient::RecipientError};
+
+const VERSION: u32 = 1;
+const ROOT: &str = "root";
+
+pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
+    let check = || -> Result<Policy, Fault> {
+        let raw: raw::Policy = toml::from_str(text)?;
+        version(&raw.version)?;
+        let audiences = Audiences::resolve(&raw)?;
+        let defaults = defaults(&raw.defaults, &audiences)?;
+        signers(&raw)?;
+        let secrets = secrets(&raw, &defaults, &audiences)?;
+        let mut policy = Policy { secrets, defaults, views: BTreeMap::new(), templates: BTreeSet::new() };
+        policy.views = views(&raw, &policy)?;
+        policy.templates = templates(&raw, &policy, &audiences)?;
+        one_spelling_per_path(&raw)?;
+        Ok(policy)
+    };
+    check().map_err(|fault| fault.in_text(text))
+}
+
+fn version(version: &Spanned<u32>) -> Result<(), Fault> {
+    if *version.get_ref() == VERSION {
+        return Ok(());
+    }
+    Err(Fault::at(version.span(), format!("this is not version {VERSION} of the policy"))
+        .help("write version = 1, or use a newer odbox"))
+}
+
+/// What each name of an audience stands for.
+struct Audiences(BTreeMap<String, BTreeSet<Recipient>>);
+
+impl Audiences {
+    fn resolve(raw: &raw::Policy) -> Result<Self, Fault> {
+        let mut resolved = BTreeMap::new();
+        for (name, machine) in &raw.machines {
+            audience_name(name)?;
+            let keys = machine.keys.iter().map(public_key).collect::<Result<_, _>>()?;
+            resolved.insert(name.get_ref().clone(), keys);
+        }
+        for name in raw.recipients.keys() {
+            audience_name(name)?;
+            if resolved.contains_key(name.get_ref()) {
+                return Err(Fault::at(
+                    name.span(),
+                    format!("{name} is a machine too", name = name.get_ref()),
+                )
+                .help("give the group or the machine another name"));
+            }
+        }
+        let groups: BTreeMap<&str, &Group> =
+            raw.recipients.iter().map(|(name, group)| (name.get_ref().as_str(), group)).collect();
+        let mut walk = Walk { groups, resolved, open: Vec::new() };
+        for name in raw.recipients.keys() {
+            walk.group(name)?;
+        }
+        Ok(Self(walk.resolved))
+    }
+
+    fn of(&self, audience: &[Spanned<String>]) -> Result<BTreeSet<Recipient>, Fault> {
+        let mut keys = BTreeSet::new();
+        for name in audience {
+            let members = self.0.get(name.get_ref()).ok_or_else(|| {
+                let known: Vec<_> = self.0.keys().map(String::as_str).collect();
+                Fault::at(name.span(), format!("no group or machine is called \"{}\"", name.get_ref()))
+                    .help(format!("known are: {}", known.join(", ")))
+            })?;
+            keys.extend(members.iter().cloned());
+        }
+        Ok(keys)
+    }
+}
+
+/// Resolves groups in groups, depth first, refusing a circle.
+struct Walk<'a> {
+    groups: BTreeMap<&'a str, &'a Group>,
+    resolved: BTreeMap<String, BTreeSet<Recipient>>,
+    open: Vec<String>,
+}
+
+impl Walk<'_> {
+    /// Groups nest at most this deep.
+    const MAX_DEPTH: usize = 32;
+
+    fn group(&mut self, name: &Spanned<String>) -> Result<BTreeSet<Recipient>, Fault> {
+        let text = name.get_ref();
+        if let Some(keys) = self.resolved.get(text) {
+            return Ok(keys.clone());
+        }
+        if self.open.contains(text) || self.open.len() == Self::MAX_DEPTH {
+            return Err(Fault::at(
+                name.span(),
+                format!("the group \"{text}\" contains itself, or nests too deep"),
+            )
+            .help("let groups name people and machines, and groups that do not lead back"));
+        }
+        let Some(&group) = self.groups.get(text.as_str()) else {
+            return Err(Fault::at(
+                name.span(),
+                format!("no group, machine or public key is called \"{text}\""),
+            )
+            .help("write a name of [recipients] or [machines], or a public key (age1…)"));
+        };
+        self.open.push(text.clone());
+        let mut keys = BTreeSet::new();
+        match group {
+            Group::Keys(table) => {
+                for key in &table.keys {
+                    keys.insert(public_key(key)?);
+                }
+            }
+            Group::Members(members) => {
+                for member in members {
+                    keys.extend(self.member(member)?);
+                }
+            }
+        }
+        self.open.pop();
+        self.resolved.insert(text.clone(), keys.clone());
+        Ok(keys)
+    }
+
+    /// A member is a name or a public key; a key never is a name, since it has a `1` after `age`
+    /// or a space.
+    fn member(&mut self, member: &Spanned<String>) -> Result<BTreeSet<Recipient>, Fault> {
+        let text = member.get_ref();
+        let named = self.resolved.contains_key(text) || self.groups.contains_key(text.as_str());
+        if named || is_plain_name(text) && !text.starts_with("age1") {
+            return self.group(member);
+        }
+        Ok(BTreeSet::from([public_key(member)?]))
+    }
+}
+
+fn public_key(text: &Spanned<String>) -> Result<Recipient, Fault> {
+    text.get_ref().parse().map_err(|error: RecipientError| {
+        let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
+        Fault { span: Some(text.span()), message: error.to_string(), help }
+    })
+}
+
+fn is_plain_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-@".contains(c))
+}
+
+fn audience_name(name: &Spanned<String>) -> Result<(), Fault> {
+    if is_plain_name(name.get_ref()) && !name.get_ref().starts_with("age1") {
+        return Ok(());
+    }
+    Err(Fault::at(name.span(), "this cannot be the name of a group or machine")
+        .help("use ASCII letters, digits and . _ - @, not starting with age1"))
+}
+
+fn signers(raw: &raw::Policy) -> Result<(), Fault> {
+    for key in raw.signers.values() {
+        ssh_key::PublicKey::from_openssh(key.get_ref()).map_err(|_| {
+            Fault::at(key.span(), "this is no SSH public key")
+                .help("write it as in a .pub file: ssh-ed25519 AAAA…")
+        })?;
+    }
+    Ok(())
+}
+
+/// The keys of a table that say who may read, and what holds where one is left out.
+struct AccessKeys<'a> {
+    owner: Option<&'a Spanned<String>>,
+    group: Option<&'a Spanned<String>>,
+    mode: Option<&'a Spanned<String>>,
+    world_readable: bool,
+    services: Option<&'a [Spanned<String>]>,
+}
+
+impl AccessKeys<'_> {
+    fn over(&self, base: &Access) -> Result<Access, Fault> {
+        Ok(Access {
+            owner: account(self.owner, &base.owner)?,
+            group: account(self.group, &base.group)?,
+            mode: self.mode.map_or(Ok(base.mode), |mode| checked_mode(mode, self.world_readable))?,
+            services: self.services.map_or_else(|| Ok(base.services.clone()), services)?,
+        })
+    }
+}
+
+macro_rules! access_keys {
+    ($table:expr, $services:expr) => {
+        AccessKeys {
+            owner: $table.owner.as_ref(),
+            group: $table.group.as_ref(),
+            mode: $table.mode.as_ref(),
+            world_readable: $table.world_readable,
+            services: $services,
+        }
+    };
+}
+
+fn checked_mode(text: &Spanned<String>, world_readable: bool) -> Result<Mode, Fault> {
+    let mode: Mode = text.get_ref().parse().map_err(|error: super::ModeError| {
+        Fault::at(text.span(), error.to_string()).help("write mode = \"0400\"")
+    })?;
+    if mode.is_world_readable() && !world_readable {
+        return Err(Fault::at(text.span(), "every user of the machine could read this file")
+            .help("write \"0440\" or less, or add world-readable = true if that is meant"));
+    }
+    Ok(mode)
+}
+
+/// A user or group: a name as useradd(8) allows it, or a number.
+fn account(name: Option<&Spanned<String>>, default: &str) -> Result<String, Fault> {
+    let Some(name) = name else { return Ok(default.to_owned()) };
+    let text = name.get_ref();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.@\\$".contains(c);
+    if text.is_empty() || text.len() > 255 || text.starts_with('-') || !text.chars().all(plain) {
+        return Err(Fault::at(name.span(), "this cannot be the name of a user or group")
+            .help("write a name such as \"nginx\", or a number in quotes such as \"101\""));
+    }
+    Ok(text.clone())
+}
+
+fn services(units: &[Spanned<String>]) -> Result<BTreeSet<String>, Fault> {
+    units.iter().map(|unit| unit_name(unit, unit.get_ref())).collect()
+}
+
+/// A unit name of systemd.unit(5).
+fn unit_name(at: &Spanned<String>, name: &str) -> Result<String, Fault> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+    let typed = [".service", ".socket", ".timer", ".scope", ".slice", ".target", ".mount", ".path"]
+        .iter()
+        .any(|suffix| name.len() > suffix.len() && name.ends_with(suffix));
+    if !typed || name.len() > 255 || name.starts_with('-') || !name.chars().all(plain) {
+        return Err(Fault::at(at.span(), "this is no systemd unit")
+            .help("write its whole name, such as nginx.service"));
+    }
+    Ok(name.to_owned())
+}
+
+fn on_change(actions: &[Spanned<String>]) -> Result<(), Fault> {
+    for action in actions {
+        let known = action
+            .get_ref()
+            .split_once(' ')
+            .filter(|(verb, _)| ["reload", "restart", "try-restart"].contains(verb));
+        let Some((_, unit)) = known else {
+            return Err(Fault::at(action.span(), "this is no action on a unit")
+                .help("write \"reload UNIT\", \"restart UNIT\" or \"try-restart UNIT\""));
+        };
+        unit_name(action, unit)?;
+    }
+    Ok(())
+}
+
+fn defaults(raw: &raw::Defaults, audiences: &Audiences) -> Result<SecretPolicy, Fault> {
+    let root_only = Access {
+        owner: ROOT.to_owned(),
+        group: ROOT.to_owned(),
+        mode: Mode::OWNER_ONLY,
+        services: BTreeSet::new(),
+    };
+    Ok(SecretPolicy {
+        kind: Kind::Opaque,
+        audience: audiences.of(raw.audience.as_deref().unwrap_or_default())?,
+        access: access_keys!(raw, None).over(&root_only)?,
+        from: None,
+    })
+}
+
+fn secret_name(name: &Spanned<String>) -> Result<SecretName, Fault> {
+    name.get_ref().parse().map_err(|error: crate::name::NameError| {
+        let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
+        Fault { span: Some(name.span()), message: error.to_string(), help }
+    })
+}
+
+fn secrets(
+    raw: &raw::Policy,
+    defaults: &SecretPolicy,
+    audiences: &Audiences,
+) -> Result<BTreeMap<SecretName, SecretPolicy>, Fault> {
+    let mut secrets = BTreeMap::new();
+    for (name, table) in &raw.secret {
+        on_change(table.on_change.as_deref().unwrap_or_default())?;
+        if let Some(after) = &table.rotate_after {
+            humantime::parse_duration(after.get_ref()).map_err(|_| {
+                Fault::at(after.span(), "this is no span of time").help("write a span such as \"180d\"")
+            })?;
+        }
+        let audience = table
+            .audience
+            .as_deref()
+            .map_or_else(|| Ok(defaults.audience.clone()), |list| audiences.of(list))?;
+        if audience.is_empty() {
+            return Err(Fault::at(name.span(), format!("nobody could decrypt \"{}\"", name.get_ref()))
+                .help("name a group or machine that has a key: audience = [\"ops\"]"));
+        }
+        let policy = SecretPolicy {
+            kind: table.kind,
+            audience,
+            access: access_keys!(table, table.services.as_deref()).over(&defaults.access)?,
+            from: table.from.as_ref().map(secret_name).transpose()?,
+        };
+        secrets.insert(secret_name(name)?, policy);
+    }
+    Ok(secrets)
+}
+
+fn views(raw: &raw::Policy, policy: &Policy) -> Result<BTreeMap<SecretName, View>, Fault> {
+    let mut views = BTreeMap::new();
+    for (name, table) in &raw.view {
+        let of = secret_name(&table.of)?;
+        let source = &policy.secret(&of).access;
+        let access = access_keys!(table, table.services.as_deref()).over(source)?;
+        narrower(name, &access.services, &source.services)?;
+        views.insert(secret_name(name)?, View { of, access });
+    }
+    Ok(views)
+}
+
+/// A view or template may be opened by no service that may not open its source.
+fn narrower(
+    name: &Spanned<String>,
+    services: &BTreeSet<String>,
+    source: &BTreeSet<String>,
+) -> Result<(), Fault> {
+    if source.is_empty() || !services.is_empty() && services.is_subset(source) {
+        return Ok(());
+    }
+    let allowed: Vec<_> = source.iter().map(String::as_str).collect();
+    Err(Fault::at(
+        name.span(),
+        format!("\"{}\" would be open to more services than its source", name.get_ref()),
+    )
+    .help(format!("allow some of: {}", allowed.join(", "))))
+}
+
+fn templates(
+    raw: &raw::Policy,
+    policy: &Policy,
+    audiences: &Audiences,
+) -> Result<BTreeSet<SecretName>, Fault> {
+    let mut templates = BTreeSet::new();
+    for (name, table) in &raw.template {
+        let source: SecretName = secret_name(&table.source)?;
+        if !source.as_str().starts_with("templates/") {
+            return Err(Fault::at(table.source.span(), "a template's source lies below templates/")
+                .help("move it there, and write source = \"templates/NAME\""));
+        }
+        audiences.of(table.audience.as_deref().unwrap_or_default())?;
+        access_keys!(table, table.services.as_deref()).over(&policy.defaults.access)?;
+        templates.insert(secret_name(name)?);
+    }
+    Ok(templates)
+}
+
+/// Paths of the mount must differ in more than case, and none may be a folder of another.
+fn one_spelling_per_path(raw: &raw::Policy) -> Result<(), Fault> {
+    let mut names: Vec<_> = raw.secret.keys().chain(raw.view.keys()).chain(raw.template.keys()).collect();
+    names.sort_by_key(|name| name.span().start);
+    let mut seen: BTreeMap<String, &Spanned<String>> = BTreeMap::new();
+    for name in names {
+        if let Some(other) = seen.insert(name.get_ref().to_ascii_lowercase(), name) {
+            return Err(Fault::at(
+                name.span(),
+                format!("\"{}\" stands for the same path as \"{}\"", name.get_ref(), other.get_ref()),
+            )
+            .help("give one of them another name; case alone does not tell two files apart everywhere"));
+        }
+    }
+    for (lower, name) in &seen {
+        let folders = lower.match_indices('/').map(|(end, _)| &lower[..end]);
+        if let Some(file) = folders.into_iter().find_map(|folder| seen.get(folder)) {
+            return Err(Fault::at(
+                name.span(),
+                format!("\"{}\" lies below \"{}\", which is a file", name.get_ref(), file.get_ref()),
+            )
+            .help("give one of them another name"));
+        }
+    }
+    Ok(())
+}

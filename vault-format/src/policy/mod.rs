@@ -1,0 +1,120 @@
+//! `vault.toml`: who may decrypt, who may read, and on which machine.
+//!
+//! [`Policy::parse`] takes the text, [`raw`] gives it its shape, [`check`] its meaning, and
+//! [`edit`] changes it without losing comments. Every error shows the line and what to write
+//! instead.
+
+mod check;
+mod edit;
+mod error;
+mod mode;
+mod raw;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use edit::{PolicyEditor, SecretTable};
+pub use error::PolicyError;
+pub use mode::{Mode, ModeError};
+use serde::{Deserialize, Serialize};
+
+use crate::{Recipient, SecretName};
+
+/// What a secret is, which decides what is checked and generated for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A password in plain text.
+    Password,
+    /// A crypt(5) hash of a password.
+    PasswordHash,
+    /// An X.509 certificate or chain in PEM.
+    Certificate,
+    /// The private key of a certificate in PEM.
+    PrivateKey,
+    /// An OpenSSH private key.
+    SshKey,
+    /// Anything else.
+    #[default]
+    Opaque,
+}
+
+/// Who may read a file of the mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Owner: a user's name or number.
+    pub owner: String,
+    /// Group: a group's name or number.
+    pub group: String,
+    /// Permission bits, read only.
+    pub mode: Mode,
+    /// The systemd units whose processes may open it; empty for no such rule.
+    pub services: BTreeSet<String>,
+}
+
+/// The policy of one secret, with the defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretPolicy {
+    /// What it is.
+    pub kind: Kind,
+    /// The public keys that can decrypt it.
+    pub audience: BTreeSet<Recipient>,
+    /// Who may read it where it is served.
+    pub access: Access,
+    /// The secret that it is derived from.
+    pub from: Option<SecretName>,
+}
+
+/// A second path for a secret, with an access of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The secret that it shows.
+    pub of: SecretName,
+    /// Who may read it.
+    pub access: Access,
+}
+
+/// A parsed and checked policy.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    secrets: BTreeMap<SecretName, SecretPolicy>,
+    defaults: SecretPolicy,
+    views: BTreeMap<SecretName, View>,
+    templates: BTreeSet<SecretName>,
+}
+
+impl Policy {
+    /// Parses and checks the text of a `vault.toml`.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, with its line and what to write instead.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        check::policy(text)
+    }
+
+    /// The policy of a secret. One without a table has the defaults.
+    #[must_use]
+    pub fn secret(&self, name: &SecretName) -> &SecretPolicy {
+        self.secrets.get(name).unwrap_or(&self.defaults)
+    }
+
+    /// The secrets that have a table of their own.
+    pub fn tables(&self) -> impl Iterator<Item = &SecretName> {
+        self.secrets.keys()
+    }
+
+    /// The views, by their path in the mount.
+    #[must_use]
+    pub fn views(&self) -> &BTreeMap<SecretName, View> {
+        &self.views
+    }
+
+    /// The paths of the templates in the mount.
+    #[must_use]
+    pub fn templates(&self) -> &BTreeSet<SecretName> {
+        &self.templates
+    }
+}
+
+#[cfg(test)]
+mod tests;

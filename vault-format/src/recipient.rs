@@ -1,0 +1,142 @@
+//! Recipients: public keys that can decrypt.
+
+use std::{fmt, str::FromStr};
+
+use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A public key that can decrypt: an age X25519 recipient, `age1…`.
+///
+/// Ordered and compared by its one spelling (Bech32, lower case).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Recipient(String);
+
+impl Recipient {
+    /// The public key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key for the age crate. It was parsed before, so this cannot fail in practice.
+    pub(crate) fn age_recipient(&self) -> Result<Box<dyn age::Recipient + Send + Sync>, RecipientError> {
+        let key: age::x25519::Recipient = self.0.parse().map_err(|_| RecipientError::unreadable(&self.0))?;
+        Ok(Box::new(key))
+    }
+}
+
+impl From<&age::x25519::Identity> for Recipient {
+    fn from(identity: &age::x25519::Identity) -> Self {
+        Self(identity.to_public().to_string())
+    }
+}
+
+/// Why a text is no recipient.
+#[derive(Debug, Error, Diagnostic)]
+pub enum RecipientError {
+    /// A hybrid post-quantum recipient.
+    #[error("the post-quantum recipient {0} is not supported yet")]
+    #[diagnostic(help("use an X25519 recipient (age1…) until age supports post-quantum keys natively"))]
+    PostQuantum(String),
+    /// An SSH public key.
+    #[error("the SSH key {0} cannot be a recipient yet")]
+    #[diagnostic(help("use an X25519 recipient (age1…), as `age-keygen` prints it"))]
+    Ssh(String),
+    /// Not a public key at all.
+    #[error("{0} is not a public key that age can encrypt to")]
+    #[diagnostic(help("a recipient looks like age1… and is printed by `age-keygen -y KEYFILE`"))]
+    Unreadable(String),
+    /// A private key where a public one belongs. The text is not repeated.
+    #[error("a private key stands where a public key belongs")]
+    #[diagnostic(help(
+        "write the public key (`age-keygen -y KEYFILE`), and replace the private one: it was in a public file"
+    ))]
+    Private,
+}
+
+impl RecipientError {
+    fn unreadable(text: &str) -> Self {
+        Self::Unreadable(format!("\"{}\"", shorten(text)))
+    }
+}
+
+impl FromStr for Recipient {
+    type Err = RecipientError;
+
+    fn from_str(text: &str) -> Result<Self, RecipientError> {
+        if text.to_ascii_uppercase().contains("AGE-SECRET-KEY-") || text.contains("PRIVATE KEY") {
+            return Err(RecipientError::Private);
+        }
+        if text.starts_with("age1pq1") {
+            return Err(RecipientError::PostQuantum(shorten(text)));
+        }
+        if text.starts_with("ssh-") || text.starts_with("ecdsa-") || text.starts_with("sk-") {
+            return Err(RecipientError::Ssh(shorten(text)));
+        }
+        let key: age::x25519::Recipient = text.parse().map_err(|_| RecipientError::unreadable(text))?;
+        Ok(Self(key.to_string()))
+    }
+}
+
+impl TryFrom<String> for Recipient {
+    type Error = RecipientError;
+
+    fn try_from(text: String) -> Result<Self, RecipientError> {
+        text.parse()
+    }
+}
+
+impl From<Recipient> for String {
+    fn from(recipient: Recipient) -> Self {
+        recipient.0
+    }
+}
+
+impl fmt::Display for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The beginning of a text from outside, fit for a message.
+fn shorten(text: &str) -> String {
+    const SHOWN: usize = 24;
+    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_default).collect();
+    if text.chars().count() > SHOWN {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_key_is_refused_and_not_repeated() {
+        let identity = age::x25519::Identity::generate();
+        let text = secrecy::ExposeSecret::expose_secret(&identity.to_string()).to_owned();
+        let error = text.parse::<Recipient>().unwrap_err().to_string();
+        assert!(!error.contains(&text[15..30]), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_supported_is_said() {
+        for (text, word) in [
+            ("age1pq1qqqqqqqq", "post-quantum"),
+            ("ssh-ed25519 AAAA alice", "SSH"),
+            ("alice", "not a public key"),
+        ] {
+            let error = text.parse::<Recipient>().unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn round_trips() {
+        let recipient = Recipient::from(&age::x25519::Identity::generate());
+        assert_eq!(recipient.as_str().parse::<Recipient>().unwrap(), recipient);
+    }
+}

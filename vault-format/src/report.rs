@@ -1,0 +1,66 @@
+//! Errors as people read them: what is wrong, where, and what to do next.
+
+use std::fmt::Write;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+
+/// Renders an error as text, without a trailing newline: `error:` with its causes, the place in
+/// the file where there is one, and a `hint:` for each thing to do next.
+#[must_use]
+pub fn render(error: &dyn Diagnostic) -> String {
+    if error.source_code().is_some() {
+        return render_with_source(error);
+    }
+    let mut text = format!("error: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Writing to a String cannot fail, here and below.
+        let _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    if let Some(hint) = hint(error) {
+        let _ = write!(text, "\n  hint: {hint}");
+    }
+    for related in error.related().into_iter().flatten() {
+        let _ = write!(text, "\n{}", render(related));
+    }
+    text
+}
+
+fn render_with_source(error: &dyn Diagnostic) -> String {
+    let mut text = String::new();
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
+    if handler.render_report(&mut text, error).is_err() {
+        return format!("error: {error}");
+    }
+    format!("error: {}", text.trim_start_matches(['\n', ' ', '×']).trim_end())
+}
+
+/// The hint of an error, or that of the nearest cause that has one.
+fn hint(error: &dyn Diagnostic) -> Option<String> {
+    match error.help() {
+        Some(help) => Some(help.to_string()),
+        None => error.diagnostic_source().and_then(hint),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Policy;
+
+    #[test]
+    fn an_error_tells_the_next_step() {
+        let error = "a b".parse::<crate::SecretName>().unwrap_err();
+        let text = render(&error);
+        assert!(text.starts_with("error: \"a b\" cannot be the name"), "{text}");
+        assert!(text.contains("\n  hint: a name is a path"), "{text}");
+    }
+
+    #[test]
+    fn an_error_of_the_policy_shows_the_line() {
+        let error = Policy::parse("version = 1\n[defaults]\nmode = \"0777\"\n").unwrap_err();
+        let text = render(&error);
+        assert!(text.contains("vault.toml:3:8") && text.contains("mode = \"0777\""), "{text}");
+    }
+}

@@ -1,0 +1,226 @@
+//! `allowed_signers`: who may sign, in OpenSSH's format (ssh-keygen(1), ALLOWED SIGNERS).
+
+use std::{collections::BTreeSet, fmt};
+
+use miette::Diagnostic;
+use ssh_key::PublicKey;
+use thiserror::Error;
+
+use crate::{signature::NAMESPACE, ssh};
+
+/// One line of `allowed_signers`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    principal: String,
+    key: PublicKey,
+    ended: bool,
+}
+
+impl Signer {
+    /// A signer of this vault.
+    ///
+    /// # Errors
+    ///
+    /// If the principal is empty or has a character that would end it or start an option.
+    pub fn new(principal: &str, key: PublicKey) -> Result<Self, SignersError> {
+        check_principal(principal).map_err(|why| SignersError { line: 1, why })?;
+        Ok(Self { principal: principal.to_owned(), key, ended: false })
+    }
+
+    /// The name to pass to `ssh-keygen -Y verify -I`.
+    #[must_use]
+    pub fn principal(&self) -> &str {
+        &self.principal
+    }
+
+    /// The public key.
+    #[must_use]
+    pub fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// Whether the line has an end date: a signer who was removed. Signatures carry no trusted
+    /// time, so the date itself decides nothing.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+}
+
+/// A line as OpenSSH reads it.
+impl fmt::Display for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.key.to_openssh().map_err(|_| fmt::Error)?;
+        write!(f, "{} namespaces=\"{NAMESPACE}\" {key}", self.principal)
+    }
+}
+
+/// The signers of one `allowed_signers` file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowedSigners(Vec<Signer>);
+
+impl AllowedSigners {
+    /// Reads an `allowed_signers` file. Of the options only `namespaces`, `valid-after` and
+    /// `valid-before` are known; a line for another namespace is left out.
+    ///
+    /// # Errors
+    ///
+    /// If a line is malformed or has another option, named by its number.
+    pub fn parse(text: &str) -> Result<Self, SignersError> {
+        let mut signers = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let parsed = parse_line(line).map_err(|why| SignersError { line: index + 1, why })?;
+            signers.extend(parsed);
+        }
+        Ok(Self(signers))
+    }
+
+    /// The signer that `key` belongs to, if it may sign today.
+    #[must_use]
+    pub fn find(&self, key: &ssh_key::public::KeyData) -> Option<&Signer> {
+        self.0.iter().find(|signer| !signer.ended && signer.key.key_data() == key)
+    }
+
+    /// All signers of the file, also those with an end date.
+    pub fn iter(&self) -> impl Iterator<Item = &Signer> {
+        self.0.iter()
+    }
+
+    /// The fingerprints of all signers, `SHA256:…`.
+    #[must_use]
+    pub fn fingerprints(&self) -> BTreeSet<String> {
+        self.0.iter().map(|signer| ssh::fingerprint(&signer.key)).collect()
+    }
+}
+
+/// A line of `allowed_signers` that cannot be trusted.
+#[derive(Debug, Error, Diagnostic)]
+#[error("line {line} of the allowed signers: {why}")]
+#[diagnostic(help("a line reads: NAME namespaces=\"odbox-vault\" ssh-ed25519 AAAA… COMMENT"))]
+pub struct SignersError {
+    line: usize,
+    why: &'static str,
+}
+
+fn check_principal(principal: &str) -> Result<(), &'static str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+@".contains(c);
+    if principal.is_empty() || !principal.chars().all(plain) {
+        return Err("a signer's name has ASCII letters, digits and . _ - + @ only");
+    }
+    Ok(())
+}
+
+/// One signer, or none where the line is for other namespaces only.
+fn parse_line(line: &str) -> Result<Option<Signer>, &'static str> {
+    let (principal, rest) = line.split_once([' ', '\t']).ok_or("it ends after the name")?;
+    check_principal(principal)?;
+    let rest = rest.trim_start();
+    // The key's type cannot hold `=` or a quote, an option must: so a first word with neither
+    // that is no known key type is refused by the key's own parser.
+    let (options, key) = split_options(rest)?;
+    let options = Options::parse(options)?;
+    let key = PublicKey::from_openssh(key).map_err(|_| "it has no readable public key")?;
+    Ok(options.for_vaults.then_some(Signer { principal: principal.to_owned(), key, ended: options.ended }))
+}
+
+/// Splits `options key` at the first space outside quotes, where there are options.
+fn split_options(text: &str) -> Result<(&str, &str), &'static str> {
+    let mut quoted = false;
+    let end = text.find(|c: char| {
+        quoted ^= c == '"';
+        !quoted && (c == ' ' || c == '\t')
+    });
+    let (first, rest) = text.split_at(end.ok_or("it has no public key")?);
+    if first.contains(['=', '"']) || first == "cert-authority" {
+        Ok((first, rest.trim_start()))
+    } else {
+        Ok(("", text))
+    }
+}
+
+struct Options {
+    for_vaults: bool,
+    ended: bool,
+}
+
+impl Options {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let mut options = Self { for_vaults: true, ended: false };
+        for option in split_quoted(text) {
+            let (name, value) = option.split_once('=').ok_or("it has an option that is not known")?;
+            let value = value
+                .strip_prefix('"')
+                .and_then(|value| value.strip_suffix('"'))
+                .ok_or("the value of an option has no quotes")?;
+            match name {
+                "namespaces" => options.for_vaults = value.split(',').any(|namespace| namespace == NAMESPACE),
+                "valid-before" => options.ended = true,
+                "valid-after" => {}
+                _ => return Err("it has an option that is not known"),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Splits at commas outside quotes.
+fn split_quoted(text: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    text.split(move |c: char| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    })
+    .filter(|part| !part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+
+    fn parse(line: &str) -> Result<AllowedSigners, SignersError> {
+        AllowedSigners::parse(line)
+    }
+
+    #[test]
+    fn reads_what_it_writes() {
+        let key = PublicKey::from_openssh(KEY).unwrap();
+        let signer = Signer::new("alice@example.org", key).unwrap();
+        assert_eq!(parse(&signer.to_string()).unwrap().0, [signer]);
+    }
+
+    #[test]
+    fn options_are_understood_or_refused() {
+        let signers = parse(&format!(
+            "# people\n\nalice {KEY}\nbob namespaces=\"git,odbox-vault\",valid-before=\"20270101\" {KEY} bob\n"
+        ))
+        .unwrap();
+        assert_eq!(signers.0.len(), 2);
+        assert!(!signers.0[0].ended());
+        assert!(signers.0[1].ended());
+        assert!(parse(&format!("alice namespaces=\"git\" {KEY}")).unwrap().0.is_empty());
+        for line in [
+            format!("alice cert-authority {KEY}"),
+            format!("alice verify-required=\"yes\" {KEY}"),
+            format!("alice namespaces=odbox-vault {KEY}"),
+            format!("* {KEY}"),
+            "alice".to_owned(),
+            "alice ssh-ed25519".to_owned(),
+            "alice ssh-ed25519 AAAA".to_owned(),
+        ] {
+            assert!(parse(&line).is_err(), "{line} was taken");
+        }
+    }
+
+    #[test]
+    fn a_signer_with_an_end_date_may_not_sign() {
+        let signers = parse(&format!("bob valid-before=\"20990101\" {KEY}")).unwrap();
+        let key = PublicKey::from_openssh(KEY).unwrap();
+        assert!(signers.find(key.key_data()).is_none());
+    }
+}

@@ -1,0 +1,119 @@
+//! SSH keys: the vault's own SSH identity, and the keys that sign.
+
+use std::fmt;
+
+use miette::Diagnostic;
+use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, rand_core::OsRng};
+use thiserror::Error;
+
+use crate::Plaintext;
+
+/// An ed25519 key pair in OpenSSH format (PROTOCOL.key).
+pub struct SshKey(PrivateKey);
+
+impl SshKey {
+    /// Makes a new ed25519 key.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no randomness.
+    pub fn generate(comment: &str) -> Result<Self, SshError> {
+        let mut key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(SshError::Generate)?;
+        key.set_comment(comment);
+        Ok(Self(key))
+    }
+
+    /// Reads an OpenSSH private key.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no such key, or the key is protected by a passphrase.
+    pub fn parse(text: &Plaintext) -> Result<Self, SshError> {
+        let key = PrivateKey::from_openssh(text.expose()).map_err(|_| SshError::Unreadable)?;
+        if key.is_encrypted() {
+            return Err(SshError::Passphrase);
+        }
+        Ok(Self(key))
+    }
+
+    /// The private key file, as OpenSSH reads it.
+    ///
+    /// # Errors
+    ///
+    /// If the key cannot be encoded.
+    pub fn to_file(&self) -> Result<Plaintext, SshError> {
+        self.0.to_openssh(LineEnding::LF).map(Plaintext::from).map_err(SshError::Encode)
+    }
+
+    /// The line of the `.pub` file, without its end.
+    ///
+    /// # Errors
+    ///
+    /// If the key cannot be encoded.
+    pub fn public_line(&self) -> Result<String, SshError> {
+        self.0.public_key().to_openssh().map_err(SshError::Encode)
+    }
+
+    /// The public key.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        self.0.public_key()
+    }
+
+    /// The fingerprint as `ssh-keygen -l` prints it, `SHA256:…`.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        fingerprint(self.0.public_key())
+    }
+
+    pub(crate) fn private_key(&self) -> &PrivateKey {
+        &self.0
+    }
+}
+
+/// Shows the fingerprint only.
+impl fmt::Debug for SshKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SshKey({})", self.fingerprint())
+    }
+}
+
+/// The fingerprint of a public key as `ssh-keygen -l` prints it, `SHA256:…`.
+#[must_use]
+pub fn fingerprint(key: &PublicKey) -> String {
+    key.fingerprint(HashAlg::Sha256).to_string()
+}
+
+/// Why an SSH key could not be made, read or written. No message shows any of a private key.
+#[derive(Debug, Error, Diagnostic)]
+pub enum SshError {
+    /// No randomness.
+    #[error("cannot make an SSH key")]
+    Generate(#[source] ssh_key::Error),
+    /// Not a private key.
+    #[error("it is not an OpenSSH private key")]
+    #[diagnostic(help(
+        "the file starts with -----BEGIN OPENSSH PRIVATE KEY-----, as `ssh-keygen -t ed25519` writes it"
+    ))]
+    Unreadable,
+    /// Protected by a passphrase.
+    #[error("the key is protected by a passphrase, which is not supported yet")]
+    #[diagnostic(help("give a key without a passphrase"))]
+    Passphrase,
+    /// Not encodable.
+    #[error("cannot write the SSH key")]
+    Encode(#[source] ssh_key::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_written_key_reads_back() {
+        let key = SshKey::generate("odbox").unwrap();
+        let read = SshKey::parse(&key.to_file().unwrap()).unwrap();
+        assert_eq!(read.public_line().unwrap(), key.public_line().unwrap());
+        assert!(key.public_line().unwrap().ends_with(" odbox"));
+    }
+}

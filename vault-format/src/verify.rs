@@ -1,0 +1,402 @@
+//! The one way from a folder to a vault that may be used.
+//!
+//! [`verify`] reads top-down: authenticate the lock's raw bytes, parse it, check every file
+//! against it, check that policy and lock agree. Only it makes a [`Verified`] vault, and what
+//! decrypts, serves or changes a vault takes one: nobody can forget to verify.
+
+use std::collections::BTreeMap;
+
+use miette::Diagnostic;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use thiserror::Error;
+
+use crate::{
+    CIPHERTEXT_SUFFIX, Digest, IDENTITY_FILE, LOCK_FILE, Lock, POLICY_FILE, Policy, SIGNATURE_FILE,
+    SIGNING_KEY_FILE, SecretName, VaultFolder,
+    cipher::{CipherError, Header},
+    folder::{FolderError, MAX_FILE},
+    lock::{LockError, LockedSecret},
+    policy::PolicyError,
+    signature::{self, SignatureError},
+    signers::{AllowedSigners, Signer},
+};
+
+/// Most bytes of a lock: some 400,000 secrets.
+const MAX_LOCK: u64 = 1 << 28;
+/// Most bytes of a signature file; a real one has some 300.
+const MAX_SIGNATURE: u64 = 64 * 1024;
+/// Most bytes of a policy or other public file.
+const MAX_PUBLIC: u64 = 1 << 26;
+/// The stanza type of an X25519 recipient.
+const X25519: &str = "X25519";
+
+/// Public files that every lock covers.
+const REQUIRED_FILES: [&str; 4] = [POLICY_FILE, crate::SIGNERS_FILE, ".gitignore", ".gitattributes"];
+
+/// One state of a vault whose signature, digests and policy were all found to be sound. Only
+/// [`verify`] makes one.
+#[derive(Debug)]
+pub struct Verified {
+    lock: Lock,
+    lock_digest: Digest,
+    policy: Policy,
+    policy_text: String,
+    signer: Signer,
+    kept: BTreeMap<SecretName, Vec<u8>>,
+    warnings: Vec<Warning>,
+}
+
+impl Verified {
+    /// The facts about every file.
+    #[must_use]
+    pub fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// SHA-256 of the lock file: the name of this state.
+    #[must_use]
+    pub fn lock_digest(&self) -> Digest {
+        self.lock_digest
+    }
+
+    /// Who may decrypt and read what.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The policy as its authors wrote it.
+    #[must_use]
+    pub fn policy_text(&self) -> &str {
+        &self.policy_text
+    }
+
+    /// Who signed this state.
+    #[must_use]
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// The ciphertext of a secret that was to be kept.
+    #[must_use]
+    pub fn ciphertext(&self, name: &SecretName) -> Option<&[u8]> {
+        self.kept.get(name).map(Vec::as_slice)
+    }
+
+    /// What is not wrong, but worth a look.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+}
+
+/// Verifies the vault in `folder` against the signers that the caller trusts. Each file is read
+/// once; the ciphertext of the secrets that `keep` picks stays in memory, all other is let go.
+///
+/// # Errors
+///
+/// Everything that is wrong, as far as it can be told: after a wrong signature nothing else is
+/// looked at.
+pub fn verify(
+    folder: &VaultFolder,
+    trusted: &AllowedSigners,
+    keep: impl Fn(&LockedSecret) -> bool + Sync,
+) -> Result<Verified, Unsound> {
+    let lock_bytes = folder.read(LOCK_FILE, MAX_LOCK).map_err(Problem::from)?;
+    let signature = folder.read(SIGNATURE_FILE, MAX_SIGNATURE).map_err(Problem::from)?;
+    let signer = signature::verify(&signature, &lock_bytes, trusted).map_err(Problem::from)?.clone();
+    let lock = std::str::from_utf8(&lock_bytes).map_err(|_| Problem::NotText(LOCK_FILE))?;
+    let lock = Lock::parse(lock).map_err(Problem::from)?;
+
+    let mut problems = Vec::new();
+    let policy_text = check_public_files(folder, &lock, &mut problems);
+    let kept = check_ciphertexts(folder, &lock, keep, &mut problems);
+    let mut warnings = Vec::new();
+    check_extra_files(folder, &lock, &mut problems, &mut warnings);
+    // A policy that is not the signed one says nothing.
+    let policy = policy_text.and_then(|text| match Policy::parse(&text) {
+        Ok(policy) => Some((policy, text)),
+        Err(error) => {
+            problems.push(error.into());
+            None
+        }
+    });
+    match policy {
+        Some((policy, policy_text)) => {
+            problems.extend(disagreements(&policy, &lock));
+            if problems.is_empty() {
+                let lock_digest = Digest::of(&lock_bytes);
+                return Ok(Verified { lock, lock_digest, policy, policy_text, signer, kept, warnings });
+            }
+            Err(Unsound { problems })
+        }
+        None => Err(Unsound { problems }),
+    }
+}
+
+/// Checks every public file, and gives back the policy's text if it is the signed one.
+fn check_public_files(folder: &VaultFolder, lock: &Lock, problems: &mut Vec<Problem>) -> Option<String> {
+    for required in REQUIRED_FILES {
+        if !lock.files.contains_key(required) {
+            problems.push(Problem::NotCovered(required));
+        }
+    }
+    let mut policy = None;
+    for (path, digest) in &lock.files {
+        match folder.read(path, MAX_PUBLIC) {
+            Err(error) => problems.push(error.into()),
+            Ok(bytes) if Digest::of(&bytes) != *digest => problems.push(Problem::Changed(path.clone())),
+            Ok(bytes) if path == POLICY_FILE => match String::from_utf8(bytes) {
+                Ok(text) => policy = Some(text),
+                Err(_) => problems.push(Problem::NotText(POLICY_FILE)),
+            },
+            Ok(_) => {}
+        }
+    }
+    policy
+}
+
+/// Checks every ciphertext on all cores, and gives back those to keep.
+fn check_ciphertexts(
+    folder: &VaultFolder,
+    lock: &Lock,
+    keep: impl Fn(&LockedSecret) -> bool + Sync,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<SecretName, Vec<u8>> {
+    let secrets: Vec<_> = lock.secrets.iter().collect();
+    let checked: Vec<_> = secrets
+        .par_iter()
+        .map(|&(name, secret)| {
+            let bytes = check_ciphertext(folder, name, secret)?;
+            Ok(keep(secret).then(|| (name.clone(), bytes)))
+        })
+        .collect();
+    let mut kept = BTreeMap::new();
+    for result in checked {
+        match result {
+            Ok(entry) => kept.extend(entry),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    kept
+}
+
+fn check_ciphertext(
+    folder: &VaultFolder,
+    name: &SecretName,
+    secret: &LockedSecret,
+) -> Result<Vec<u8>, Problem> {
+    let path = name.ciphertext_path();
+    let bytes = folder.read(&path, MAX_FILE)?;
+    if Digest::of(&bytes) != secret.sha256 {
+        return Err(Problem::Changed(path));
+    }
+    let header = Header::parse(&bytes).map_err(|error| Problem::Ciphertext { path: path.clone(), error })?;
+    let expected = secret.recipients.len();
+    let fitting = header.stanzas().iter().filter(|stanza| *stanza == X25519).count();
+    if fitting != expected || header.stanzas().len() != expected || header.grease() > 1 {
+        return Err(Problem::Stanzas { path, expected, found: header.stanzas().len() });
+    }
+    Ok(bytes)
+}
+
+/// An unlisted ciphertext or template source is refused, anything else unlisted is a warning.
+fn check_extra_files(
+    folder: &VaultFolder,
+    lock: &Lock,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Warning>,
+) {
+    let entries = match folder.entries() {
+        Ok(entries) => entries,
+        Err(error) => return problems.push(error.into()),
+    };
+    for entry in entries {
+        let path = entry.path;
+        if !entry.is_plain_file {
+            problems.push(Problem::NotPlain(path));
+        } else if is_listed(&path, lock) || is_known(&path) {
+        } else if path.ends_with(CIPHERTEXT_SUFFIX) || path.starts_with("templates/") {
+            problems.push(Problem::Extra(path));
+        } else {
+            warnings.push(Warning::Unlisted(path));
+        }
+    }
+}
+
+fn is_listed(path: &str, lock: &Lock) -> bool {
+    let secret = path.strip_suffix(CIPHERTEXT_SUFFIX).and_then(|name| name.parse().ok());
+    lock.files.contains_key(path) || secret.is_some_and(|name: SecretName| lock.secrets.contains_key(&name))
+}
+
+/// Files that are part of a vault, but that the lock cannot or must not cover.
+fn is_known(path: &str) -> bool {
+    let machine_key = path.strip_prefix("machines/").and_then(|name| name.strip_suffix(".key"));
+    [LOCK_FILE, SIGNATURE_FILE, IDENTITY_FILE, SIGNING_KEY_FILE].contains(&path) || machine_key.is_some()
+}
+
+/// Where policy and lock contradict each other.
+pub(crate) fn disagreements(policy: &Policy, lock: &Lock) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, secret) in &lock.secrets {
+        if secret.recipients != policy.secret(name).audience {
+            problems.push(Problem::Audience(name.clone()));
+        }
+    }
+    for (path, view) in policy.views() {
+        if !lock.secrets.contains_key(&view.of) {
+            problems.push(Problem::ViewOfNothing { view: path.clone(), of: view.of.clone() });
+        }
+    }
+    problems.extend(colliding_paths(policy, lock));
+    problems
+}
+
+/// Paths of the mount that differ only in case, or where one is a folder of another.
+fn colliding_paths(policy: &Policy, lock: &Lock) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut seen: BTreeMap<String, &SecretName> = BTreeMap::new();
+    for name in lock.secrets.keys().chain(policy.views().keys()).chain(policy.templates()) {
+        if let Some(other) = seen.insert(name.as_str().to_ascii_lowercase(), name) {
+            problems.push(Problem::SamePath { name: name.clone(), other: other.clone() });
+        }
+    }
+    for (lower, name) in &seen {
+        let file = lower.match_indices('/').find_map(|(end, _)| seen.get(&lower[..end]));
+        if let Some(file) = file {
+            problems.push(Problem::BelowFile { name: (*name).clone(), file: (*file).clone() });
+        }
+    }
+    problems
+}
+
+/// Everything that is wrong with a vault.
+#[derive(Debug, Error, Diagnostic)]
+#[error("the vault is not sound: {} problem{}", problems.len(), if problems.len() == 1 { "" } else { "s" })]
+pub struct Unsound {
+    #[related]
+    problems: Vec<Problem>,
+}
+
+impl Unsound {
+    /// Each problem.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl FromIterator<Problem> for Unsound {
+    fn from_iter<I: IntoIterator<Item = Problem>>(problems: I) -> Self {
+        Self { problems: problems.into_iter().collect() }
+    }
+}
+
+impl From<Problem> for Unsound {
+    fn from(problem: Problem) -> Self {
+        Self { problems: vec![problem] }
+    }
+}
+
+/// One thing that makes a vault unsound.
+#[derive(Debug, Error, Diagnostic)]
+pub enum Problem {
+    /// The signature does not hold.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Signature(#[from] SignatureError),
+    /// The lock cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lock(#[from] LockError),
+    /// The policy is wrong.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Policy(#[from] PolicyError),
+    /// A file is missing or cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] FolderError),
+    /// Not UTF-8.
+    #[error("{0} is not a text file")]
+    #[diagnostic(help("restore it from Git: `git checkout -- FILE`"))]
+    NotText(&'static str),
+    /// The lock leaves a file out that it must cover.
+    #[error("vault.lock does not cover {0}")]
+    #[diagnostic(help(
+        "it is signed, so a faulty odbox wrote it: report this with the lock, which holds no secret"
+    ))]
+    NotCovered(&'static str),
+    /// Another digest than the lock says.
+    #[error("{0} is not what was signed")]
+    #[diagnostic(help(
+        "it was changed, damaged or replaced: restore it from Git with `git checkout -- FILE`"
+    ))]
+    Changed(String),
+    /// A ciphertext that is not age.
+    #[error("{path}: {error}")]
+    Ciphertext {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        error: CipherError,
+    },
+    /// Another number or type of recipient stanzas than the lock says.
+    #[error("{path} is encrypted to {found} keys, and the lock says {expected}")]
+    #[diagnostic(help("the lock is wrong about who can decrypt it: find out who signed this state"))]
+    Stanzas {
+        /// The file.
+        path: String,
+        /// How many the lock says.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A link or special file.
+    #[error("{0} is a symbolic link or a special file")]
+    #[diagnostic(help("a vault holds plain files and folders only; remove it"))]
+    NotPlain(String),
+    /// A ciphertext or template that nobody signed.
+    #[error("{0} is not in the lock")]
+    #[diagnostic(help("nobody signed this file: remove it, or add the secret with `vaultgen`"))]
+    Extra(String),
+    /// Encrypted to other keys than the policy says.
+    #[error("{0} is not encrypted to the keys that the policy names")]
+    #[diagnostic(help("encrypt it anew with `vaultgen sign`"))]
+    Audience(SecretName),
+    /// A view of a secret that does not exist.
+    #[error("the view {view} shows {of}, which is not in the vault")]
+    #[diagnostic(help("remove the view from vault.toml, or add the secret"))]
+    ViewOfNothing {
+        /// The view.
+        view: SecretName,
+        /// What it should show.
+        of: SecretName,
+    },
+    /// Two names for one path.
+    #[error("{name} and {other} differ only in case, or are the same")]
+    #[diagnostic(help("give one of them another name"))]
+    SamePath {
+        /// One.
+        name: SecretName,
+        /// The other.
+        other: SecretName,
+    },
+    /// A file where a folder must be.
+    #[error("{name} lies below {file}, which is a file")]
+    #[diagnostic(help("give one of them another name"))]
+    BelowFile {
+        /// The lower one.
+        name: SecretName,
+        /// The upper one.
+        file: SecretName,
+    },
+}
+
+/// Something that does not make a vault unsound.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum Warning {
+    /// A file that is no part of the vault.
+    #[error("{0} is not part of the vault, and is ignored")]
+    Unlisted(String),
+}
