@@ -100,7 +100,7 @@ impl Verified {
 pub fn verify(
     folder: &VaultFolder,
     trusted: &AllowedSigners,
-    keep: impl Fn(&LockedSecret) -> bool + Sync,
+    keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
 ) -> Result<Verified, Unsound> {
     let lock_bytes = folder.read(LOCK_FILE, MAX_LOCK).map_err(Problem::from)?;
     let signature = folder.read(SIGNATURE_FILE, MAX_SIGNATURE).map_err(Problem::from)?;
@@ -160,7 +160,7 @@ fn check_public_files(folder: &VaultFolder, lock: &Lock, problems: &mut Vec<Prob
 fn check_ciphertexts(
     folder: &VaultFolder,
     lock: &Lock,
-    keep: impl Fn(&LockedSecret) -> bool + Sync,
+    keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<SecretName, Vec<u8>> {
     let secrets: Vec<_> = lock.secrets.iter().collect();
@@ -168,7 +168,7 @@ fn check_ciphertexts(
         .par_iter()
         .map(|&(name, secret)| {
             let bytes = check_ciphertext(folder, name, secret)?;
-            Ok(keep(secret).then(|| (name.clone(), bytes)))
+            Ok(keep(name, secret).then(|| (name.clone(), bytes)))
         })
         .collect();
     let mut kept = BTreeMap::new();

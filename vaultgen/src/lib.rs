@@ -1,1 +1,42 @@
 //! Populates and encrypts an odbox vault: the operator's and auditor's command line.
+//!
+//! One file per verb in [`commands`]; what a vault is, and how it changes, is in
+//! [`vault_format`]. A secret comes in through a terminal or standard input, goes out through
+//! standard output, and is never an argument, an environment variable or part of a message.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod commands;
+mod keys;
+mod process;
+mod prompt;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::Parser;
+use vault_format::report;
+
+use crate::cli::{Cli, Command};
+
+/// Runs the program on the arguments of the process.
+///
+/// The exit status is 0 when done or clean, 1 when it failed or the vault is not sound, and 2 for
+/// wrong usage.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    process::harden();
+    let done = match cli.command {
+        Command::Init(args) => commands::init::run(&args, &cli.common),
+        Command::Show(args) => commands::show::run(&args, &cli.common),
+        Command::Verify(args) => commands::verify::run(&args, &cli.common),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Standard error may be closed; there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "{}", report::render(failure.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}

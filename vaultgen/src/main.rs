@@ -1,3 +1,7 @@
-//! The vaultgen program.
+//! The `vaultgen` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vaultgen::run()
+}

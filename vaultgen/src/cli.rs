@@ -1,0 +1,45 @@
+//! The command line: what `--help` says.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{init, show, verify};
+
+/// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
+#[derive(Debug, Parser)]
+#[command(name = "vaultgen", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every verb has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Common flags")]
+pub struct Common {
+    /// The vault's folder.
+    #[arg(long, global = true, value_name = "DIR", default_value = "vault")]
+    pub vault: PathBuf,
+    /// A file with an age identity, to decrypt with. Else VAULTGEN_IDENTITY, then DIR/age.key.
+    #[arg(long = "identity", global = true, value_name = "FILE")]
+    pub identities: Vec<PathBuf>,
+    /// The file with the SSH key to sign with. Else DIR/signing.key.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub sign_key: Option<PathBuf>,
+    /// Never ask: generate, or fail.
+    #[arg(long, global = true)]
+    pub batch: bool,
+    /// Say nothing when all is well.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Init(init::Args),
+    Show(show::Args),
+    Verify(verify::Args),
+}

@@ -1,0 +1,427 @@
+//! `vaultgen init`: what is missing of the standard vault.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use miette::Diagnostic;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use thiserror::Error;
+use vault_format::{
+    Change, IDENTITY_FILE, Identities, POLICY_FILE, Plaintext, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName,
+    Timestamp, VaultFolder, Verified,
+    certificate::{self, CA_DAYS, LEAF_DAYS, Scope},
+    change::NewSecret,
+    cipher,
+    cipher::CipherError,
+    folder::FolderError,
+    lock::Origin,
+    password::Password,
+    policy::PolicyEditor,
+    signers::Signer,
+    ssh::SshKey,
+    standard::{self, CA, GIT_ATTRIBUTES, GIT_IGNORE, LOCALHOST, PASSWORDS, SSH_IDENTITY},
+    transaction::ExclusiveFolder,
+    verify,
+};
+use zeroize::Zeroizing;
+
+use crate::{cli::Common, commands, keys, keys::KeyError, prompt};
+
+/// The group that can decrypt everything in a new vault.
+const OPERATORS: &str = "ops";
+/// The snake-oil vault's password for everything.
+const SNAKE_OIL_PASSWORD: &str = "abc123";
+const SNAKE_OIL: &str = "snakeoil";
+/// 100 years.
+const SNAKE_OIL_DAYS: u32 = 36525;
+
+/// Create what is missing of the standard vault.
+///
+/// Makes the operator's identity and signing key, the four passwords (root, admin, odoo-admin,
+/// pgadmin-admin) with their hashes, a CA, a certificate for localhost, an SSH identity, policy,
+/// lock and signature. Asks for each password; an empty answer generates a strong one, and with
+/// --batch all are generated. Run again, it changes nothing that is there.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Make a vault with no secrets in it
+    #[arg(long)]
+    bare: bool,
+    /// Make a vault for tests, whose secrets everybody knows: each password is abc123
+    #[arg(long, conflicts_with = "bare", hide = true)]
+    snakeoil: bool,
+}
+
+/// Creates what is missing, and says what it made.
+///
+/// # Errors
+///
+/// If the folder is no vault and not empty, the vault in it is not sound, a password is not
+/// taken, or anything cannot be written. Then nothing was changed.
+pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
+    let flavour = Flavour::of(args);
+    let folder = lock_if_present(&common.vault)?;
+    let vault = folder.as_ref().map(|folder| verified(folder)).transpose()?.flatten();
+    let missing = match flavour {
+        Flavour::Bare => Missing::default(),
+        _ => Missing::from(vault.as_ref()),
+    };
+    if vault.is_some() && missing.is_nothing() {
+        commands::say(common.quiet, "nothing to do: the vault is complete");
+        return Ok(());
+    }
+
+    let now = Timestamp::now();
+    let mut operator = Operator::find(common, vault.is_some())?;
+    let mut change = match &vault {
+        Some(vault) => Change::after(vault, now)?,
+        None => operator.found_vault(flavour, now)?,
+    };
+    let passwords = ask_passwords(&missing.passwords, flavour, common.batch)?;
+    let ca = existing_ca(vault.as_ref(), &operator)?;
+    for secret in generate(passwords, &missing, ca, flavour, now)? {
+        change.put_secret(secret);
+    }
+    if missing.ssh {
+        let (secret, public_line) = standard::ssh_identity(flavour.ssh_comment())?;
+        change.put_public_file(&format!("{SSH_IDENTITY}.pub"), public_line.into_bytes());
+        change.put_secret(secret);
+    }
+
+    let new = NewFolder::make_unless(folder.is_some(), &common.vault)?;
+    let folder = match folder {
+        Some(folder) => folder,
+        None => ExclusiveFolder::lock(VaultFolder::open(&common.vault)?)?,
+    };
+    let lock = change.apply(&folder, &operator.signing_key)?;
+    new.keep();
+    let made = format!("{}: {} secrets, serial {}", common.vault.display(), lock.secrets.len(), lock.serial);
+    commands::say(common.quiet, &made);
+    operator.say_what_to_keep(common);
+    Ok(())
+}
+
+/// What kind of vault to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flavour {
+    Standard,
+    Bare,
+    SnakeOil,
+}
+
+impl Flavour {
+    fn of(args: &Args) -> Self {
+        match (args.bare, args.snakeoil) {
+            (true, _) => Self::Bare,
+            (_, true) => Self::SnakeOil,
+            _ => Self::Standard,
+        }
+    }
+
+    fn ca_subject(self) -> &'static str {
+        match self {
+            Self::SnakeOil => "odbox SNAKE OIL CA - its key is public, do not trust",
+            _ => "odbox vault CA",
+        }
+    }
+
+    fn ssh_comment(self) -> &'static str {
+        match self {
+            Self::SnakeOil => "odbox-SNAKE-OIL-its-private-key-is-public",
+            _ => "odbox",
+        }
+    }
+
+    fn ca_days(self) -> u32 {
+        if self == Self::SnakeOil { SNAKE_OIL_DAYS } else { CA_DAYS }
+    }
+
+    fn leaf_days(self) -> u32 {
+        if self == Self::SnakeOil { SNAKE_OIL_DAYS } else { LEAF_DAYS }
+    }
+
+    fn scope(self) -> Scope {
+        if self == Self::SnakeOil { Scope::Loopback } else { Scope::Any }
+    }
+
+    /// The name that signatures of this operator go by.
+    fn principal(self) -> String {
+        if self == Self::SnakeOil {
+            return SNAKE_OIL.to_owned();
+        }
+        let name = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_default();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if name.is_empty() || !name.chars().all(plain) { "operator".to_owned() } else { name }
+    }
+}
+
+/// Locks the vault's folder if it exists, finishing or undoing an interrupted change.
+fn lock_if_present(path: &Path) -> Result<Option<ExclusiveFolder>, FolderError> {
+    match VaultFolder::open(path) {
+        Err(FolderError::Missing(_)) => Ok(None),
+        other => ExclusiveFolder::lock(other?).map(Some),
+    }
+}
+
+/// The vault in the folder, verified; nothing for an empty folder.
+fn verified(folder: &ExclusiveFolder) -> miette::Result<Option<Verified>> {
+    let folder = folder.folder();
+    if folder.join(POLICY_FILE).exists() {
+        let signers = commands::own_signers(folder)?;
+        let ca: Vec<SecretName> = standard::certificate_names(CA)?.into();
+        return Ok(Some(verify(folder, &signers, |name, _| ca.contains(name))?));
+    }
+    match folder.entries()?.first() {
+        None => Ok(None),
+        Some(entry) => Err(InitError::NotAVault {
+            path: folder.path().to_owned(),
+            entry: entry.path.escape_default().to_string(),
+        }
+        .into()),
+    }
+}
+
+/// What the vault lacks of the standard secrets.
+#[derive(Debug, Default)]
+struct Missing {
+    passwords: Vec<&'static str>,
+    ca: bool,
+    localhost: bool,
+    ssh: bool,
+}
+
+impl Missing {
+    fn from(vault: Option<&Verified>) -> Self {
+        let lacks = |name: String| !vault.is_some_and(|vault| has(vault, &name));
+        let lacks_pair =
+            |name| lacks(format!("certs/{name}-cert.pem")) || lacks(format!("certs/{name}-key.pem"));
+        Self {
+            passwords: PASSWORDS.into_iter().filter(|name| lacks(format!("passwords/{name}.txt"))).collect(),
+            ca: lacks_pair(CA),
+            localhost: lacks_pair(LOCALHOST),
+            ssh: lacks(SSH_IDENTITY.to_owned()),
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.passwords.is_empty() && !self.ca && !self.localhost && !self.ssh
+    }
+}
+
+fn has(vault: &Verified, name: &str) -> bool {
+    vault.lock().secrets.keys().any(|secret| secret.as_str() == name)
+}
+
+/// The operator's keys, and which of them are new.
+struct Operator {
+    identities: Identities,
+    signing_key: SshKey,
+    new_files: Vec<&'static str>,
+}
+
+impl Operator {
+    /// Finds the keys; for a new vault, makes those that were not named.
+    fn find(common: &Common, vault_exists: bool) -> miette::Result<Self> {
+        let mut new_files = Vec::new();
+        let identities = match keys::find_identities(common)? {
+            Some(identities) => identities,
+            None if vault_exists => Identities::none(),
+            None => {
+                new_files.push(IDENTITY_FILE);
+                Identities::generate()
+            }
+        };
+        let signing_key = match keys::find_signing_key(common)? {
+            Some(key) => key,
+            None if vault_exists => {
+                return Err(KeyError::NoSigningKey(common.vault.join(SIGNING_KEY_FILE)).into());
+            }
+            None => {
+                new_files.push(SIGNING_KEY_FILE);
+                SshKey::generate("odbox vault signer")?
+            }
+        };
+        Ok(Self { identities, signing_key, new_files })
+    }
+
+    /// The first state of a vault that this operator can decrypt and sign.
+    fn found_vault(&mut self, flavour: Flavour, now: Timestamp) -> miette::Result<Change> {
+        let signer = Signer::new(&flavour.principal(), self.signing_key.public_key().clone())?;
+        let recipients = self.identities.recipients();
+        let recipient = recipients.first().ok_or(InitError::NoRecipient)?;
+        let mut change = Change::create(PolicyEditor::new(OPERATORS, recipient, &signer), now)?;
+        change.put_public_file(SIGNERS_FILE, format!("{signer}\n").into_bytes());
+        change.put_public_file(".gitignore", GIT_IGNORE.into());
+        change.put_public_file(".gitattributes", GIT_ATTRIBUTES.into());
+        for file in &self.new_files {
+            let bytes = if *file == IDENTITY_FILE {
+                self.identities.to_file(now)
+            } else {
+                self.signing_key.to_file()?
+            };
+            change.put_private_file(file, bytes);
+        }
+        Ok(change)
+    }
+
+    fn say_what_to_keep(&self, common: &Common) {
+        if self.new_files.is_empty() {
+            return;
+        }
+        let files: Vec<_> =
+            self.new_files.iter().map(|file| common.vault.join(file).display().to_string()).collect();
+        commands::say(
+            common.quiet,
+            &format!("keep a copy of {} in a safe place: Git ignores these files", files.join(" and ")),
+        );
+    }
+}
+
+/// The passwords to put in, each asked for or generated. Nothing is written meanwhile.
+fn ask_passwords(
+    names: &[&'static str],
+    flavour: Flavour,
+    batch: bool,
+) -> miette::Result<Vec<(&'static str, Password, Origin)>> {
+    let mut passwords = Vec::new();
+    for &name in names {
+        let entered = match flavour {
+            Flavour::SnakeOil => Some(Password::entered(Zeroizing::new(SNAKE_OIL_PASSWORD.to_owned()))?),
+            _ if batch => None,
+            _ => prompt::new_password(name)?,
+        };
+        passwords.push(match entered {
+            Some(password) => (name, password, Origin::Entered),
+            None => (name, Password::generate()?, Origin::Generated),
+        });
+    }
+    Ok(passwords)
+}
+
+/// Certificate and key of the CA that the vault has already.
+fn existing_ca(
+    vault: Option<&Verified>,
+    operator: &Operator,
+) -> miette::Result<Option<(Plaintext, Plaintext)>> {
+    let [certificate, key] = standard::certificate_names(CA)?;
+    let ciphertexts =
+        vault.and_then(|vault| Some((vault.ciphertext(&certificate)?, vault.ciphertext(&key)?)));
+    let Some((certificate_file, key_file)) = ciphertexts else { return Ok(None) };
+    let open = |name: &SecretName, file| {
+        cipher::decrypt(file, &operator.identities)
+            .map_err(|error| InitError::Decrypt { name: name.clone(), error })
+    };
+    Ok(Some((open(&certificate, certificate_file)?, open(&key, key_file)?)))
+}
+
+/// Makes the secrets on all cores; hashing passwords is most of the work.
+fn generate(
+    passwords: Vec<(&'static str, Password, Origin)>,
+    missing: &Missing,
+    ca: Option<(Plaintext, Plaintext)>,
+    flavour: Flavour,
+    now: Timestamp,
+) -> miette::Result<Vec<NewSecret>> {
+    let (hashed, certified) = rayon::join(
+        || {
+            passwords
+                .into_par_iter()
+                .map(|(name, password, origin)| standard::password(name, &password, origin))
+                .collect::<Result<Vec<_>, _>>()
+        },
+        || certificates(missing, ca, flavour, now),
+    );
+    let mut secrets: Vec<NewSecret> = hashed?.into_iter().flatten().collect();
+    secrets.extend(certified?);
+    Ok(secrets)
+}
+
+fn certificates(
+    missing: &Missing,
+    ca: Option<(Plaintext, Plaintext)>,
+    flavour: Flavour,
+    now: Timestamp,
+) -> miette::Result<Vec<NewSecret>> {
+    let mut secrets = Vec::new();
+    let ca = match ca {
+        Some(ca) => Some(ca),
+        None if missing.ca => {
+            let made = certificate::authority(flavour.ca_subject(), flavour.scope(), flavour.ca_days(), now)?;
+            let pair = (made.certificate.clone(), made.key.clone());
+            secrets.extend(standard::certificate(CA, made, "the vault's own certificate authority")?);
+            Some(pair)
+        }
+        None => None,
+    };
+    if missing.localhost {
+        let (certificate, key) = ca.as_ref().ok_or(InitError::NoAuthority)?;
+        secrets.extend(standard::localhost((certificate, key), flavour.leaf_days(), now)?);
+    }
+    Ok(secrets)
+}
+
+/// A folder that was made for the vault, removed again unless the vault came to be.
+struct NewFolder<'a>(Option<&'a Path>);
+
+impl<'a> NewFolder<'a> {
+    fn make_unless(exists: bool, path: &'a Path) -> Result<Self, InitError> {
+        if exists {
+            return Ok(Self(None));
+        }
+        fs::create_dir(path).map_err(|error| InitError::Create { path: path.to_owned(), error })?;
+        Ok(Self(Some(path)))
+    }
+
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for NewFolder<'_> {
+    fn drop(&mut self) {
+        if let Some(path) = self.0 {
+            // Only an empty folder is removed; if even that fails, it does no harm.
+            let _ = fs::remove_dir(path);
+        }
+    }
+}
+
+/// Why no vault was made.
+#[derive(Debug, Error, Diagnostic)]
+pub enum InitError {
+    /// Somebody else's folder.
+    #[error("{path}: it is not empty and not a vault: it holds {entry}")]
+    #[diagnostic(help("name an empty or new folder with --vault DIR"))]
+    NotAVault {
+        /// The folder.
+        path: PathBuf,
+        /// Something in it.
+        entry: String,
+    },
+    /// Cannot be made.
+    #[error("{path}: cannot make the folder")]
+    #[diagnostic(help("check that the folder above it exists and that you may write there"))]
+    Create {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// The identity file that was named holds no key.
+    #[error("there is no public key to encrypt to")]
+    NoRecipient,
+    /// A certificate is missing and nothing can sign a new one.
+    #[error("the vault has no CA to sign a certificate with")]
+    NoAuthority,
+    /// A secret of the vault cannot be decrypted.
+    #[error("{name}: {error}")]
+    Decrypt {
+        /// The secret.
+        name: SecretName,
+        /// Why.
+        #[diagnostic_source]
+        error: CipherError,
+    },
+}

@@ -1,0 +1,157 @@
+//! `vaultgen verify`: whether a vault is sound, without any private key.
+
+use std::{fs, path::PathBuf};
+
+use miette::Diagnostic;
+use serde::Serialize;
+use thiserror::Error;
+use vault_format::{VaultFolder, Verified, report, signers::AllowedSigners, ssh, verify, verify::Unsound};
+
+use crate::{cli::Common, commands};
+
+/// Check the signature, every digest, the policy and the age headers. Needs no private key.
+///
+/// The exit status is 1 if anything is not sound. Without --allowed-signers the vault's own copy
+/// of the signers is used, which cannot tell whether somebody replaced the whole folder.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The signers that you trust, from outside of the repository
+    #[arg(long, value_name = "FILE")]
+    allowed_signers: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Whom the signature was checked against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// A list that the caller brought.
+    Outside,
+    /// The vault's own copy.
+    Repository,
+}
+
+/// Verifies the vault and reports every problem.
+///
+/// # Errors
+///
+/// If the vault cannot be read or is not sound.
+pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
+    let folder = commands::open(&common.vault)?;
+    let (signers, trust) = trusted_signers(args, &folder)?;
+    let result = verify(&folder, &signers, |_, _| false);
+    if args.json {
+        commands::say(common.quiet, &Report::of(&result, trust).to_json()?);
+        return result.map(drop).map_err(|_| NotSound.into());
+    }
+    print(&result?, trust, common.quiet);
+    Ok(())
+}
+
+fn trusted_signers(args: &Args, folder: &VaultFolder) -> miette::Result<(AllowedSigners, Trust)> {
+    let Some(path) = &args.allowed_signers else {
+        return Ok((commands::own_signers(folder)?, Trust::Repository));
+    };
+    let bytes = fs::read(path).map_err(|error| VerifyError::Signers { path: path.clone(), error })?;
+    Ok((commands::parse_signers(path, bytes)?, Trust::Outside))
+}
+
+fn print(vault: &Verified, trust: Trust, quiet: bool) {
+    let lock = vault.lock();
+    let signer = vault.signer();
+    for warning in vault.warnings() {
+        commands::say(quiet, &format!("warning: {warning}"));
+    }
+    let fingerprint = ssh::fingerprint(signer.key());
+    commands::say(
+        quiet,
+        &format!(
+            "sound: {} secrets, serial {}, signed by {} {fingerprint}",
+            lock.secrets.len(),
+            lock.serial,
+            signer.principal(),
+        ),
+    );
+    if trust == Trust::Repository {
+        commands::say(quiet, "signer not authenticated: trust anchored in this repository");
+    }
+}
+
+/// The result for machines.
+#[derive(Serialize)]
+struct Report {
+    sound: bool,
+    signer_authenticated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<State>,
+    problems: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// What was verified.
+#[derive(Serialize)]
+struct State {
+    id: String,
+    serial: u64,
+    lock_sha256: String,
+    signer: String,
+    fingerprint: String,
+    secrets: usize,
+}
+
+impl Report {
+    fn of(result: &Result<Verified, Unsound>, trust: Trust) -> Self {
+        let signer_authenticated = result.is_ok() && trust == Trust::Outside;
+        match result {
+            Ok(vault) => Self {
+                sound: true,
+                signer_authenticated,
+                state: Some(State {
+                    id: vault.lock().id.to_string(),
+                    serial: vault.lock().serial,
+                    lock_sha256: vault.lock_digest().to_string(),
+                    signer: vault.signer().principal().to_owned(),
+                    fingerprint: ssh::fingerprint(vault.signer().key()),
+                    secrets: vault.lock().secrets.len(),
+                }),
+                problems: Vec::new(),
+                warnings: vault.warnings().iter().map(ToString::to_string).collect(),
+            },
+            Err(unsound) => Self {
+                sound: false,
+                signer_authenticated,
+                state: None,
+                problems: unsound.problems().iter().map(|problem| report::render(problem)).collect(),
+                warnings: Vec::new(),
+            },
+        }
+    }
+
+    fn to_json(&self) -> Result<String, VerifyError> {
+        serde_json::to_string_pretty(self).map_err(VerifyError::Json)
+    }
+}
+
+/// Why a vault could not be verified at all.
+#[derive(Debug, Error, Diagnostic)]
+pub enum VerifyError {
+    /// The outside list cannot be read.
+    #[error("{path}")]
+    #[diagnostic(help("--allowed-signers names a file in the format of OpenSSH's allowed_signers"))]
+    Signers {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        error: std::io::Error,
+    },
+    /// The report cannot be written.
+    #[error("cannot write the report")]
+    Json(#[source] serde_json::Error),
+}
+
+/// Not sound, as the report on standard output says in full.
+#[derive(Debug, Error, Diagnostic)]
+#[error("the vault is not sound")]
+struct NotSound;
