@@ -1,1 +1,20 @@
 //! Serves a verified odbox vault from memory, each file to the services it is for.
+//!
+//! [`commands`] reads top-down: [`load()`] reads, verifies and decrypts a vault into a
+//! [`Generation`], [`monitor`] mounts it, [`server`] answers the kernel. The server never mounts:
+//! it is given a `/dev/fuse` descriptor and a generation, so it may run in another process.
+//! [`sys`] is the only module with `unsafe`.
+
+pub mod commands;
+pub mod failure;
+pub mod generation;
+pub mod load;
+pub mod monitor;
+pub mod owner;
+pub mod server;
+pub mod sys;
+
+pub use commands::main;
+pub use failure::Failure;
+pub use generation::{Entry, Generation};
+pub use load::load;

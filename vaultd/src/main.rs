@@ -1,3 +1,5 @@
 //! The vaultd program.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    vaultd::main()
+}

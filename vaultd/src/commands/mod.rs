@@ -1,0 +1,36 @@
+//! The command line: one file per command, each an `Args` and one function.
+
+mod mount;
+mod unmount;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// Serves a verified vault from memory, each file to the services it is for
+#[derive(Debug, Parser)]
+#[command(name = "vaultd", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Mount(mount::Args),
+    Unmount(unmount::Args),
+}
+
+/// Runs the program: exit status 0 if all went well, 1 if it failed, 2 if it was misused.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Mount(args) => mount::run(&args),
+        Command::Unmount(args) => unmount::run(&args),
+    };
+    outcome.unwrap_or_else(|failure: Failure| {
+        eprintln!("{failure}");
+        ExitCode::FAILURE
+    })
+}

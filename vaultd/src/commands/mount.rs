@@ -1,0 +1,98 @@
+//! `vaultd mount`.
+
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::failure::Failure;
+use crate::load::{Source, load};
+use crate::monitor::mount_point::{MountPoint, detach_dead};
+use crate::monitor::{self, background, mount};
+use crate::sys::memory::Residency;
+use crate::sys::process;
+
+/// Verify a vault, decrypt it into memory and serve its files
+///
+/// Ends on SIGTERM, SIGINT or SIGHUP, or when it is unmounted.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    source: Source,
+
+    /// Return once the files are readable
+    #[arg(long)]
+    background: bool,
+
+    /// Set by --background for the process that serves
+    #[arg(long, hide = true, requires = "background")]
+    report_ready: bool,
+
+    /// Empty directory to mount on
+    #[arg(value_name = "MOUNTPOINT", default_value = "/run/vault")]
+    mount_point: PathBuf,
+}
+
+/// Which of the processes of `--background` this is.
+#[derive(Clone, Copy)]
+enum Place {
+    Foreground,
+    Caller,
+    Background,
+}
+
+impl Args {
+    fn place(&self) -> Place {
+        match (self.background, self.report_ready) {
+            (false, _) => Place::Foreground,
+            (true, false) => Place::Caller,
+            (true, true) => Place::Background,
+        }
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    match args.place() {
+        Place::Caller => Ok(background::start(background_arguments())?),
+        Place::Foreground => serve(args, || Ok(())),
+        Place::Background => {
+            background::leave_session().map_err(|error| Failure::new(error.to_string()))?;
+            serve(args, background::let_go)
+        }
+    }
+}
+
+/// read → verify → decrypt → mount → notify
+fn serve(args: &Args, notify: fn() -> io::Result<()>) -> Result<ExitCode, Failure> {
+    mount::require_root()?;
+    process::forbid_dumps()?;
+    warn_if_swappable(process::lock_memory(args.source.locking())?);
+    let device = mount::open_device()?;
+    let mount_point = free(&args.mount_point)?;
+
+    let generation = load(&args.source)?;
+    warn_if_swappable(generation.residency());
+    monitor::run(&mount_point, device, generation, notify)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn free(path: &Path) -> Result<MountPoint, Failure> {
+    for dead in detach_dead(path)? {
+        eprintln!("note: detached a dead mount from {}", dead.path.display());
+    }
+    Ok(MountPoint::check(path)?)
+}
+
+fn warn_if_swappable(residency: Residency) {
+    if residency == Residency::Swappable {
+        eprintln!("warning: memory is not locked, secrets may be written to swap");
+    }
+}
+
+/// Our own arguments, with the flag that marks the background process after the verb.
+fn background_arguments() -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    arguments.insert(1, "--report-ready".into());
+    arguments
+}

@@ -1,0 +1,167 @@
+//! Making and ending a FUSE mount with mount(2), without fusermount (fuse(4), mount.fuse(8)).
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, UnmountFlags};
+
+use super::mount_point::MountPoint;
+use super::mountinfo::{self, FILE_SYSTEM, Mounted};
+use crate::failure::Hint;
+
+const DEVICE: &str = "/dev/fuse";
+
+/// Why a mount could not be made or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum MountError {
+    /// Mounting is root's.
+    #[error("only root can mount and unmount")]
+    NotRoot,
+    /// The kernel's side of FUSE is not there.
+    #[error("cannot open {DEVICE}")]
+    Device(#[source] io::Error),
+    /// The kernel refused the mount.
+    #[error("cannot mount on {}", .path.display())]
+    Mount {
+        /// The mount point.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The kernel refused to unmount.
+    #[error("cannot unmount {}", .path.display())]
+    Unmount {
+        /// The mount point.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl Hint for MountError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotRoot => Some("run it with sudo, or as a system service".to_owned()),
+            Self::Device(_) => Some(
+                "modprobe fuse; in a container, pass the device on (--device /dev/fuse)".to_owned(),
+            ),
+            Self::Mount { .. } | Self::Unmount { .. } => None,
+        }
+    }
+}
+
+/// Refuses to go on for anybody but root.
+///
+/// # Errors
+/// [`MountError::NotRoot`].
+pub fn require_root() -> Result<(), MountError> {
+    match rustix::process::geteuid().is_root() {
+        true => Ok(()),
+        false => Err(MountError::NotRoot),
+    }
+}
+
+/// Opens the kernel's side of a new FUSE connection.
+///
+/// # Errors
+/// [`MountError::Device`]: there is none, or it may not be opened.
+pub fn open_device() -> Result<OwnedFd, MountError> {
+    rustix::fs::open(DEVICE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| MountError::Device(errno.into()))
+}
+
+/// A mount that we made; ended when dropped.
+#[derive(Debug)]
+pub struct Mount {
+    path: PathBuf,
+    id: Option<u64>,
+}
+
+impl Mount {
+    /// Mounts, for whoever answers on `device`. The kernel keeps callers waiting until then.
+    ///
+    /// # Errors
+    /// [`MountError::Mount`]: the kernel refused.
+    pub fn new(mount_point: &MountPoint, device: &impl AsFd) -> Result<Self, MountError> {
+        let path = mount_point.path().to_owned();
+        let failed = |source| MountError::Mount {
+            path: mount_point.path().to_owned(),
+            source,
+        };
+        let flags = MountFlags::RDONLY
+            | MountFlags::NOSUID
+            | MountFlags::NODEV
+            | MountFlags::NOEXEC
+            | MountFlags::NOSYMFOLLOW;
+        let options = options(device).map_err(|error| failed(error.into()))?;
+        rustix::mount::mount("vaultd", &path, FILE_SYSTEM, flags, options.as_c_str())
+            .map_err(|errno| failed(errno.into()))?;
+        let mut mount = Self { path, id: None };
+        mount.id = mountinfo::at(&mount.path)
+            .map_err(failed)?
+            .map(|seen| seen.id);
+        Ok(mount)
+    }
+
+    /// Waits until the server answers.
+    ///
+    /// # Errors
+    /// The server went away.
+    pub fn wait_until_readable(&self) -> io::Result<()> {
+        rustix::fs::statfs(&self.path)?;
+        Ok(())
+    }
+
+    /// Unmounts. Where files are still open they are cut off: the server wipes what they show.
+    /// Does nothing if somebody has unmounted already.
+    pub fn end(&self) {
+        if !self.is_there() || unmount(&self.path, UnmountFlags::empty()).is_ok() {
+            return;
+        }
+        // FORCE aborts the connection, so that the server ends; DETACH takes the name away.
+        let _ = unmount(&self.path, UnmountFlags::FORCE | UnmountFlags::DETACH);
+    }
+
+    /// Whether what is seen at the mount point is this mount, not one made since.
+    fn is_there(&self) -> bool {
+        let seen = mountinfo::at(&self.path).ok().flatten();
+        seen.map(|mount| mount.id) == self.id
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Takes a mount away. Open files stay readable until they are closed, as on any file system.
+///
+/// # Errors
+/// [`MountError::Unmount`]: the kernel refused.
+pub fn detach(mount: &Mounted) -> Result<(), MountError> {
+    match unmount(&mount.path, UnmountFlags::empty()) {
+        Err(Errno::BUSY) => unmount(&mount.path, UnmountFlags::DETACH),
+        outcome => outcome,
+    }
+    .map_err(|errno| MountError::Unmount {
+        path: mount.path.clone(),
+        source: errno.into(),
+    })
+}
+
+fn unmount(path: &Path, flags: UnmountFlags) -> Result<(), Errno> {
+    rustix::mount::unmount(path, flags | UnmountFlags::NOFOLLOW)
+}
+
+/// Open to all users, each call judged by the kernel from owner, group and mode.
+fn options(device: &impl AsFd) -> Result<CString, std::ffi::NulError> {
+    let device = device.as_fd().as_raw_fd();
+    CString::new(format!(
+        "fd={device},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions"
+    ))
+}

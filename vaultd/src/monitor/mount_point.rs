@@ -1,0 +1,120 @@
+//! The directory to mount on: checked, and freed of a dead mount.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::mount::UnmountFlags;
+
+use super::mountinfo::{self, Mounted};
+use crate::failure::Hint;
+
+/// Why a directory cannot be mounted on.
+#[derive(Debug, thiserror::Error)]
+pub enum MountPointError {
+    /// There is nothing.
+    #[error("mount point {} does not exist", .0.display())]
+    Missing(PathBuf),
+    /// There is something else.
+    #[error("mount point {} is not a directory", .0.display())]
+    NotADirectory(PathBuf),
+    /// There are files that the mount would hide.
+    #[error("mount point {} is not empty", .0.display())]
+    NotEmpty(PathBuf),
+    /// A living file system is mounted there.
+    #[error("mount point {} is busy: {} is mounted there", .0.path.display(), .0.file_system)]
+    Busy(Mounted),
+    /// The directory cannot be examined.
+    #[error("cannot examine mount point {}", .path.display())]
+    Examine {
+        /// The directory as given.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl Hint for MountPointError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Missing(path) => format!("mkdir {}", path.display()),
+            Self::NotADirectory(_) | Self::NotEmpty(_) => {
+                "name an empty directory; /run/vault is the usual one".to_owned()
+            }
+            Self::Busy(mount) if mount.is_ours() => {
+                format!("vaultd unmount {}", mount.path.display())
+            }
+            Self::Busy(mount) => format!("umount {}, or name another", mount.path.display()),
+            Self::Examine { .. } => return None,
+        })
+    }
+}
+
+/// An empty directory on which nothing is mounted, by its canonical path.
+#[derive(Debug)]
+pub struct MountPoint(PathBuf);
+
+impl MountPoint {
+    /// Checks that `path` can be mounted on.
+    ///
+    /// # Errors
+    /// [`MountPointError`]: what is in the way.
+    pub fn check(path: &Path) -> Result<Self, MountPointError> {
+        let canonical = canonical(path)?;
+        if !canonical.is_dir() {
+            return Err(MountPointError::NotADirectory(path.to_owned()));
+        }
+        if let Some(mount) = mounted_at(&canonical)? {
+            return Err(MountPointError::Busy(mount));
+        }
+        let mut names = fs::read_dir(&canonical).map_err(|source| examine(path, source))?;
+        match names.next() {
+            None => Ok(Self(canonical)),
+            Some(_) => Err(MountPointError::NotEmpty(path.to_owned())),
+        }
+    }
+
+    /// The canonical path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// Detaches the FUSE mounts at `path` that nobody serves any more, left by a crash, and returns
+/// what they were. A missing path has none.
+///
+/// # Errors
+/// [`MountPointError::Examine`]: the mounts cannot be told or detached.
+pub fn detach_dead(path: &Path) -> Result<Vec<Mounted>, MountPointError> {
+    let mut detached = Vec::new();
+    let canonical = match canonical(path) {
+        Err(MountPointError::Missing(_)) => return Ok(detached),
+        found => found?,
+    };
+    while let Some(dead) = mounted_at(&canonical)?.filter(Mounted::is_dead) {
+        rustix::mount::unmount(&canonical, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
+            .map_err(|errno| examine(path, errno.into()))?;
+        detached.push(dead);
+    }
+    Ok(detached)
+}
+
+fn mounted_at(path: &Path) -> Result<Option<Mounted>, MountPointError> {
+    mountinfo::at(path).map_err(|source| examine(path, source))
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, MountPointError> {
+    path.canonicalize().map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => MountPointError::Missing(path.to_owned()),
+        io::ErrorKind::NotADirectory => MountPointError::NotADirectory(path.to_owned()),
+        _ => examine(path, source),
+    })
+}
+
+fn examine(path: &Path, source: io::Error) -> MountPointError {
+    MountPointError::Examine {
+        path: path.to_owned(),
+        source,
+    }
+}

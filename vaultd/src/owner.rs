@@ -1,0 +1,217 @@
+//! Owners and groups as the policy names them, turned into numbers through NSS.
+
+use std::collections::HashMap;
+use std::io;
+
+use nix::unistd::{Gid, Group, Uid, User};
+
+use crate::failure::Hint;
+
+/// Numbers that systemd hands to dynamic users and later to others (systemd.exec(5)).
+const RECYCLED: std::ops::RangeInclusive<u32> = 61184..=65519;
+
+/// Why an owner or group cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnerError {
+    /// A number that will belong to somebody else one day, or to nobody ever.
+    #[error("{number} cannot own a secret: the number is reserved")]
+    Reserved {
+        /// The number as written.
+        number: u32,
+    },
+    /// The name service failed.
+    #[error("cannot look up {name:?}")]
+    Lookup {
+        /// The name as written.
+        name: String,
+        /// What the name service said.
+        source: io::Error,
+    },
+}
+
+impl Hint for OwnerError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Reserved { .. } => Some(
+                "use a system user: systemd recycles 61184-65519 among dynamic users".to_owned(),
+            ),
+            Self::Lookup { .. } => None,
+        }
+    }
+}
+
+/// Who owns a file and what its mode allows, never more than the policy meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ownership {
+    /// Owning user.
+    pub owner: Uid,
+    /// Owning group.
+    pub group: Gid,
+    /// Permission bits, at most `0o777`.
+    pub mode: u16,
+}
+
+/// Looks each name up once, however many secrets use it.
+#[derive(Debug, Default)]
+pub struct Owners {
+    users: HashMap<String, Option<Uid>>,
+    groups: HashMap<String, Option<Gid>>,
+}
+
+impl Owners {
+    /// Resolves `owner` and `group`, names or numbers, for a file of `mode`.
+    ///
+    /// A name that nobody has leaves its part to root; [`Owners::unknown`] lists those names.
+    ///
+    /// # Errors
+    /// [`OwnerError`]: a reserved number, or the name service failed.
+    pub fn resolve(
+        &mut self,
+        owner: &str,
+        group: &str,
+        mode: u16,
+    ) -> Result<Ownership, OwnerError> {
+        let owner = look_up(&mut self.users, owner, Uid::from_raw, |name| {
+            Ok(User::from_name(name)?.map(|user| user.uid))
+        })?;
+        let group = look_up(&mut self.groups, group, Gid::from_raw, |name| {
+            Ok(Group::from_name(name)?.map(|group| group.gid))
+        })?;
+        Ok(restrict(owner, group, mode))
+    }
+
+    /// Users and groups that were asked for and do not exist, sorted.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<&str> {
+        let users = self.users.iter().filter(|(_, id)| id.is_none());
+        let groups = self.groups.iter().filter(|(_, id)| id.is_none());
+        let mut names: Vec<&str> = users
+            .map(|(name, _)| name.as_str())
+            .chain(groups.map(|(name, _)| name.as_str()))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// Leaves to root what has no owner yet. Root is no stand-in for a missing group: its members
+/// get nothing. And those whom the missing name will mean one day are judged as others until
+/// then, so others may do no more than they could.
+fn restrict(owner: Option<Uid>, group: Option<Gid>, mode: u16) -> Ownership {
+    let (owner_bits, group_bits) = (mode >> 6 & 0o7, mode >> 3 & 0o7);
+    let mut allowed = 0o777;
+    if owner.is_none() {
+        allowed &= 0o700 | owner_bits << 3 | owner_bits;
+    }
+    if group.is_none() {
+        allowed &= 0o700 | group_bits;
+    }
+    Ownership {
+        owner: owner.unwrap_or(Uid::from_raw(0)),
+        group: group.unwrap_or(Gid::from_raw(0)),
+        mode: mode & allowed,
+    }
+}
+
+/// A number as it is, a name through `find` and the cache. A name that currently means a
+/// recycled number counts as unknown: the number may be somebody else's tomorrow.
+fn look_up<Id: Copy + Into<u32>>(
+    known: &mut HashMap<String, Option<Id>>,
+    name: &str,
+    from_raw: fn(u32) -> Id,
+    find: impl FnOnce(&str) -> nix::Result<Option<Id>>,
+) -> Result<Option<Id>, OwnerError> {
+    if let Some(number) = number(name) {
+        return match is_reserved(number) {
+            true => Err(OwnerError::Reserved { number }),
+            false => Ok(Some(from_raw(number))),
+        };
+    }
+    if let Some(id) = known.get(name) {
+        return Ok(*id);
+    }
+    let id = find(name)
+        .map_err(|errno| OwnerError::Lookup {
+            name: name.to_owned(),
+            source: errno.into(),
+        })?
+        .filter(|id| !is_reserved((*id).into()));
+    known.insert(name.to_owned(), id);
+    Ok(id)
+}
+
+fn number(name: &str) -> Option<u32> {
+    let digits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    // What does not fit is reserved like the highest number, which means "no user" to the kernel.
+    digits.then(|| name.parse().unwrap_or(u32::MAX))
+}
+
+fn is_reserved(number: u32) -> bool {
+    RECYCLED.contains(&number) || number == u32::MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Owners, Ownership, restrict};
+    use nix::unistd::{Gid, Uid};
+
+    const SOME_UID: Option<Uid> = Some(Uid::from_raw(7));
+    const SOME_GID: Option<Gid> = Some(Gid::from_raw(8));
+
+    #[test]
+    fn takes_names_and_numbers() {
+        let resolved = Owners::default()
+            .resolve("root", "8", 0o640)
+            .expect("known");
+        let expected = Ownership {
+            owner: Uid::from_raw(0),
+            group: Gid::from_raw(8),
+            mode: 0o640,
+        };
+        assert_eq!(resolved, expected);
+    }
+
+    #[test]
+    fn leaves_unknown_names_to_root_and_lists_them() {
+        let mut owners = Owners::default();
+        let resolved = owners
+            .resolve("nobody-has-this", "nor-this", 0o640)
+            .expect("root");
+        let expected = Ownership {
+            owner: Uid::from_raw(0),
+            group: Gid::from_raw(0),
+            mode: 0o600,
+        };
+        assert_eq!(resolved, expected);
+        assert_eq!(owners.unknown(), ["nobody-has-this", "nor-this"]);
+    }
+
+    #[test]
+    fn refuses_recycled_numbers() {
+        let mut owners = Owners::default();
+        for number in ["61184", "65519", "4294967295", "99999999999"] {
+            assert!(owners.resolve(number, "0", 0o400).is_err(), "{number}");
+            assert!(owners.resolve("0", number, 0o400).is_err(), "{number}");
+        }
+        for number in ["61183", "65520"] {
+            assert!(owners.resolve(number, number, 0o400).is_ok(), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_missing_name_never_widens() {
+        for mode in 0..=0o777 {
+            let no_group = restrict(SOME_UID, None, mode).mode;
+            assert_eq!(no_group & 0o070, 0, "{mode:o}");
+            assert_eq!(no_group & 0o007 & !(mode >> 3), 0, "{mode:o}");
+            let no_owner = restrict(None, SOME_GID, mode).mode;
+            assert_eq!(
+                (no_owner | no_owner >> 3) & 0o007 & !(mode >> 6),
+                0,
+                "{mode:o}"
+            );
+            assert_eq!(restrict(SOME_UID, SOME_GID, mode).mode, mode);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Contact with the kernel that safe wrappers do not cover: the only module with `unsafe`.
+#![allow(unsafe_code)]
+
+pub mod memory;
+pub mod process;
