@@ -1,0 +1,8 @@
+//! Real mounts through the library, compared with tmpfs mounted read-only.
+
+mod access;
+mod lifecycle;
+mod matrix;
+mod memory;
+mod reading;
+mod stand;
