@@ -12,7 +12,7 @@ use vaultd::monitor::mount::{Mount, detach, open_device};
 use vaultd::monitor::mount_point::{MountPoint, MountPointError, detach_dead};
 use vaultd::monitor::{self, mountinfo};
 
-use crate::stand::{File as Served, Stand, file, generation, open_directory, possible};
+use crate::stand::{File as Served, Stand, empty_directory, file, generation, possible};
 
 fn one_file() -> Vec<Served> {
     vec![file("secret", 0o444, vec![7; 300_000])]
@@ -96,13 +96,13 @@ fn a_dead_mount_is_detached_before_mounting() {
     if !possible() {
         return;
     }
-    let directory = open_directory();
-    let mount = dead_mount(directory.path());
-    let detached = detach_dead(directory.path()).expect("detached");
+    let (_parent, directory) = empty_directory();
+    let mount = dead_mount(&directory);
+    let detached = detach_dead(&directory).expect("detached");
     assert_eq!(detached.len(), 1);
     assert!(detached[0].is_ours());
     drop(mount);
-    MountPoint::check(directory.path()).expect("free again");
+    MountPoint::check(&directory).expect("free again");
 }
 
 #[test]
@@ -110,10 +110,10 @@ fn unmount_cleans_up_a_dead_mount() {
     if !possible() {
         return;
     }
-    let directory = open_directory();
-    let mount = dead_mount(directory.path());
-    assert!(vaultd(&["unmount"], directory.path()).status.success());
-    assert_eq!(mountinfo::at(directory.path()).expect("mounts"), None);
+    let (_parent, directory) = empty_directory();
+    let mount = dead_mount(&directory);
+    assert!(vaultd(&["unmount"], &directory).status.success());
+    assert_eq!(mountinfo::at(&directory).expect("mounts"), None);
     drop(mount);
 }
 
@@ -133,15 +133,15 @@ fn what_is_no_empty_directory_is_refused() {
     if !possible() {
         return;
     }
-    let directory = open_directory();
-    let path = directory.path().join("file");
+    let (_parent, directory) = empty_directory();
+    let path = directory.join("file");
     fs::write(&path, "").expect("write");
     let refused = |path: &Path| complaint(&vaultd(&["mount"], path));
 
-    assert!(refused(&directory.path().join("missing")).contains("does not exist\n  hint: mkdir"));
+    assert!(refused(&directory.join("missing")).contains("does not exist\n  hint: mkdir"));
     assert!(refused(&path).contains("is not a directory\n  hint: "));
     assert!(refused(&path.join("below")).contains("is not a directory\n  hint: "));
-    assert!(refused(directory.path()).contains("is not empty\n  hint: "));
+    assert!(refused(&directory).contains("is not empty\n  hint: "));
     assert!(refused(Path::new("/proc")).contains("is busy: proc is mounted there\n  hint: "));
 }
 
@@ -150,9 +150,9 @@ fn unmount_touches_only_vaults() {
     if !possible() {
         return;
     }
-    let directory = open_directory();
+    let (_parent, directory) = empty_directory();
     let unmount = |path: &Path| complaint(&vaultd(&["unmount"], path));
-    assert!(unmount(directory.path()).contains("nothing is mounted at"));
+    assert!(unmount(&directory).contains("nothing is mounted at"));
     assert!(unmount(Path::new("/proc")).contains("is not a vault: proc is mounted there"));
 }
 
@@ -161,11 +161,8 @@ fn the_background_process_hands_on_its_failure() {
     if !possible() {
         return;
     }
-    let directory = open_directory();
-    let output = vaultd(
-        &["mount", "--background"],
-        &directory.path().join("missing"),
-    );
+    let (_parent, directory) = empty_directory();
+    let output = vaultd(&["mount", "--background"], &directory.join("missing"));
     assert!(complaint(&output).contains("does not exist"));
 }
 
@@ -180,8 +177,8 @@ fn ends_well_when_somebody_unmounts() {
     if !possible() {
         return;
     }
-    let directory = open_directory();
-    let point = MountPoint::check(directory.path()).expect("a mount point");
+    let (_parent, directory) = empty_directory();
+    let point = MountPoint::check(&directory).expect("a mount point");
     let device = open_device().expect("/dev/fuse");
     let (ready, readable) = mpsc::channel();
     let notify = move || ready.send(()).map_err(io::Error::other);
@@ -190,17 +187,10 @@ fn ends_well_when_somebody_unmounts() {
 
     readable.recv().expect("ready");
     assert_eq!(
-        fs::read(directory.path().join("secret"))
-            .expect("read")
-            .len(),
+        fs::read(directory.join("secret")).expect("read").len(),
         300_000
     );
-    detach(
-        &mountinfo::at(directory.path())
-            .expect("mounts")
-            .expect("ours"),
-    )
-    .expect("unmounted");
+    detach(&mountinfo::at(&directory).expect("mounts").expect("ours")).expect("unmounted");
     monitor.join().expect("no panic").expect("a clean end");
 }
 
@@ -209,10 +199,10 @@ fn unmounts_when_nobody_can_be_told() {
     if !possible() {
         return;
     }
-    let directory = open_directory();
-    let point = MountPoint::check(directory.path()).expect("a mount point");
+    let (_parent, directory) = empty_directory();
+    let point = MountPoint::check(&directory).expect("a mount point");
     let device = open_device().expect("/dev/fuse");
     let gone = || Err(io::Error::from(io::ErrorKind::BrokenPipe));
     monitor::run(&point, device, generation(&one_file()), gone).expect_err("nobody listens");
-    assert_eq!(mountinfo::at(directory.path()).expect("mounts"), None);
+    assert_eq!(mountinfo::at(&directory).expect("mounts"), None);
 }

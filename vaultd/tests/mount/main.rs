@@ -1,6 +1,7 @@
 //! Real mounts through the library, compared with tmpfs mounted read-only.
 
 mod access;
+mod background;
 mod lifecycle;
 mod matrix;
 mod memory;

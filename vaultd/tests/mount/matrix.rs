@@ -4,15 +4,16 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{
     Access, AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags,
 };
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags};
+use tempfile::TempDir;
 
-use crate::stand::{CALLERS, File, GROUP, OWNER, Stand, file, open_directory};
+use crate::stand::{CALLERS, File, GROUP, OWNER, Stand, empty_directory, file};
 
 /// What an operation gave: nothing of interest, or what the caller sees.
 type Outcome = Result<String, Errno>;
@@ -51,28 +52,33 @@ fn tree() -> Vec<File> {
 }
 
 /// The same tree on tmpfs, mounted read-only with the same flags.
-struct Tmpfs(tempfile::TempDir);
+struct Tmpfs {
+    root: PathBuf,
+    _directory: TempDir,
+}
 
 impl Tmpfs {
     fn holding(files: &[File]) -> Self {
-        let directory = open_directory();
-        let root = directory.path();
+        let (directory, root) = empty_directory();
         let flags =
             MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOSYMFOLLOW;
-        rustix::mount::mount("tmpfs", root, "tmpfs", flags, c"mode=0711").expect("tmpfs");
-        let tmpfs = Self(directory);
+        rustix::mount::mount("tmpfs", &root, "tmpfs", flags, c"mode=0711").expect("tmpfs");
+        let tmpfs = Self {
+            root,
+            _directory: directory,
+        };
         for file in files {
             tmpfs.hold(file);
         }
-        let root = tmpfs.0.path();
-        rustix::mount::mount_remount(root, flags | MountFlags::RDONLY, c"").expect("read-only");
+        rustix::mount::mount_remount(&tmpfs.root, flags | MountFlags::RDONLY, c"")
+            .expect("read-only");
         tmpfs
     }
 
     fn hold(&self, file: &File) {
-        let path = self.0.path().join(file.path);
+        let path = self.root.join(file.path);
         for directory in Path::new(file.path).ancestors().skip(1) {
-            let directory = self.0.path().join(directory);
+            let directory = self.root.join(directory);
             fs::create_dir_all(&directory).expect("mkdir");
             fs::set_permissions(&directory, fs::Permissions::from_mode(0o711)).expect("chmod");
         }
@@ -85,7 +91,7 @@ impl Tmpfs {
 
 impl Drop for Tmpfs {
     fn drop(&mut self) {
-        let _ = rustix::mount::unmount(self.0.path(), UnmountFlags::DETACH);
+        let _ = rustix::mount::unmount(&self.root, UnmountFlags::DETACH);
     }
 }
 
@@ -124,7 +130,7 @@ fn list(path: &Path) -> Outcome {
     Ok(names.join(", "))
 }
 
-fn new_name(path: &Path) -> std::path::PathBuf {
+fn new_name(path: &Path) -> PathBuf {
     path.with_file_name("new")
 }
 
@@ -287,7 +293,7 @@ fn every_cell_is_as_on_tmpfs() {
     };
     let tmpfs = Tmpfs::holding(&files);
 
-    let (ours, theirs) = (outcomes(stand.root()), outcomes(tmpfs.0.path()));
+    let (ours, theirs) = (outcomes(stand.root()), outcomes(&tmpfs.root));
 
     let differing: Vec<String> = ours
         .iter()

@@ -170,6 +170,25 @@ fn long_directories_are_listed_whole() {
 }
 
 #[test]
+fn a_hundred_thousand_secrets() {
+    let names: Vec<String> = (0..100_000)
+        .map(|at| format!("{}/{at}.key", at % 300))
+        .collect();
+    let names: &'static [String] = names.leak();
+    let files: Vec<_> = names
+        .iter()
+        .map(|name| file(name, 0o400, name.as_str()))
+        .collect();
+    let Some(stand) = Stand::serving(&files) else {
+        return;
+    };
+    for name in names.iter().step_by(997) {
+        assert_eq!(fs::read_to_string(stand.path(name)).expect(name), *name);
+    }
+    stand.end();
+}
+
+#[test]
 fn statfs_counts_pages_and_files() {
     let Some(stand) = serving() else { return };
     let counts = rustix::fs::statvfs(stand.root()).expect("statvfs");

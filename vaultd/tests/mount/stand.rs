@@ -59,15 +59,16 @@ pub fn generation(files: &[File]) -> Generation {
 pub struct Stand {
     pub mount: Mount,
     server: JoinHandle<Result<(), ServeError>>,
-    directory: TempDir,
+    root: PathBuf,
+    _directory: TempDir,
 }
 
 impl Stand {
     /// `None`, with the reason printed, where nothing can be mounted.
     pub fn serving(files: &[File]) -> Option<Self> {
         possible().then(|| {
-            let directory = open_directory();
-            let point = MountPoint::check(directory.path()).expect("a mount point");
+            let (directory, root) = empty_directory();
+            let point = MountPoint::check(&root).expect("a mount point");
             let device = open_device().expect("/dev/fuse");
             let mount = Mount::new(&point, &device).expect("a mount");
             let generation = Arc::new(generation(files));
@@ -76,17 +77,18 @@ impl Stand {
             Self {
                 mount,
                 server,
-                directory,
+                root,
+                _directory: directory,
             }
         })
     }
 
     pub fn root(&self) -> &Path {
-        self.directory.path()
+        &self.root
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.root().join(name)
+        self.root.join(name)
     }
 
     /// Unmounts and waits for the server to end as it should.
@@ -96,11 +98,15 @@ impl Stand {
     }
 }
 
-/// A temporary directory that everybody may pass through.
-pub fn open_directory() -> TempDir {
-    let directory = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(directory.path(), Permissions::from_mode(0o711)).expect("chmod");
-    directory
+/// An empty directory to mount on, alone in a temporary one; everybody may pass through both.
+pub fn empty_directory() -> (TempDir, PathBuf) {
+    let parent = tempfile::tempdir().expect("a directory");
+    let directory = parent.path().join("mount");
+    fs::create_dir(&directory).expect("mkdir");
+    for path in [parent.path(), &directory] {
+        fs::set_permissions(path, Permissions::from_mode(0o711)).expect("chmod");
+    }
+    (parent, directory)
 }
 
 /// Whether this machine can mount. If not, the test is skipped, or fails where that is demanded.
