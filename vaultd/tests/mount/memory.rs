@@ -1,10 +1,13 @@
 //! Where the plaintext is, as the kernel sees it.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::process::{Command, Output};
 
 use vaultd::sys::memory::Residency;
 
-use crate::stand::{file, generation, possible};
+use crate::stand::{Stand, empty_directory, file, generation, possible};
 
 /// The lines of `/proc/self/smaps` about the mapping that holds `address`.
 fn mapping(address: usize) -> String {
@@ -64,5 +67,62 @@ fn errors_and_debug_output_show_no_plaintext() {
     assert!(
         !shown.contains("horse") && !shown.contains("99, 111, 114"),
         "{shown}"
+    );
+}
+
+#[test]
+fn is_wiped_when_nobody_serves_it_any_more() {
+    if !possible() {
+        return;
+    }
+    let generation = generation(&[file("secret", 0o400, vec![1; 100_000])]);
+    let object = generation.arena().as_fd().try_clone_to_owned();
+    let object = File::from(object.expect("the memory object"));
+    let stand = Stand::of(generation);
+    // Cuts off a reader too.
+    let reader = File::open(stand.path("secret")).expect("open");
+    stand.end();
+
+    let mut left = vec![2; 100_000];
+    object.read_exact_at(&mut left, 0).expect("read");
+    assert!(left == [0; 100_000]);
+    drop(reader);
+}
+
+/// `vaultd mount` as a root that may lock next to nothing.
+fn mount_without_locking(flags: &[&str]) -> Output {
+    let (_parent, directory) = empty_directory();
+    Command::new("setpriv")
+        .args(["--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"])
+        .args(["prlimit", "--memlock=4096:4096"])
+        .args([env!("CARGO_BIN_EXE_vaultd"), "mount"])
+        .args(flags)
+        .arg(&directory)
+        .output()
+        .expect("setpriv")
+}
+
+#[test]
+fn that_cannot_be_locked_is_refused_unless_told_otherwise() {
+    if !possible() {
+        return;
+    }
+    let refused = mount_without_locking(&[]);
+    let complaint = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        complaint.starts_with("error: cannot lock the memory of this process"),
+        "{complaint}"
+    );
+    assert!(
+        complaint.contains("\n  hint: run as root, raise the limit"),
+        "{complaint}"
+    );
+
+    let accepted = mount_without_locking(&["--allow-swappable"]);
+    let complaint = String::from_utf8_lossy(&accepted.stderr);
+    assert!(
+        complaint.starts_with("warning: memory is not locked"),
+        "{complaint}"
     );
 }

@@ -66,21 +66,23 @@ pub struct Stand {
 impl Stand {
     /// `None`, with the reason printed, where nothing can be mounted.
     pub fn serving(files: &[File]) -> Option<Self> {
-        possible().then(|| {
-            let (directory, root) = empty_directory();
-            let point = MountPoint::check(&root).expect("a mount point");
-            let device = open_device().expect("/dev/fuse");
-            let mount = Mount::new(&point, &device).expect("a mount");
-            let generation = Arc::new(generation(files));
-            let server = thread::spawn(move || serve(device, generation));
-            mount.wait_until_readable().expect("readable");
-            Self {
-                mount,
-                server,
-                root,
-                _directory: directory,
-            }
-        })
+        possible().then(|| Self::of(generation(files)))
+    }
+
+    /// Mounts a generation on a machine that can.
+    pub fn of(generation: Generation) -> Self {
+        let (directory, root) = empty_directory();
+        let point = MountPoint::check(&root).expect("a mount point");
+        let device = open_device().expect("/dev/fuse");
+        let mount = Mount::new(&point, &device).expect("a mount");
+        let server = thread::spawn(move || serve(device, Arc::new(generation)));
+        mount.wait_until_readable().expect("readable");
+        Self {
+            mount,
+            server,
+            root,
+            _directory: directory,
+        }
     }
 
     pub fn root(&self) -> &Path {
