@@ -8,7 +8,7 @@ use std::thread;
 
 use rustix::fs::OFlags;
 
-use crate::stand::{self, Stand, file};
+use crate::stand::{self, Stand, file, installed};
 
 const SIZES: [(&str, usize); 6] = [
     ("empty", 0),
@@ -104,6 +104,9 @@ fn by_sendfile() {
 
 #[test]
 fn by_mmap() {
+    if !installed("python3") {
+        return;
+    }
     let Some(stand) = serving() else { return };
     let program = "import mmap, sys
 with open(sys.argv[1], 'rb') as f:

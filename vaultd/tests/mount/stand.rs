@@ -1,5 +1,7 @@
 //! A generation made in the test, served at a temporary directory.
 
+use std::env;
+use std::fmt::Display;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -111,15 +113,27 @@ pub fn empty_directory() -> (TempDir, PathBuf) {
     (parent, directory)
 }
 
-/// Whether this machine can mount. If not, the test is skipped, or fails where that is demanded.
+/// Whether this machine can mount. If not, the test is to be skipped.
 pub fn possible() -> bool {
-    let obstacle = require_root().and_then(|()| open_device().map(drop)).err();
-    if let Some(obstacle) = &obstacle {
-        let strict = std::env::var_os("ODBOX_TEST_STRICT").is_some_and(|value| value == "1");
-        assert!(!strict, "cannot test: {obstacle}");
-        eprintln!("skipped: {obstacle}");
+    let device = require_root().and_then(|()| open_device());
+    device.map_err(skip).is_ok()
+}
+
+/// Whether a program is installed. If not, the test is to be skipped.
+pub fn installed(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).any(|directory| directory.join(program).exists());
+    if !found {
+        skip(format!("there is no {program}"));
     }
-    obstacle.is_none()
+    found
+}
+
+/// Prints why a test is skipped, or fails it where that is demanded.
+fn skip(reason: impl Display) {
+    let strict = env::var_os("ODBOX_TEST_STRICT").is_some_and(|value| value == "1");
+    assert!(!strict, "cannot test: {reason}");
+    eprintln!("skipped: {reason}");
 }
 
 /// Somebody who calls the file system.
