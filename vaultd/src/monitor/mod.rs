@@ -69,8 +69,13 @@ pub fn run(
         let server = scope.spawn(move || serve(device, Arc::new(generation)));
         scope.spawn(|| {
             // Ends without a signal when the listener is closed.
-            if signals.forever().next().is_some() {
+            let mut signals = signals.forever();
+            if signals.next().is_some() {
                 mount.end();
+            }
+            // Whoever asks twice does not want to wait for what is still in flight.
+            if let Some(signal) = signals.next() {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
         });
         let notified = mount.wait_until_readable().and_then(|()| notify());

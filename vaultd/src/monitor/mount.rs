@@ -1,13 +1,17 @@
 //! Making and ending a FUSE mount with mount(2), without fusermount (fuse(4), mount.fuse(8)).
 
 use std::ffi::CString;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, UnmountFlags};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, UnmountFlags, fsconfig_create, fsmount,
+    fsopen,
+};
 
 use super::mount_point::MountPoint;
 use super::mountinfo::{self, FILE_SYSTEM, Mounted};
@@ -79,6 +83,7 @@ pub fn open_device() -> Result<OwnedFd, MountError> {
 pub struct Mount {
     path: PathBuf,
     id: Option<u64>,
+    abort: Option<File>,
 }
 
 impl Mount {
@@ -100,10 +105,14 @@ impl Mount {
         let options = options(device).map_err(|error| failed(error.into()))?;
         rustix::mount::mount("vaultd", &path, FILE_SYSTEM, flags, options.as_c_str())
             .map_err(|errno| failed(errno.into()))?;
-        let mut mount = Self { path, id: None };
-        mount.id = mountinfo::at(&mount.path)
-            .map_err(failed)?
-            .map(|seen| seen.id);
+        let mut mount = Self {
+            path,
+            id: None,
+            abort: None,
+        };
+        let seen = mountinfo::at(&mount.path).map_err(failed)?;
+        mount.id = seen.as_ref().map(|seen| seen.id);
+        mount.abort = seen.and_then(|seen| abort_switch(seen.minor));
         Ok(mount)
     }
 
@@ -116,14 +125,17 @@ impl Mount {
         Ok(())
     }
 
-    /// Unmounts. Where files are still open they are cut off: the server wipes what they show.
-    /// Does nothing if somebody has unmounted already.
+    /// Unmounts. Files that are still open are cut off, so that the server ends and wipes what
+    /// they show; also those left open when somebody else has unmounted.
     pub fn end(&self) {
-        if !self.is_there() || unmount(&self.path, UnmountFlags::empty()).is_ok() {
-            return;
+        if self.is_there() && unmount(&self.path, UnmountFlags::empty()).is_err() {
+            // FORCE aborts the connection, DETACH takes the name away.
+            let _ = unmount(&self.path, UnmountFlags::FORCE | UnmountFlags::DETACH);
         }
-        // FORCE aborts the connection, so that the server ends; DETACH takes the name away.
-        let _ = unmount(&self.path, UnmountFlags::FORCE | UnmountFlags::DETACH);
+        if let Some(mut abort) = self.abort.as_ref() {
+            // Fails when the connection is gone, which is what we want.
+            let _ = abort.write(b"1");
+        }
     }
 
     /// Whether what is seen at the mount point is this mount, not one made since.
@@ -152,6 +164,23 @@ pub fn detach(mount: &Mounted) -> Result<(), MountError> {
         path: mount.path.clone(),
         source: errno.into(),
     })
+}
+
+/// The kernel's switch that aborts a connection, if the kernel lets us have it. Opened while the
+/// connection lives: its number may be another's afterwards, the open file never is.
+///
+/// It is a file of fusectl, of which we make a mount that is attached nowhere: the usual one at
+/// `/sys/fs/fuse/connections` may be missing (Documentation/filesystems/fuse).
+fn abort_switch(connection: u32) -> Option<File> {
+    let open = || {
+        let control = fsopen("fusectl", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        fsconfig_create(&control)?;
+        let attributes = MountAttrFlags::empty();
+        let root = fsmount(&control, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        rustix::fs::openat(&root, format!("{connection}/abort"), flags, Mode::empty())
+    };
+    open().ok().map(File::from)
 }
 
 fn unmount(path: &Path, flags: UnmountFlags) -> Result<(), Errno> {

@@ -18,6 +18,8 @@ pub struct Mounted {
     pub id: u64,
     /// Where it is.
     pub path: PathBuf,
+    /// Minor number of its device, which for FUSE is the number of its connection.
+    pub minor: u32,
     /// What it is, e.g. `tmpfs`.
     pub file_system: String,
 }
@@ -63,10 +65,13 @@ pub fn at(path: &Path) -> io::Result<Option<Mounted>> {
 fn parse(line: &[u8]) -> Option<Mounted> {
     let mut fields = line.split(|byte| *byte == b' ');
     let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-    let path = fields.nth(3)?;
+    let device = std::str::from_utf8(fields.nth(1)?).ok()?;
+    let minor = device.split_once(':')?.1.parse().ok()?;
+    let path = fields.nth(1)?;
     let file_system = fields.skip_while(|field| *field != b"-").nth(1)?;
     Some(Mounted {
         id,
+        minor,
         path: OsString::from_vec(unescape(path)).into(),
         file_system: String::from_utf8_lossy(file_system).into_owned(),
     })
@@ -104,6 +109,7 @@ mod tests {
         let line = br"36 35 0:41 / /run/my\040vault\134 ro,nosuid shared:1 master:2 - fuse.vaultd vaultd ro";
         let expected = Mounted {
             id: 36,
+            minor: 41,
             path: r"/run/my vault\".into(),
             file_system: "fuse.vaultd".to_owned(),
         };

@@ -92,6 +92,19 @@ fn stopping_cuts_off_open_files() {
 }
 
 #[test]
+fn stopping_cuts_off_open_files_even_after_unmounting() {
+    let Some(stand) = Stand::serving(&one_file()) else {
+        return;
+    };
+    let mounted = mountinfo::at(stand.root()).expect("mounts").expect("ours");
+    let open = File::open(stand.path("secret")).expect("open");
+    detach(&mounted).expect("detached");
+    stand.end();
+    let error = (&open).read_to_end(&mut Vec::new()).expect_err("cut off");
+    assert_eq!(error.raw_os_error(), Some(Errno::NOTCONN.raw_os_error()));
+}
+
+#[test]
 fn a_dead_mount_is_detached_before_mounting() {
     if !possible() {
         return;
