@@ -104,6 +104,14 @@ fn key_digests(lock: &Lock) -> BTreeSet<String> {
 ))]
 pub struct SnakeOil(&'static str);
 
+impl SnakeOil {
+    /// The refusal of a vault of which only the signer is known.
+    #[must_use]
+    pub fn by_its_signer() -> Self {
+        Self("its signer")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

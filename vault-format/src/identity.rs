@@ -8,9 +8,6 @@ use thiserror::Error;
 
 use crate::{Plaintext, Recipient, Timestamp};
 
-/// Most bytes of an identity file that are read; a real one has a few hundred.
-pub const MAX_IDENTITY_FILE: u64 = 64 * 1024;
-
 /// The private keys at hand, with the public key of each.
 pub struct Identities(Vec<(Recipient, age::x25519::Identity)>);
 

@@ -12,6 +12,7 @@
 //! | [`policy`] | `vault.toml`: who may decrypt and who may read, written by people |
 //! | [`verify`](mod@verify) | the one way to a [`Verified`] vault |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
+//! | [`key_file`] | reading private keys from where their owner keeps them |
 //!
 //! and in which it is written:
 //!
@@ -29,6 +30,7 @@ pub mod cipher;
 pub mod digest;
 pub mod folder;
 pub mod identity;
+pub mod key_file;
 pub mod lock;
 pub mod name;
 pub mod password;

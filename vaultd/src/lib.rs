@@ -6,7 +6,6 @@
 //! [`sys`] is the only module with `unsafe`.
 
 pub mod commands;
-pub mod failure;
 pub mod generation;
 pub mod load;
 pub mod monitor;
@@ -15,6 +14,5 @@ pub mod server;
 pub mod sys;
 
 pub use commands::main;
-pub use failure::Failure;
 pub use generation::{Entry, Generation};
 pub use load::load;

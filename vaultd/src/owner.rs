@@ -5,16 +5,15 @@ use std::io;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-use crate::failure::Hint;
-
 /// Numbers that systemd hands to dynamic users and later to others (systemd.exec(5)).
 const RECYCLED: std::ops::RangeInclusive<u32> = 61184..=65519;
 
 /// Why an owner or group cannot be used at all.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum OwnerError {
     /// A number that will belong to somebody else one day, or to nobody ever.
     #[error("{number} cannot own a secret: the number is reserved")]
+    #[diagnostic(help("use a system user: systemd recycles 61184-65519 among dynamic users"))]
     Reserved {
         /// The number as written.
         number: u32,
@@ -27,17 +26,6 @@ pub enum OwnerError {
         /// What the name service said.
         source: io::Error,
     },
-}
-
-impl Hint for OwnerError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Reserved { .. } => Some(
-                "use a system user: systemd recycles 61184-65519 among dynamic users".to_owned(),
-            ),
-            Self::Lookup { .. } => None,
-        }
-    }
 }
 
 /// Who owns a file and what its mode allows, never more than the policy meant.
@@ -65,12 +53,7 @@ impl Owners {
     ///
     /// # Errors
     /// [`OwnerError`]: a reserved number, or the name service failed.
-    pub fn resolve(
-        &mut self,
-        owner: &str,
-        group: &str,
-        mode: u16,
-    ) -> Result<Ownership, OwnerError> {
+    pub fn resolve(&mut self, owner: &str, group: &str, mode: u16) -> Result<Ownership, OwnerError> {
         let owner = look_up(&mut self.users, owner, Uid::from_raw, |name| {
             Ok(User::from_name(name)?.map(|user| user.uid))
         })?;
@@ -85,10 +68,8 @@ impl Owners {
     pub fn unknown(&self) -> Vec<&str> {
         let users = self.users.iter().filter(|(_, id)| id.is_none());
         let groups = self.groups.iter().filter(|(_, id)| id.is_none());
-        let mut names: Vec<&str> = users
-            .map(|(name, _)| name.as_str())
-            .chain(groups.map(|(name, _)| name.as_str()))
-            .collect();
+        let mut names: Vec<&str> =
+            users.map(|(name, _)| name.as_str()).chain(groups.map(|(name, _)| name.as_str())).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -132,10 +113,7 @@ fn look_up<Id: Copy + Into<u32>>(
         return Ok(*id);
     }
     let id = find(name)
-        .map_err(|errno| OwnerError::Lookup {
-            name: name.to_owned(),
-            source: errno.into(),
-        })?
+        .map_err(|errno| OwnerError::Lookup { name: name.to_owned(), source: errno.into() })?
         .filter(|id| !is_reserved((*id).into()));
     known.insert(name.to_owned(), id);
     Ok(id)
@@ -161,28 +139,16 @@ mod tests {
 
     #[test]
     fn takes_names_and_numbers() {
-        let resolved = Owners::default()
-            .resolve("root", "8", 0o640)
-            .expect("known");
-        let expected = Ownership {
-            owner: Uid::from_raw(0),
-            group: Gid::from_raw(8),
-            mode: 0o640,
-        };
+        let resolved = Owners::default().resolve("root", "8", 0o640).expect("known");
+        let expected = Ownership { owner: Uid::from_raw(0), group: Gid::from_raw(8), mode: 0o640 };
         assert_eq!(resolved, expected);
     }
 
     #[test]
     fn leaves_unknown_names_to_root_and_lists_them() {
         let mut owners = Owners::default();
-        let resolved = owners
-            .resolve("nobody-has-this", "nor-this", 0o640)
-            .expect("root");
-        let expected = Ownership {
-            owner: Uid::from_raw(0),
-            group: Gid::from_raw(0),
-            mode: 0o600,
-        };
+        let resolved = owners.resolve("nobody-has-this", "nor-this", 0o640).expect("root");
+        let expected = Ownership { owner: Uid::from_raw(0), group: Gid::from_raw(0), mode: 0o600 };
         assert_eq!(resolved, expected);
         assert_eq!(owners.unknown(), ["nobody-has-this", "nor-this"]);
     }
@@ -206,11 +172,7 @@ mod tests {
             assert_eq!(no_group & 0o070, 0, "{mode:o}");
             assert_eq!(no_group & 0o007 & !(mode >> 3), 0, "{mode:o}");
             let no_owner = restrict(None, SOME_GID, mode).mode;
-            assert_eq!(
-                (no_owner | no_owner >> 3) & 0o007 & !(mode >> 6),
-                0,
-                "{mode:o}"
-            );
+            assert_eq!((no_owner | no_owner >> 3) & 0o007 & !(mode >> 6), 0, "{mode:o}");
             assert_eq!(restrict(SOME_UID, SOME_GID, mode).mode, mode);
         }
     }

@@ -3,11 +3,12 @@
 mod mount;
 mod unmount;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::failure::Failure;
+use vault_format::report;
 
 /// Serves a verified vault from memory, each file to the services it is for
 #[derive(Debug, Parser)]
@@ -29,8 +30,9 @@ pub fn main() -> ExitCode {
         Command::Mount(args) => mount::run(&args),
         Command::Unmount(args) => unmount::run(&args),
     };
-    outcome.unwrap_or_else(|failure: Failure| {
-        eprintln!("{failure}");
+    outcome.unwrap_or_else(|failure| {
+        // Standard error may be closed; there is nobody left to tell.
+        let _ = writeln!(io::stderr(), "{}", report::render(failure.as_ref()));
         ExitCode::FAILURE
     })
 }

@@ -6,11 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::failure::Failure;
 use crate::load::{Source, load};
 use crate::monitor::mount_point::{MountPoint, detach_dead};
 use crate::monitor::{self, background, mount};
-use crate::sys::memory::Residency;
 use crate::sys::process;
 
 /// Verify a vault, decrypt it into memory and serve its files
@@ -52,42 +50,39 @@ impl Args {
     }
 }
 
-pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
     match args.place() {
         Place::Caller => Ok(background::start(background_arguments())?),
         Place::Foreground => serve(args, || Ok(())),
         Place::Background => {
-            background::leave_session().map_err(|error| Failure::new(error.to_string()))?;
+            background::leave_session()?;
             serve(args, background::let_go)
         }
     }
 }
 
 /// read → verify → decrypt → mount → notify
-fn serve(args: &Args, notify: fn() -> io::Result<()>) -> Result<ExitCode, Failure> {
+fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode> {
     mount::require_root()?;
     process::forbid_dumps()?;
-    warn_if_swappable(process::lock_memory(args.source.locking())?);
+    // Without the lock, loading says so.
+    process::lock_memory(args.source.locking())?;
     let device = mount::open_device()?;
     let mount_point = free(&args.mount_point)?;
 
-    let generation = load(&args.source)?;
-    warn_if_swappable(generation.residency());
-    monitor::run(&mount_point, device, generation, notify)?;
+    let loaded = load(&args.source)?;
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    monitor::run(&mount_point, device, loaded.generation, notify)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn free(path: &Path) -> Result<MountPoint, Failure> {
+fn free(path: &Path) -> miette::Result<MountPoint> {
     for dead in detach_dead(path)? {
         eprintln!("note: detached a dead mount from {}", dead.path.display());
     }
     Ok(MountPoint::check(path)?)
-}
-
-fn warn_if_swappable(residency: Residency) {
-    if residency == Residency::Swappable {
-        eprintln!("warning: memory is not locked, secrets may be written to swap");
-    }
 }
 
 /// Our own arguments, with the flag that marks the background process after the verb.

@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::failure::Failure;
 use crate::monitor::mount;
 use crate::monitor::mountinfo::{self, Mounted};
 
@@ -18,7 +17,7 @@ pub(super) struct Args {
     mount_point: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
     mount::require_root()?;
     let mount = match &args.mount_point {
         Some(path) => find(path)?,
@@ -29,38 +28,48 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 /// The mount at `path`, if it is ours to unmount.
-fn find(path: &Path) -> Result<Mounted, Failure> {
-    let canonical = path
-        .canonicalize()
-        .map_err(|error| Failure::new(format!("cannot find {}: {error}", path.display())))?;
-    match mountinfo::at(&canonical).map_err(unreadable)? {
+fn find(path: &Path) -> Result<Mounted, UnmountError> {
+    let examine = |error| UnmountError::Examine { path: path.to_owned(), error };
+    let canonical = path.canonicalize().map_err(examine)?;
+    match mountinfo::at(&canonical).map_err(UnmountError::MountTable)? {
         Some(mount) if mount.is_ours() || mount.is_dead() => Ok(mount),
-        Some(mount) => Err(Failure::new(format!(
-            "{} is not a vault: {} is mounted there",
-            path.display(),
-            mount.file_system
-        ))
-        .with_hint(format!("umount {}", path.display()))),
-        None => Err(Failure::new(format!(
-            "nothing is mounted at {}",
-            path.display()
-        ))),
+        Some(mount) => Err(UnmountError::NotOurs { path: path.to_owned(), file_system: mount.file_system }),
+        None => Err(UnmountError::NotMounted(path.to_owned())),
     }
 }
 
 /// The only vault that is mounted.
-fn only() -> Result<Mounted, Failure> {
-    let all = mountinfo::all().map_err(unreadable)?;
+fn only() -> Result<Mounted, UnmountError> {
+    let all = mountinfo::all().map_err(UnmountError::MountTable)?;
     let mut vaults: Vec<Mounted> = all.into_iter().filter(Mounted::is_ours).collect();
     match (vaults.pop(), vaults.is_empty()) {
         (Some(vault), true) => Ok(vault),
-        (None, _) => Err(Failure::new("no vault is mounted")),
-        (Some(_), false) => {
-            Err(Failure::new("several vaults are mounted").with_hint("name the mount point"))
-        }
+        (None, _) => Err(UnmountError::NoVault),
+        (Some(_), false) => Err(UnmountError::Several),
     }
 }
 
-fn unreadable(error: io::Error) -> Failure {
-    Failure::new(format!("cannot read /proc/self/mountinfo: {error}"))
+/// Why nothing was unmounted.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+enum UnmountError {
+    #[error("cannot find {}", .path.display())]
+    Examine {
+        path: PathBuf,
+        #[source]
+        error: io::Error,
+    },
+    #[error("cannot read /proc/self/mountinfo")]
+    MountTable(#[source] io::Error),
+    #[error("{} is not a vault: {file_system} is mounted there", .path.display())]
+    #[diagnostic(help("umount {}", .path.display()))]
+    NotOurs { path: PathBuf, file_system: String },
+    #[error("nothing is mounted at {}", .0.display())]
+    #[diagnostic(help("see where vaults are mounted: findmnt -t fuse.vaultd"))]
+    NotMounted(PathBuf),
+    #[error("no vault is mounted")]
+    #[diagnostic(help("a dead mount is cleaned up by its path: vaultd unmount MOUNTPOINT"))]
+    NoVault,
+    #[error("several vaults are mounted")]
+    #[diagnostic(help("name the mount point: vaultd unmount MOUNTPOINT"))]
+    Several,
 }

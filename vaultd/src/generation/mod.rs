@@ -10,7 +10,6 @@ use rayon::prelude::*;
 
 pub use tree::{Inode, Kind, Node, Tree, TreeError};
 
-use crate::failure::Hint;
 use crate::sys::memory::{Arena, Blank, Locking, MemoryError, Residency};
 
 /// A file to be served, before its bytes are known.
@@ -31,7 +30,7 @@ pub struct Entry {
 }
 
 /// Why a generation could not be made. Every problem of its kind is listed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum BuildError<E: fmt::Debug> {
     /// The entries make no tree.
     #[error(transparent)]
@@ -41,19 +40,11 @@ pub enum BuildError<E: fmt::Debug> {
     TooLarge,
     /// There is no memory to hold them safely.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Memory(#[from] MemoryError),
     /// Entries that could not be filled, by their index.
     #[error("{} files could not be read", .0.len())]
     Fill(Vec<(usize, E)>),
-}
-
-impl<E: std::error::Error> Hint for BuildError<E> {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Memory(error) => error.hint(),
-            Self::Tree(_) | Self::TooLarge | Self::Fill(_) => None,
-        }
-    }
 }
 
 /// What is served: all of it verified and decrypted, none of it ever changed.
@@ -89,10 +80,7 @@ impl Generation {
         if !problems.is_empty() {
             return Err(BuildError::Fill(problems));
         }
-        Ok(Self {
-            tree,
-            arena: blank.seal()?,
-        })
+        Ok(Self { tree, arena: blank.seal()? })
     }
 
     /// Files and directories.

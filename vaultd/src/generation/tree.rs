@@ -127,10 +127,7 @@ impl Tree {
         while let Some(parent) = pending.pop_front() {
             let first = nodes.len();
             let mut directories = 0;
-            for same in parent
-                .leaves
-                .chunk_by(|a, b| parent.name(a) == parent.name(b))
-            {
+            for same in parent.leaves.chunk_by(|a, b| parent.name(a) == parent.name(b)) {
                 let inode = Inode::at(nodes.len())?;
                 match parent.rest(&same[0]).split_once('/') {
                     Some((name, _)) => {
@@ -148,10 +145,7 @@ impl Tree {
                     }
                 }
             }
-            nodes[parent.inode.index()].kind = Kind::Directory {
-                children: first..nodes.len(),
-                directories,
-            };
+            nodes[parent.inode.index()].kind = Kind::Directory { children: first..nodes.len(), directories };
         }
         Ok(Self { nodes })
     }
@@ -217,19 +211,11 @@ struct Pending<'a> {
 
 impl<'a> Pending<'a> {
     fn root(leaves: &'a [Leaf<'a>]) -> Self {
-        Self {
-            inode: Inode::ROOT,
-            leaves,
-            prefix: 0,
-        }
+        Self { inode: Inode::ROOT, leaves, prefix: 0 }
     }
 
     fn below(&self, inode: Inode, name: &str, leaves: &'a [Leaf<'a>]) -> Self {
-        Self {
-            inode,
-            leaves,
-            prefix: self.prefix + name.len() + 1,
-        }
+        Self { inode, leaves, prefix: self.prefix + name.len() + 1 }
     }
 
     /// The path of a leaf as seen from this directory.
@@ -251,10 +237,7 @@ fn check(entry: &Entry) -> Result<(), TreeError> {
         return Err(TreeError::Path { path: path.clone() });
     }
     if entry.mode & !0o777 != 0 {
-        return Err(TreeError::Mode {
-            path: path.clone(),
-            mode: entry.mode,
-        });
+        return Err(TreeError::Mode { path: path.clone(), mode: entry.mode });
     }
     Ok(())
 }
@@ -269,10 +252,7 @@ fn directory(inode: Inode, parent: Inode, name: &str, modified: SystemTime) -> N
         group: Gid::from_raw(0),
         mode: 0o711,
         modified,
-        kind: Kind::Directory {
-            children: 0..0,
-            directories: 0,
-        },
+        kind: Kind::Directory { children: 0..0, directories: 0 },
     }
 }
 
@@ -285,9 +265,7 @@ fn file(inode: Inode, parent: Inode, name: &str, leaf: &Leaf<'_>) -> Node {
         group: leaf.entry.group,
         mode: leaf.entry.mode,
         modified: leaf.entry.modified,
-        kind: Kind::File {
-            span: leaf.span.clone(),
-        },
+        kind: Kind::File { span: leaf.span.clone() },
     }
 }
 
@@ -319,9 +297,7 @@ mod tests {
         let mut start = 0;
         for path in paths {
             let root = &tree.nodes()[0];
-            let found = path
-                .split('/')
-                .try_fold(root, |at, name| tree.child(at, name.as_bytes()));
+            let found = path.split('/').try_fold(root, |at, name| tree.child(at, name.as_bytes()));
             let Some(Kind::File { span }) = found.map(|node| &node.kind) else {
                 panic!("{path} is not a file");
             };
@@ -341,22 +317,13 @@ mod tests {
     #[test]
     fn refuses_what_is_no_tree() {
         for paths in [["a", "a"], ["a", "a/b"], ["a/b/c", "a/b"]] {
-            assert!(
-                matches!(grow(&paths), Err(TreeError::Twice { .. })),
-                "{paths:?}"
-            );
+            assert!(matches!(grow(&paths), Err(TreeError::Twice { .. })), "{paths:?}");
         }
         let long = "n".repeat(256);
         for path in ["", "/a", "a/", "a//b", ".", "a/../b", "a\nb", "a\0b", &long] {
-            assert!(
-                matches!(grow(&[path]), Err(TreeError::Path { .. })),
-                "{path:?}"
-            );
+            assert!(matches!(grow(&[path]), Err(TreeError::Path { .. })), "{path:?}");
         }
-        let mode = Entry {
-            mode: 0o4755,
-            ..entry("a")
-        };
+        let mode = Entry { mode: 0o4755, ..entry("a") };
         assert!(matches!(Tree::grow(&[mode]), Err(TreeError::Mode { .. })));
     }
 

@@ -10,26 +10,21 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, Stdio};
 
-use crate::failure::Hint;
-
 /// The line by which the child tells that the files are readable.
 const READY: &str = "vaultd: ready";
 
 /// Why nothing could be started in the background.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum BackgroundError {
     /// The program could not be started.
     #[error("cannot start a background process")]
     Start(#[source] io::Error),
+    /// The background process could not leave the session of its caller.
+    #[error("cannot leave the caller's session")]
+    Session(#[source] io::Error),
     /// The background process ended in an unknown way.
     #[error("the background process was killed before the files were readable")]
     Killed,
-}
-
-impl Hint for BackgroundError {
-    fn hint(&self) -> Option<String> {
-        None
-    }
 }
 
 /// Starts this program anew with `arguments` and waits until it calls [`let_go`].
@@ -67,8 +62,8 @@ fn says_ready(child: &mut Child) -> bool {
 ///
 /// # Errors
 /// setsid(2) failed: the process was not started by [`start`].
-pub fn leave_session() -> io::Result<()> {
-    rustix::process::setsid()?;
+pub fn leave_session() -> Result<(), BackgroundError> {
+    rustix::process::setsid().map_err(|errno| BackgroundError::Session(errno.into()))?;
     Ok(())
 }
 

@@ -13,17 +13,17 @@ use std::thread;
 use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::iterator::Signals;
 
-use crate::failure::Hint;
 use crate::generation::Generation;
 use crate::server::{ServeError, serve};
 use mount::{Mount, MountError};
 use mount_point::MountPoint;
 
 /// Why a mount could not be made or kept.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum MonitorError {
     /// The mount could not be made.
     #[error(transparent)]
+    #[diagnostic(transparent)]
     Mount(#[from] MountError),
     /// The server ended on its own.
     #[error(transparent)]
@@ -39,16 +39,6 @@ pub enum MonitorError {
     Ready(#[source] io::Error),
 }
 
-impl Hint for MonitorError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Mount(error) => error.hint(),
-            Self::Serve(error) => error.hint(),
-            Self::Crash | Self::Signals(_) | Self::Ready(_) => None,
-        }
-    }
-}
-
 /// Mounts `generation` and serves it until a signal to stop or somebody's umount(8).
 /// Calls `notify` once the files are readable.
 ///
@@ -60,8 +50,7 @@ pub fn run(
     generation: Generation,
     notify: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), MonitorError> {
-    let mut signals =
-        Signals::new(TERM_SIGNALS.iter().chain(&[SIGHUP])).map_err(MonitorError::Signals)?;
+    let mut signals = Signals::new(TERM_SIGNALS.iter().chain(&[SIGHUP])).map_err(MonitorError::Signals)?;
     let listener = signals.handle();
     let mount = Mount::new(mount_point, &device)?;
 

@@ -9,24 +9,24 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, UnmountFlags, fsconfig_create, fsmount,
-    fsopen,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, UnmountFlags, fsconfig_create, fsmount, fsopen,
 };
 
 use super::mount_point::MountPoint;
 use super::mountinfo::{self, FILE_SYSTEM, Mounted};
-use crate::failure::Hint;
 
 const DEVICE: &str = "/dev/fuse";
 
 /// Why a mount could not be made or ended.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum MountError {
     /// Mounting is root's.
     #[error("only root can mount and unmount")]
+    #[diagnostic(help("run it with sudo, or as a system service"))]
     NotRoot,
     /// The kernel's side of FUSE is not there.
     #[error("cannot open {DEVICE}")]
+    #[diagnostic(help("modprobe fuse; in a container, pass the device on (--device /dev/fuse)"))]
     Device(#[source] io::Error),
     /// The kernel refused the mount.
     #[error("cannot mount on {}", .path.display())]
@@ -44,18 +44,6 @@ pub enum MountError {
         /// What the kernel said.
         source: io::Error,
     },
-}
-
-impl Hint for MountError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::NotRoot => Some("run it with sudo, or as a system service".to_owned()),
-            Self::Device(_) => Some(
-                "modprobe fuse; in a container, pass the device on (--device /dev/fuse)".to_owned(),
-            ),
-            Self::Mount { .. } | Self::Unmount { .. } => None,
-        }
-    }
 }
 
 /// Refuses to go on for anybody but root.
@@ -93,10 +81,7 @@ impl Mount {
     /// [`MountError::Mount`]: the kernel refused.
     pub fn new(mount_point: &MountPoint, device: &impl AsFd) -> Result<Self, MountError> {
         let path = mount_point.path().to_owned();
-        let failed = |source| MountError::Mount {
-            path: mount_point.path().to_owned(),
-            source,
-        };
+        let failed = |source| MountError::Mount { path: mount_point.path().to_owned(), source };
         let flags = MountFlags::RDONLY
             | MountFlags::NOSUID
             | MountFlags::NODEV
@@ -105,11 +90,7 @@ impl Mount {
         let options = options(device).map_err(|error| failed(error.into()))?;
         rustix::mount::mount("vaultd", &path, FILE_SYSTEM, flags, options.as_c_str())
             .map_err(|errno| failed(errno.into()))?;
-        let mut mount = Self {
-            path,
-            id: None,
-            abort: None,
-        };
+        let mut mount = Self { path, id: None, abort: None };
         let seen = mountinfo::at(&mount.path).map_err(failed)?;
         mount.id = seen.as_ref().map(|seen| seen.id);
         mount.abort = seen.and_then(|seen| abort_switch(seen.minor));
@@ -160,10 +141,7 @@ pub fn detach(mount: &Mounted) -> Result<(), MountError> {
         Err(Errno::BUSY) => unmount(&mount.path, UnmountFlags::DETACH),
         outcome => outcome,
     }
-    .map_err(|errno| MountError::Unmount {
-        path: mount.path.clone(),
-        source: errno.into(),
-    })
+    .map_err(|errno| MountError::Unmount { path: mount.path.clone(), source: errno.into() })
 }
 
 /// The kernel's switch that aborts a connection, if the kernel lets us have it. Opened while the
@@ -190,7 +168,5 @@ fn unmount(path: &Path, flags: UnmountFlags) -> Result<(), Errno> {
 /// Open to all users, each call judged by the kernel from owner, group and mode.
 fn options(device: &impl AsFd) -> Result<CString, std::ffi::NulError> {
     let device = device.as_fd().as_raw_fd();
-    CString::new(format!(
-        "fd={device},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions"
-    ))
+    CString::new(format!("fd={device},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions"))
 }

@@ -7,22 +7,25 @@ use std::path::{Path, PathBuf};
 use rustix::mount::UnmountFlags;
 
 use super::mountinfo::{self, Mounted};
-use crate::failure::Hint;
 
 /// Why a directory cannot be mounted on.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum MountPointError {
     /// There is nothing.
     #[error("mount point {} does not exist", .0.display())]
+    #[diagnostic(help("mkdir {}", .0.display()))]
     Missing(PathBuf),
     /// There is something else.
     #[error("mount point {} is not a directory", .0.display())]
+    #[diagnostic(help("{ANOTHER}"))]
     NotADirectory(PathBuf),
     /// There are files that the mount would hide.
     #[error("mount point {} is not empty", .0.display())]
+    #[diagnostic(help("{ANOTHER}"))]
     NotEmpty(PathBuf),
     /// A living file system is mounted there.
     #[error("mount point {} is busy: {} is mounted there", .0.path.display(), .0.file_system)]
+    #[diagnostic(help("{}", how_to_free(.0)))]
     Busy(Mounted),
     /// The directory cannot be examined.
     #[error("cannot examine mount point {}", .path.display())]
@@ -34,20 +37,12 @@ pub enum MountPointError {
     },
 }
 
-impl Hint for MountPointError {
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Missing(path) => format!("mkdir {}", path.display()),
-            Self::NotADirectory(_) | Self::NotEmpty(_) => {
-                "name an empty directory; /run/vault is the usual one".to_owned()
-            }
-            Self::Busy(mount) if mount.is_ours() => {
-                format!("vaultd unmount {}", mount.path.display())
-            }
-            Self::Busy(mount) => format!("umount {}, or name another", mount.path.display()),
-            Self::Examine { .. } => return None,
-        })
-    }
+/// The next step when a directory cannot be used.
+const ANOTHER: &str = "name an empty directory; /run/vault is the usual one";
+
+fn how_to_free(mount: &Mounted) -> String {
+    let path = mount.path.display();
+    if mount.is_ours() { format!("vaultd unmount {path}") } else { format!("umount {path}, or name another") }
 }
 
 /// An empty directory on which nothing is mounted, by its canonical path.
@@ -113,8 +108,5 @@ fn canonical(path: &Path) -> Result<PathBuf, MountPointError> {
 }
 
 fn examine(path: &Path, source: io::Error) -> MountPointError {
-    MountPointError::Examine {
-        path: path.to_owned(),
-        source,
-    }
+    MountPointError::Examine { path: path.to_owned(), source }
 }

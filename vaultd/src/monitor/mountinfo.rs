@@ -47,10 +47,7 @@ impl Mounted {
 /// `/proc/self/mountinfo` cannot be read.
 pub fn all() -> io::Result<Vec<Mounted>> {
     let table = fs::read("/proc/self/mountinfo")?;
-    Ok(table
-        .split(|byte| *byte == b'\n')
-        .filter_map(parse)
-        .collect())
+    Ok(table.split(|byte| *byte == b'\n').filter_map(parse).collect())
 }
 
 /// The mount that is seen at `path`, if `path` is a mount point.
@@ -82,9 +79,7 @@ fn unescape(field: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&first, after)) = rest.split_first() {
-        let octal = after
-            .get(..3)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
+        let octal = after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
         let escaped = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok());
         match (first, escaped) {
             (b'\\', Some(byte)) => {
@@ -119,12 +114,7 @@ mod tests {
 
     #[test]
     fn skips_what_is_no_line() {
-        for line in [
-            "",
-            "36",
-            "x 35 0:41 / /run ro - tmpfs tmpfs ro",
-            "1 2 0:1 / /run ro tmpfs",
-        ] {
+        for line in ["", "36", "x 35 0:41 / /run ro - tmpfs tmpfs ro", "1 2 0:1 / /run ro tmpfs"] {
             assert_eq!(parse(line.as_bytes()), None, "{line}");
         }
     }

@@ -60,11 +60,7 @@ pub(super) struct Totals {
 
 pub(super) fn totals(generation: &Generation) -> Totals {
     let nodes = generation.tree().nodes();
-    Totals {
-        blocks: nodes.iter().map(pages).sum(),
-        files: nodes.len() as u64,
-        block_size: PAGE,
-    }
+    Totals { blocks: nodes.iter().map(pages).sum(), files: nodes.len() as u64, block_size: PAGE }
 }
 
 fn pages(node: &Node) -> u64 {

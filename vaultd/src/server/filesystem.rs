@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fuser::{
-    BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation as Reuse, INodeNo,
-    InitFlags, IoctlFlags, KernelConfig, LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr,
-    ReplyCreate, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyIoctl,
-    ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+    BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation as Reuse, INodeNo, InitFlags,
+    IoctlFlags, KernelConfig, LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
+    ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyOpen,
+    ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 
 use super::attributes::{Totals, attributes, kind, totals};
@@ -91,9 +91,7 @@ impl Server {
         let after = &children[skip.saturating_sub(DOTS).min(children.len())..];
         let names = after.iter().map(|child| (&*child.name, child));
         let names = dots.skip(skip).chain(names);
-        Ok((offset + 1..)
-            .zip(names)
-            .map(|(next, (name, node))| (next, name, node)))
+        Ok((offset + 1..).zip(names).map(|(next, (name, node))| (next, name, node)))
     }
 }
 
@@ -109,11 +107,7 @@ impl Filesystem for Server {
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         match self.child(parent, name) {
-            Ok(node) => reply.entry(
-                &FOREVER,
-                &attributes(self.generation.tree(), node),
-                FIRST_USE,
-            ),
+            Ok(node) => reply.entry(&FOREVER, &attributes(self.generation.tree(), node), FIRST_USE),
             Err(errno) => reply.error(errno),
         }
     }
@@ -158,14 +152,7 @@ impl Filesystem for Server {
         }
     }
 
-    fn readdir(
-        &self,
-        _: &Request,
-        inode: INodeNo,
-        _: FileHandle,
-        offset: u64,
-        mut reply: ReplyDirectory,
-    ) {
+    fn readdir(&self, _: &Request, inode: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
         match self.listing(inode, offset) {
             Ok(mut names) => {
                 names.any(|(next, name, node)| {
@@ -198,11 +185,7 @@ impl Filesystem for Server {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        let Totals {
-            blocks,
-            files,
-            block_size,
-        } = self.totals;
+        let Totals { blocks, files, block_size } = self.totals;
         reply.statfs(blocks, 0, 0, files, 0, block_size, NAME_MAX, block_size);
     }
 
@@ -292,16 +275,7 @@ impl Filesystem for Server {
         reply.error(Errno::EROFS);
     }
 
-    fn create(
-        &self,
-        _: &Request,
-        _: INodeNo,
-        _: &OsStr,
-        _: u32,
-        _: u32,
-        _: i32,
-        reply: ReplyCreate,
-    ) {
+    fn create(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, _: u32, _: i32, reply: ReplyCreate) {
         reply.error(Errno::EROFS);
     }
 
@@ -320,29 +294,11 @@ impl Filesystem for Server {
         reply.error(Errno::EROFS);
     }
 
-    fn fallocate(
-        &self,
-        _: &Request,
-        _: INodeNo,
-        _: FileHandle,
-        _: u64,
-        _: u64,
-        _: i32,
-        reply: ReplyEmpty,
-    ) {
+    fn fallocate(&self, _: &Request, _: INodeNo, _: FileHandle, _: u64, _: u64, _: i32, reply: ReplyEmpty) {
         reply.error(Errno::EROFS);
     }
 
-    fn setxattr(
-        &self,
-        _: &Request,
-        _: INodeNo,
-        _: &OsStr,
-        _: &[u8],
-        _: i32,
-        _: u32,
-        reply: ReplyEmpty,
-    ) {
+    fn setxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: &[u8], _: i32, _: u32, reply: ReplyEmpty) {
         reply.error(Errno::EROFS);
     }
 

@@ -14,7 +14,6 @@ use std::thread;
 
 use fuser::{Config, Session, SessionACL};
 
-use crate::failure::Hint;
 use crate::generation::Generation;
 use filesystem::Server;
 
@@ -22,7 +21,7 @@ use filesystem::Server;
 const THREADS: std::ops::RangeInclusive<usize> = 2..=8;
 
 /// Why serving ended, other than by unmounting.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum ServeError {
     /// The first exchange with the kernel failed.
     #[error("cannot agree with the kernel on how to serve")]
@@ -30,12 +29,6 @@ pub enum ServeError {
     /// The connection broke.
     #[error("lost the connection to the kernel")]
     Connection(#[source] io::Error),
-}
-
-impl Hint for ServeError {
-    fn hint(&self) -> Option<String> {
-        None
-    }
 }
 
 /// Serves `generation` on a mount's `/dev/fuse` descriptor until it is unmounted.

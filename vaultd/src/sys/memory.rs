@@ -12,8 +12,6 @@ use memfd::{FileSeal, Memfd, MemfdOptions};
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use zeroize::Zeroize;
 
-use crate::failure::Hint;
-
 /// What to do when memory cannot be locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Locking {
@@ -44,7 +42,7 @@ impl Locking {
 }
 
 /// Why memory for plaintext could not be had. Sizes are bytes.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum MemoryError {
     /// The kernel gave no memory object of this size.
     #[error("cannot create a memory object of {size} bytes")]
@@ -64,6 +62,7 @@ pub enum MemoryError {
     },
     /// The memory could not be kept out of swap.
     #[error("cannot lock {size} bytes of memory against swapping")]
+    #[diagnostic(help("{LOCK_HINT}"))]
     Lock {
         /// Bytes asked for.
         size: usize,
@@ -73,12 +72,6 @@ pub enum MemoryError {
     /// The object could not be closed to further writers.
     #[error("cannot seal the memory object")]
     Seal(#[source] memfd::Error),
-}
-
-impl Hint for MemoryError {
-    fn hint(&self) -> Option<String> {
-        matches!(self, Self::Lock { .. }).then(|| LOCK_HINT.to_owned())
-    }
 }
 
 /// The next step when memory cannot be locked.
@@ -101,14 +94,8 @@ impl Blank {
     pub fn new(size: usize, locking: Locking) -> Result<Self, MemoryError> {
         let object = memory_object(size)?;
         let mapping = Mapping::writable(object.as_file().as_fd(), size)?;
-        let residency = locking
-            .judge(mapping.lock())
-            .map_err(|source| MemoryError::Lock { size, source })?;
-        Ok(Self {
-            mapping,
-            object,
-            residency,
-        })
+        let residency = locking.judge(mapping.lock()).map_err(|source| MemoryError::Lock { size, source })?;
+        Ok(Self { mapping, object, residency })
     }
 
     /// All of the memory; split it to fill parts in parallel.
@@ -122,14 +109,8 @@ impl Blank {
     /// [`MemoryError`]: the kernel refused to protect or seal it.
     pub fn seal(self) -> Result<Arena, MemoryError> {
         self.mapping.protect(MprotectFlags::READ)?;
-        self.object
-            .add_seals(&[FileSeal::SealFutureWrite, FileSeal::SealSeal])
-            .map_err(MemoryError::Seal)?;
-        Ok(Arena {
-            mapping: self.mapping,
-            object: self.object.into_file().into(),
-            residency: self.residency,
-        })
+        self.object.add_seals(&[FileSeal::SealFutureWrite, FileSeal::SealSeal]).map_err(MemoryError::Seal)?;
+        Ok(Arena { mapping: self.mapping, object: self.object.into_file().into(), residency: self.residency })
     }
 }
 
@@ -165,14 +146,10 @@ impl AsFd for Arena {
 /// A memory object that can no longer change its size.
 fn memory_object(size: usize) -> Result<Memfd, MemoryError> {
     let create = || {
-        let object = MemfdOptions::default()
-            .allow_sealing(true)
-            .create("vaultd")
-            .map_err(io::Error::other)?;
+        let object =
+            MemfdOptions::default().allow_sealing(true).create("vaultd").map_err(io::Error::other)?;
         object.as_file().set_len(Mapping::length(size) as u64)?;
-        object
-            .add_seals(&[FileSeal::SealShrink, FileSeal::SealGrow])
-            .map_err(io::Error::other)?;
+        object.add_seals(&[FileSeal::SealShrink, FileSeal::SealGrow]).map_err(io::Error::other)?;
         Ok(object)
     };
     create().map_err(|source| MemoryError::Create { size, source })
@@ -195,10 +172,7 @@ impl Mapping {
     /// Nobody else may write to or shrink `object` while the mapping lives.
     fn writable(object: BorrowedFd<'_>, size: usize) -> Result<Self, MemoryError> {
         let read_write = ProtFlags::READ | ProtFlags::WRITE;
-        let failed = |errno: rustix::io::Errno| MemoryError::Map {
-            size,
-            source: errno.into(),
-        };
+        let failed = |errno: rustix::io::Errno| MemoryError::Map { size, source: errno.into() };
         // SAFETY: a new mapping at an address that the kernel picks overlaps nothing of ours.
         let address = unsafe {
             rustix::mm::mmap(
@@ -210,8 +184,8 @@ impl Mapping {
                 0,
             )
         };
-        let address = NonNull::new(address.map_err(failed)?.cast())
-            .ok_or_else(|| failed(rustix::io::Errno::NOMEM))?;
+        let address =
+            NonNull::new(address.map_err(failed)?.cast()).ok_or_else(|| failed(rustix::io::Errno::NOMEM))?;
         let mapping = Self { address, size };
         for advice in [Advice::LinuxDontDump, Advice::LinuxDontFork] {
             // SAFETY: the range is exactly this mapping; neither advice changes its contents.
@@ -235,12 +209,8 @@ impl Mapping {
         let address = self.address.as_ptr().cast();
         // SAFETY: the range is exactly this mapping. Readable it always stays, and it is made
         // read-only by `Blank::seal` alone, which gives up the only way to a `&mut` first.
-        unsafe { rustix::mm::mprotect(address, Self::length(self.size), protection) }.map_err(
-            |errno| MemoryError::Map {
-                size: self.size,
-                source: errno.into(),
-            },
-        )
+        unsafe { rustix::mm::mprotect(address, Self::length(self.size), protection) }
+            .map_err(|errno| MemoryError::Map { size: self.size, source: errno.into() })
     }
 
     fn bytes(&self) -> &[u8] {
@@ -265,8 +235,7 @@ impl Drop for Mapping {
         }
         // SAFETY: the range is exactly this mapping, and nothing borrows from it any more.
         // Unmapping also unlocks. It cannot fail for a range that was mapped as a whole.
-        let _ =
-            unsafe { rustix::mm::munmap(self.address.as_ptr().cast(), Self::length(self.size)) };
+        let _ = unsafe { rustix::mm::munmap(self.address.as_ptr().cast(), Self::length(self.size)) };
     }
 }
 

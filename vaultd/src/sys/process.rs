@@ -6,23 +6,17 @@ use rustix::mm::MlockAllFlags;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
 use super::memory::{LOCK_HINT, Locking, Residency};
-use crate::failure::Hint;
 
 /// Why the process could not be made safe.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum ProcessError {
     /// Core dumps or tracing could not be switched off.
     #[error("cannot switch off core dumps")]
     Dumps(#[source] io::Error),
     /// Memory could not be kept out of swap.
     #[error("cannot lock the memory of this process against swapping")]
+    #[diagnostic(help("{LOCK_HINT}"))]
     Lock(#[source] io::Error),
-}
-
-impl Hint for ProcessError {
-    fn hint(&self) -> Option<String> {
-        matches!(self, Self::Lock(_)).then(|| LOCK_HINT.to_owned())
-    }
 }
 
 /// No core dump, and no ptrace(2) by processes of the same user (PR_SET_DUMPABLE(2const)).
@@ -30,10 +24,7 @@ impl Hint for ProcessError {
 /// # Errors
 /// [`ProcessError::Dumps`] with what the kernel said.
 pub fn forbid_dumps() -> Result<(), ProcessError> {
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(Resource::Core, none)
         .and_then(|()| rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable))
         .map_err(|errno| ProcessError::Dumps(errno.into()))
@@ -47,19 +38,11 @@ pub fn forbid_dumps() -> Result<(), ProcessError> {
 pub fn lock_memory(locking: Locking) -> Result<Residency, ProcessError> {
     raise_lock_limit();
     let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
-    locking
-        .judge(rustix::mm::mlockall(flags))
-        .map_err(ProcessError::Lock)
+    locking.judge(rustix::mm::mlockall(flags)).map_err(ProcessError::Lock)
 }
 
 /// Raises the soft limit as far as the hard one allows. Failing is fine: locking then tells.
 fn raise_lock_limit() {
     let limit = rustix::process::getrlimit(Resource::Memlock);
-    let _ = rustix::process::setrlimit(
-        Resource::Memlock,
-        Rlimit {
-            current: limit.maximum,
-            ..limit
-        },
-    );
+    let _ = rustix::process::setrlimit(Resource::Memlock, Rlimit { current: limit.maximum, ..limit });
 }

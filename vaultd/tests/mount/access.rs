@@ -12,11 +12,7 @@ fn cat(caller: Caller, stand: &Stand, name: &str) -> Option<Vec<u8>> {
         false => format!("--groups={}", groups.join(",")),
     };
     let output = Command::new("setpriv")
-        .args([
-            format!("--reuid={}", caller.uid),
-            format!("--regid={}", caller.gid),
-            groups,
-        ])
+        .args([format!("--reuid={}", caller.uid), format!("--regid={}", caller.gid), groups])
         .arg("cat")
         .arg(stand.path(name))
         .output()
@@ -29,12 +25,7 @@ fn each_caller_reads_what_the_mode_allows() {
     if !installed("setpriv") {
         return;
     }
-    let modes = [
-        ("none", 0o000),
-        ("owner", 0o400),
-        ("group", 0o440),
-        ("all", 0o444),
-    ];
+    let modes = [("none", 0o000), ("owner", 0o400), ("group", 0o440), ("all", 0o444)];
     let files = modes.map(|(name, mode)| file(name, mode, name));
     let Some(stand) = Stand::serving(&files) else {
         return;
@@ -44,14 +35,7 @@ fn each_caller_reads_what_the_mode_allows() {
         .iter()
         .map(|caller| {
             let may = |name: &&str| cat(*caller, &stand, name).as_deref() == Some(name.as_bytes());
-            (
-                caller.name,
-                modes
-                    .map(|(name, _)| name)
-                    .into_iter()
-                    .filter(may)
-                    .collect(),
-            )
+            (caller.name, modes.map(|(name, _)| name).into_iter().filter(may).collect())
         })
         .collect();
 

@@ -20,12 +20,7 @@ const MOUNT_POINT: &str = "ODBOX_TEST_MOUNT_POINT";
 /// Arguments that make this program run one of the processes below.
 fn process(name: &str) -> [String; 4] {
     let test = format!("background::{name}");
-    [
-        test,
-        "--exact".to_owned(),
-        "--ignored".to_owned(),
-        "--nocapture".to_owned(),
-    ]
+    [test, "--exact".to_owned(), "--ignored".to_owned(), "--nocapture".to_owned()]
 }
 
 #[test]
@@ -44,10 +39,7 @@ fn server() {
     process::forbid_dumps().expect("no dumps");
     let dumpable = rustix::process::dumpable_behavior().expect("a behaviour");
     assert_eq!(dumpable, DumpableBehavior::NotDumpable);
-    assert_eq!(
-        process::lock_memory(Locking::Required).expect("locked"),
-        Residency::Locked
-    );
+    assert_eq!(process::lock_memory(Locking::Required).expect("locked"), Residency::Locked);
 
     let point = MountPoint::check(&path).expect("a mount point");
     let device = open_device().expect("/dev/fuse");
@@ -58,9 +50,7 @@ fn server() {
 /// Runs the caller until everybody has let go of its standard streams.
 fn start(mount_point: &std::path::Path) -> Output {
     let mut program = Command::new(env::current_exe().expect("this program"));
-    let program = program
-        .args(process("caller"))
-        .env(MOUNT_POINT, mount_point);
+    let program = program.args(process("caller")).env(MOUNT_POINT, mount_point);
     program.output().expect("a caller")
 }
 
@@ -74,27 +64,15 @@ fn files_are_readable_at_once_and_gone_after_a_signal() {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("subreaper");
 
     let output = start(&directory);
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     let pid = fs::read_to_string(directory.join("pid")).expect("readable");
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
     let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
     assert_ne!(locked.expect("VmLck").trim(), "0 kB");
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("limits");
-    let core = limits
-        .lines()
-        .find(|line| line.starts_with("Max core file size"));
-    assert!(
-        core.expect("a limit")
-            .split_whitespace()
-            .skip(4)
-            .take(2)
-            .eq(["0", "0"])
-    );
+    let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+    assert!(core.expect("a limit").split_whitespace().skip(4).take(2).eq(["0", "0"]));
     for stream in 0..3 {
         let target = fs::read_link(format!("/proc/{pid}/fd/{stream}")).expect("a stream");
         assert_eq!(target.to_str(), Some("/dev/null"));

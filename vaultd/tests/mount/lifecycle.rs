@@ -41,20 +41,9 @@ fn shows_up_as_what_it_is() {
     };
     let mounts = fs::read_to_string("/proc/mounts").expect("mounts");
     let path = stand.root().to_str().expect("a path");
-    let line = mounts
-        .lines()
-        .find(|line| line.contains(path))
-        .expect("our mount");
+    let line = mounts.lines().find(|line| line.contains(path)).expect("our mount");
     let options: Vec<&str> = line.split([' ', ',']).collect();
-    for option in [
-        "vaultd",
-        "fuse.vaultd",
-        "ro",
-        "nosuid",
-        "nodev",
-        "noexec",
-        "nosymfollow",
-    ] {
+    for option in ["vaultd", "fuse.vaultd", "ro", "nosuid", "nodev", "noexec", "nosymfollow"] {
         assert!(options.contains(&option), "{option}: {line}");
     }
     stand.end();
@@ -195,14 +184,10 @@ fn ends_well_when_somebody_unmounts() {
     let device = open_device().expect("/dev/fuse");
     let (ready, readable) = mpsc::channel();
     let notify = move || ready.send(()).map_err(io::Error::other);
-    let monitor =
-        thread::spawn(move || monitor::run(&point, device, generation(&one_file()), notify));
+    let monitor = thread::spawn(move || monitor::run(&point, device, generation(&one_file()), notify));
 
     readable.recv().expect("ready");
-    assert_eq!(
-        fs::read(directory.join("secret")).expect("read").len(),
-        300_000
-    );
+    assert_eq!(fs::read(directory.join("secret")).expect("read").len(), 300_000);
     detach(&mountinfo::at(&directory).expect("mounts").expect("ours")).expect("unmounted");
     monitor.join().expect("no panic").expect("a clean end");
 }

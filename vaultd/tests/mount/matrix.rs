@@ -60,18 +60,13 @@ struct Tmpfs {
 impl Tmpfs {
     fn holding(files: &[File]) -> Self {
         let (directory, root) = empty_directory();
-        let flags =
-            MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOSYMFOLLOW;
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOSYMFOLLOW;
         rustix::mount::mount("tmpfs", &root, "tmpfs", flags, c"mode=0711").expect("tmpfs");
-        let tmpfs = Self {
-            root,
-            _directory: directory,
-        };
+        let tmpfs = Self { root, _directory: directory };
         for file in files {
             tmpfs.hold(file);
         }
-        rustix::mount::mount_remount(&tmpfs.root, flags | MountFlags::RDONLY, c"")
-            .expect("read-only");
+        rustix::mount::mount_remount(&tmpfs.root, flags | MountFlags::RDONLY, c"").expect("read-only");
         tmpfs
     }
 
@@ -113,10 +108,7 @@ fn read(path: &Path) -> Outcome {
 fn stat(path: &Path) -> Outcome {
     let s = rustix::fs::lstat(path)?;
     let ids = (s.st_uid, s.st_gid, s.st_mode, s.st_nlink);
-    Ok(format!(
-        "{ids:?} {:?}",
-        (s.st_size, s.st_blocks, s.st_blksize)
-    ))
+    Ok(format!("{ids:?} {:?}", (s.st_size, s.st_blocks, s.st_blksize)))
 }
 
 fn list(path: &Path) -> Outcome {
@@ -135,137 +127,62 @@ fn new_name(path: &Path) -> PathBuf {
 }
 
 fn times() -> Timestamps {
-    let second = Timespec {
-        tv_sec: 1,
-        tv_nsec: 0,
-    };
-    Timestamps {
-        last_access: second,
-        last_modification: second,
-    }
+    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+    Timestamps { last_access: second, last_modification: second }
 }
 
 const LOOKS: [Operation; 14] = [
     ("stat", stat),
     ("read", read),
     ("list", list),
-    ("readable", |p| {
-        nothing(rustix::fs::access(p, Access::READ_OK))
-    }),
-    ("writable", |p| {
-        nothing(rustix::fs::access(p, Access::WRITE_OK))
-    }),
-    ("executable", |p| {
-        nothing(rustix::fs::access(p, Access::EXEC_OK))
-    }),
+    ("readable", |p| nothing(rustix::fs::access(p, Access::READ_OK))),
+    ("writable", |p| nothing(rustix::fs::access(p, Access::WRITE_OK))),
+    ("executable", |p| nothing(rustix::fs::access(p, Access::EXEC_OK))),
     ("open as directory", |p| open(p, OFlags::DIRECTORY)),
     ("open as path", |p| open(p, OFlags::PATH)),
     ("open nofollow", |p| open(p, OFlags::NOFOLLOW)),
-    ("readlink", |p| {
-        rustix::fs::readlink(p, Vec::new()).map(|_| String::new())
-    }),
-    ("getxattr", |p| {
-        rustix::fs::getxattr(p, c"user.x", &mut [0; 9]).map(|n| n.to_string())
-    }),
-    ("listxattr", |p| {
-        rustix::fs::listxattr(p, &mut [0u8; 99]).map(|n| n.to_string())
-    }),
-    ("name too long", |p| {
-        stat(&p.with_file_name("n".repeat(256)))
-    }),
-    ("statfs", |p| {
-        rustix::fs::statfs(p).map(|s| format!("{} {}", s.f_bsize, s.f_namelen))
-    }),
+    ("readlink", |p| rustix::fs::readlink(p, Vec::new()).map(|_| String::new())),
+    ("getxattr", |p| rustix::fs::getxattr(p, c"user.x", &mut [0; 9]).map(|n| n.to_string())),
+    ("listxattr", |p| rustix::fs::listxattr(p, &mut [0u8; 99]).map(|n| n.to_string())),
+    ("name too long", |p| stat(&p.with_file_name("n".repeat(256)))),
+    ("statfs", |p| rustix::fs::statfs(p).map(|s| format!("{} {}", s.f_bsize, s.f_namelen))),
 ];
 
 const CHANGES: [Operation; 29] = [
     ("open to write", |p| open(p, OFlags::WRONLY)),
     ("open to read and write", |p| open(p, OFlags::RDWR)),
-    ("open to append", |p| {
-        open(p, OFlags::WRONLY | OFlags::APPEND)
-    }),
-    ("open and truncate", |p| {
-        open(p, OFlags::WRONLY | OFlags::TRUNC)
-    }),
-    ("read and truncate", |p| {
-        open(p, OFlags::RDONLY | OFlags::TRUNC)
-    }),
+    ("open to append", |p| open(p, OFlags::WRONLY | OFlags::APPEND)),
+    ("open and truncate", |p| open(p, OFlags::WRONLY | OFlags::TRUNC)),
+    ("read and truncate", |p| open(p, OFlags::RDONLY | OFlags::TRUNC)),
     ("create", |p| open(p, OFlags::WRONLY | OFlags::CREATE)),
-    ("create to read", |p| {
-        open(p, OFlags::RDONLY | OFlags::CREATE)
-    }),
-    ("create only", |p| {
-        open(p, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)
-    }),
-    ("create beside", |p| {
-        open(&new_name(p), OFlags::WRONLY | OFlags::CREATE)
-    }),
-    ("temporary file", |p| {
-        open(p, OFlags::WRONLY | OFlags::TMPFILE)
-    }),
+    ("create to read", |p| open(p, OFlags::RDONLY | OFlags::CREATE)),
+    ("create only", |p| open(p, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)),
+    ("create beside", |p| open(&new_name(p), OFlags::WRONLY | OFlags::CREATE)),
+    ("temporary file", |p| open(p, OFlags::WRONLY | OFlags::TMPFILE)),
     ("truncate", |p| match nix::unistd::truncate(p, 0) {
         Ok(()) => Ok(String::new()),
         Err(errno) => Err(Errno::from_raw_os_error(errno as i32)),
     }),
     ("mkdir", |p| nothing(rustix::fs::mkdir(p, Mode::RWXU))),
-    ("mkdir beside", |p| {
-        nothing(rustix::fs::mkdir(new_name(p), Mode::RWXU))
-    }),
+    ("mkdir beside", |p| nothing(rustix::fs::mkdir(new_name(p), Mode::RWXU))),
     ("rmdir", |p| nothing(rustix::fs::rmdir(p))),
     ("unlink", |p| nothing(rustix::fs::unlink(p))),
     ("rename", |p| nothing(rustix::fs::rename(p, new_name(p)))),
-    ("rename over", |p| {
-        nothing(rustix::fs::rename(p, p.with_file_name("all")))
-    }),
+    ("rename over", |p| nothing(rustix::fs::rename(p, p.with_file_name("all")))),
     ("rename onto itself", |p| nothing(rustix::fs::rename(p, p))),
     ("symlink", |p| nothing(rustix::fs::symlink("x", p))),
-    ("symlink beside", |p| {
-        nothing(rustix::fs::symlink("x", new_name(p)))
-    }),
+    ("symlink beside", |p| nothing(rustix::fs::symlink("x", new_name(p)))),
     ("link", |p| nothing(rustix::fs::link(p, new_name(p)))),
-    ("mknod fifo", |p| {
-        nothing(rustix::fs::mknodat(
-            CWD,
-            new_name(p),
-            FileType::Fifo,
-            Mode::RWXU,
-            0,
-        ))
-    }),
+    ("mknod fifo", |p| nothing(rustix::fs::mknodat(CWD, new_name(p), FileType::Fifo, Mode::RWXU, 0))),
     ("mknod device", |p| {
-        nothing(rustix::fs::mknodat(
-            CWD,
-            new_name(p),
-            FileType::CharacterDevice,
-            Mode::RWXU,
-            259,
-        ))
+        nothing(rustix::fs::mknodat(CWD, new_name(p), FileType::CharacterDevice, Mode::RWXU, 259))
     }),
     ("chmod", |p| nothing(rustix::fs::chmod(p, Mode::RWXU))),
-    ("chown", |p| {
-        nothing(rustix::fs::chown(
-            p,
-            Some(Uid::from_raw(7)),
-            Some(Gid::from_raw(7)),
-        ))
-    }),
-    ("chown to nobody", |p| {
-        nothing(rustix::fs::chown(p, None, None))
-    }),
-    ("utimens", |p| {
-        nothing(rustix::fs::utimensat(CWD, p, &times(), AtFlags::empty()))
-    }),
-    ("setxattr", |p| {
-        nothing(rustix::fs::setxattr(
-            p,
-            c"user.x",
-            b"x",
-            XattrFlags::empty(),
-        ))
-    }),
-    ("removexattr", |p| {
-        nothing(rustix::fs::removexattr(p, c"user.x"))
-    }),
+    ("chown", |p| nothing(rustix::fs::chown(p, Some(Uid::from_raw(7)), Some(Gid::from_raw(7))))),
+    ("chown to nobody", |p| nothing(rustix::fs::chown(p, None, None))),
+    ("utimens", |p| nothing(rustix::fs::utimensat(CWD, p, &times(), AtFlags::empty()))),
+    ("setxattr", |p| nothing(rustix::fs::setxattr(p, c"user.x", b"x", XattrFlags::empty()))),
+    ("removexattr", |p| nothing(rustix::fs::removexattr(p, c"user.x"))),
 ];
 
 /// Every cell of the matrix for a tree at `root`.
@@ -302,11 +219,6 @@ fn every_cell_is_as_on_tmpfs() {
         .collect();
     assert_eq!(ours.len(), theirs.len());
     eprintln!("{} cells", ours.len());
-    assert!(
-        differing.is_empty(),
-        "{} cells differ:\n{}",
-        differing.len(),
-        differing.join("\n")
-    );
+    assert!(differing.is_empty(), "{} cells differ:\n{}", differing.len(), differing.join("\n"));
     stand.end();
 }

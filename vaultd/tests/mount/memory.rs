@@ -15,9 +15,7 @@ fn mapping(address: usize) -> String {
     let mut found = String::new();
     let mut inside = false;
     for line in maps.lines() {
-        let range = line
-            .split_once(' ')
-            .and_then(|(range, _)| range.split_once('-'));
+        let range = line.split_once(' ').and_then(|(range, _)| range.split_once('-'));
         let parse = |text: &str| usize::from_str_radix(text, 16).ok();
         if let Some((Some(start), Some(end))) = range.map(|(a, b)| (parse(a), parse(b))) {
             inside = (start..end).contains(&address);
@@ -44,11 +42,7 @@ fn is_locked_undumpable_read_only_and_not_inherited() {
     let mapping = mapping(generation.arena().bytes().as_ptr() as usize);
 
     assert_eq!(generation.residency(), Residency::Locked);
-    assert_eq!(
-        value(&mapping, "Size:"),
-        value(&mapping, "Rss:"),
-        "{mapping}"
-    );
+    assert_eq!(value(&mapping, "Size:"), value(&mapping, "Rss:"), "{mapping}");
     assert_ne!(value(&mapping, "Locked:"), "0 kB", "{mapping}");
     assert!(mapping.contains(" r--s "), "{mapping}");
     let flags: Vec<&str> = value(&mapping, "VmFlags:").split(' ').collect();
@@ -64,10 +58,7 @@ fn errors_and_debug_output_show_no_plaintext() {
     }
     let generation = generation(&[file("secret", 0o400, "correct horse")]);
     let shown = format!("{generation:?}");
-    assert!(
-        !shown.contains("horse") && !shown.contains("99, 111, 114"),
-        "{shown}"
-    );
+    assert!(!shown.contains("horse") && !shown.contains("99, 111, 114"), "{shown}");
 }
 
 #[test]
@@ -110,19 +101,10 @@ fn that_cannot_be_locked_is_refused_unless_told_otherwise() {
     let refused = mount_without_locking(&[]);
     let complaint = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(
-        complaint.starts_with("error: cannot lock the memory of this process"),
-        "{complaint}"
-    );
-    assert!(
-        complaint.contains("\n  hint: run as root, raise the limit"),
-        "{complaint}"
-    );
+    assert!(complaint.starts_with("error: cannot lock the memory of this process"), "{complaint}");
+    assert!(complaint.contains("\n  hint: run as root, raise the limit"), "{complaint}");
 
     let accepted = mount_without_locking(&["--allow-swappable"]);
     let complaint = String::from_utf8_lossy(&accepted.stderr);
-    assert!(
-        complaint.starts_with("warning: memory is not locked"),
-        "{complaint}"
-    );
+    assert!(complaint.starts_with("warning: memory is not locked"), "{complaint}");
 }

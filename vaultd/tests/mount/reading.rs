@@ -21,9 +21,7 @@ const SIZES: [(&str, usize); 6] = [
 
 /// Bytes that show when they are read from the wrong place.
 fn bytes(size: usize) -> Vec<u8> {
-    (0..size)
-        .map(|at| (at % 251).to_le_bytes()[0] ^ size.to_le_bytes()[0])
-        .collect()
+    (0..size).map(|at| (at % 251).to_le_bytes()[0] ^ size.to_le_bytes()[0]).collect()
 }
 
 fn serving() -> Option<Stand> {
@@ -37,16 +35,8 @@ fn sizes_are_exact_and_times_are_given() {
         let metadata = fs::metadata(stand.path(name)).expect(name);
         assert_eq!(metadata.len(), size as u64, "{name}");
         assert_eq!(metadata.blocks(), size.div_ceil(4096) as u64 * 8, "{name}");
-        assert_eq!(
-            metadata.modified().expect(name),
-            stand::modified(),
-            "{name}"
-        );
-        assert_eq!(
-            fs::read(stand.path(name)).expect(name),
-            bytes(size),
-            "{name}"
-        );
+        assert_eq!(metadata.modified().expect(name), stand::modified(), "{name}");
+        assert_eq!(fs::read(stand.path(name)).expect(name), bytes(size), "{name}");
     }
     stand.end();
 }
@@ -57,11 +47,7 @@ fn without_the_page_cache() {
     for (name, size) in SIZES {
         let direct = i32::try_from(OFlags::DIRECT.bits()).expect("a flag");
         let mut options = OpenOptions::new();
-        let mut file = options
-            .read(true)
-            .custom_flags(direct)
-            .open(stand.path(name))
-            .expect(name);
+        let mut file = options.read(true).custom_flags(direct).open(stand.path(name)).expect(name);
         let mut read = Vec::new();
         file.read_to_end(&mut read).expect(name);
         assert!(read == bytes(size), "{name}");
@@ -113,16 +99,8 @@ with open(sys.argv[1], 'rb') as f:
     sys.stdout.buffer.write(mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ))";
     for (name, size) in SIZES.into_iter().filter(|(_, size)| *size > 0) {
         let mut python = Command::new("python3");
-        let output = python
-            .args(["-c", program])
-            .arg(stand.path(name))
-            .output()
-            .expect("python3");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output = python.args(["-c", program]).arg(stand.path(name)).output().expect("python3");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert!(output.stdout == bytes(size), "{name}");
     }
     stand.end();
@@ -137,10 +115,7 @@ fn by_64_readers_at_once() {
             scope.spawn(move || {
                 for round in 0..SIZES.len() {
                     let (name, size) = SIZES[(reader + round) % SIZES.len()];
-                    assert!(
-                        fs::read(stand.path(name)).expect(name) == bytes(size),
-                        "{name}"
-                    );
+                    assert!(fs::read(stand.path(name)).expect(name) == bytes(size), "{name}");
                 }
             });
         }
@@ -152,10 +127,7 @@ fn by_64_readers_at_once() {
 fn long_directories_are_listed_whole() {
     let names: Vec<String> = (0..3000).map(|number| format!("dir/{number:04}")).collect();
     let names: &'static [String] = names.leak();
-    let files: Vec<_> = names
-        .iter()
-        .map(|name| file(name, 0o400, name.as_str()))
-        .collect();
+    let files: Vec<_> = names.iter().map(|name| file(name, 0o400, name.as_str())).collect();
     let Some(stand) = Stand::serving(&files) else {
         return;
     };
@@ -174,14 +146,9 @@ fn long_directories_are_listed_whole() {
 
 #[test]
 fn a_hundred_thousand_secrets() {
-    let names: Vec<String> = (0..100_000)
-        .map(|at| format!("{}/{at}.key", at % 300))
-        .collect();
+    let names: Vec<String> = (0..100_000).map(|at| format!("{}/{at}.key", at % 300)).collect();
     let names: &'static [String] = names.leak();
-    let files: Vec<_> = names
-        .iter()
-        .map(|name| file(name, 0o400, name.as_str()))
-        .collect();
+    let files: Vec<_> = names.iter().map(|name| file(name, 0o400, name.as_str())).collect();
     let Some(stand) = Stand::serving(&files) else {
         return;
     };
@@ -199,9 +166,6 @@ fn statfs_counts_pages_and_files() {
     assert_eq!(counts.f_blocks, pages as u64);
     assert_eq!((counts.f_bfree, counts.f_ffree), (0, 0));
     assert_eq!(counts.f_files, SIZES.len() as u64 + 1);
-    assert_eq!(
-        (counts.f_bsize, counts.f_frsize, counts.f_namemax),
-        (4096, 4096, 255)
-    );
+    assert_eq!((counts.f_bsize, counts.f_frsize, counts.f_namemax), (4096, 4096, 255));
     stand.end();
 }

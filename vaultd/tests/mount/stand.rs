@@ -33,11 +33,7 @@ pub struct File {
 }
 
 pub fn file(path: &'static str, mode: u16, bytes: impl Into<Vec<u8>>) -> File {
-    File {
-        path,
-        mode,
-        bytes: bytes.into(),
-    }
+    File { path, mode, bytes: bytes.into() }
 }
 
 pub fn generation(files: &[File]) -> Generation {
@@ -79,12 +75,7 @@ impl Stand {
         let mount = Mount::new(&point, &device).expect("a mount");
         let server = thread::spawn(move || serve(device, Arc::new(generation)));
         mount.wait_until_readable().expect("readable");
-        Self {
-            mount,
-            server,
-            root,
-            _directory: directory,
-        }
+        Self { mount, server, root, _directory: directory }
     }
 
     pub fn root(&self) -> &Path {
@@ -155,12 +146,7 @@ pub const CALLERS: [Caller; 5] = [
 ];
 
 const fn caller(name: &'static str, uid: u32, gid: u32, groups: &'static [u32]) -> Caller {
-    Caller {
-        name,
-        uid,
-        gid,
-        groups,
-    }
+    Caller { name, uid, gid, groups }
 }
 
 impl Caller {
