@@ -1,6 +1,6 @@
 //! Populates and encrypts an odbox vault: the operator's and auditor's command line.
 //!
-//! One file per verb in [`commands`]; what a vault is, and how it changes, is in
+//! One file per verb in `commands`; what a vault is, and how it changes, is in
 //! [`vault_format`]. A secret comes in through a terminal or standard input, goes out through
 //! standard output, and is never an argument, an environment variable or part of a message.
 #![forbid(unsafe_code)]

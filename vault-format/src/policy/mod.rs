@@ -1,7 +1,7 @@
 //! `vault.toml`: who may decrypt, who may read, and on which machine.
 //!
-//! [`Policy::parse`] takes the text, [`raw`] gives it its shape, [`check`] its meaning, and
-//! [`edit`] changes it without losing comments. Every error shows the line and what to write
+//! [`Policy::parse`] takes the text, `raw` gives it its shape, `check` its meaning, and
+//! `edit` changes it without losing comments. Every error shows the line and what to write
 //! instead.
 
 mod check;

@@ -62,7 +62,7 @@ pub struct Args {
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let flavour = Flavour::of(args);
     let folder = lock_if_present(&common.vault)?;
-    let vault = folder.as_ref().map(|folder| verified(folder)).transpose()?.flatten();
+    let vault = folder.as_ref().map(verified).transpose()?.flatten();
     let missing = match flavour {
         Flavour::Bare => Missing::default(),
         _ => Missing::from(vault.as_ref()),
