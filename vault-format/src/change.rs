@@ -1,21 +1,23 @@
-//! A new state of a vault: what is new is encrypted, the lock rebuilt, signed, and all of it
-//! moved into place at once.
+//! A new state of a vault: what is new is encrypted, what has another audience is encrypted anew,
+//! the lock is rebuilt and signed, and all of it moved into place at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use miette::Diagnostic;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 
 use crate::{
-    Digest, LOCK_FILE, Lock, POLICY_FILE, Plaintext, Policy, SIGNATURE_FILE, SecretName, Timestamp, Verified,
+    Digest, Identities, LOCK_FILE, Lock, POLICY_FILE, Plaintext, Policy, Recipient, SIGNATURE_FILE,
+    SIGNERS_FILE, SecretName, Timestamp, VaultFolder, Verified,
     cipher::{self, CipherError},
-    folder::FolderError,
+    folder::{FolderError, MAX_FILE},
     lock::{Facts, LockError, LockedSecret, MAX_ANCESTORS, Origin},
     policy::{PolicyEditor, PolicyError, SecretTable},
-    signature::{self, SignatureError},
-    ssh::SshKey,
-    transaction::{ExclusiveFolder, Writes},
+    signature::{self, LockSigner, SignatureError},
+    signers::{AllowedSigners, SignersError},
+    ssh,
+    transaction::{ExclusiveFolder, Staging},
     verify::{Unsound, disagreements},
 };
 
@@ -24,7 +26,7 @@ use crate::{
 pub struct NewSecret {
     /// Its name.
     pub name: SecretName,
-    /// What the policy says of it.
+    /// What the policy says of it, unless it says something already.
     pub table: SecretTable,
     /// Its value.
     pub plaintext: Plaintext,
@@ -39,9 +41,24 @@ pub struct NewSecret {
 pub struct Change {
     lock: Lock,
     policy: PolicyEditor,
+    signers: AllowedSigners,
     now: Timestamp,
     secrets: Vec<NewSecret>,
-    writes: Writes,
+    removed: BTreeSet<SecretName>,
+    rekeyed: BTreeSet<SecretName>,
+    public_files: BTreeMap<String, Vec<u8>>,
+    private_files: BTreeMap<String, Plaintext>,
+}
+
+/// What a change did.
+#[derive(Debug)]
+pub struct Applied {
+    /// The lock of the new state.
+    pub lock: Lock,
+    /// SHA-256 of its file: the name of the new state.
+    pub lock_digest: Digest,
+    /// The secrets whose value stayed and which were encrypted anew.
+    pub reencrypted: BTreeSet<SecretName>,
 }
 
 impl Change {
@@ -50,8 +67,14 @@ impl Change {
     /// # Errors
     ///
     /// If the system has no randomness.
-    pub fn create(policy: PolicyEditor, now: Timestamp) -> Result<Self, ChangeError> {
-        Ok(Self { lock: Lock::new()?, policy, now, secrets: Vec::new(), writes: Writes::default() })
+    pub fn create(
+        policy: PolicyEditor,
+        signers: &AllowedSigners,
+        now: Timestamp,
+    ) -> Result<Self, ChangeError> {
+        let mut change = Self::on(Lock::new()?, policy, signers.clone(), now);
+        change.put_signers(signers.clone());
+        Ok(change)
     }
 
     /// The state after a verified one.
@@ -64,74 +87,200 @@ impl Change {
         lock.ancestors.insert(0, base.lock_digest());
         lock.ancestors.truncate(MAX_ANCESTORS);
         let policy = PolicyEditor::of(base.policy_text()).map_err(|_| ChangeError::Editor)?;
-        Ok(Self { lock, policy, now, secrets: Vec::new(), writes: Writes::default() })
+        Ok(Self::on(lock, policy, base.signers().clone(), now))
     }
 
-    /// Puts a secret in, in place of one of the same name.
+    fn on(lock: Lock, policy: PolicyEditor, signers: AllowedSigners, now: Timestamp) -> Self {
+        Self {
+            lock,
+            policy,
+            signers,
+            now,
+            secrets: Vec::new(),
+            removed: BTreeSet::new(),
+            rekeyed: BTreeSet::new(),
+            public_files: BTreeMap::new(),
+            private_files: BTreeMap::new(),
+        }
+    }
+
+    /// The policy of the new state, to change. A secret that gets another audience is encrypted
+    /// anew.
+    pub fn policy(&mut self) -> &mut PolicyEditor {
+        &mut self.policy
+    }
+
+    /// Puts a secret in, in place of one of the same name. A table that the policy has for it
+    /// stays.
     pub fn put_secret(&mut self, secret: NewSecret) {
-        self.policy.set_secret(&secret.name, &secret.table);
+        if !self.policy.has_secret(&secret.name) {
+            self.policy.set_secret(&secret.name, &secret.table);
+        }
         self.secrets.push(secret);
+    }
+
+    /// Takes a secret out, with its table in the policy.
+    pub fn remove_secret(&mut self, name: &SecretName) {
+        self.policy.remove_secret(name);
+        self.lock.secrets.remove(name);
+        self.removed.insert(name.clone());
+    }
+
+    /// Encrypts a secret anew though its audience is the same.
+    pub fn rekey(&mut self, name: &SecretName) {
+        self.rekeyed.insert(name.clone());
+    }
+
+    /// Puts another list of signers in: who may sign this state and the next.
+    pub fn put_signers(&mut self, signers: AllowedSigners) {
+        self.public_files.insert(SIGNERS_FILE.to_owned(), signers.to_string().into_bytes());
+        self.signers = signers;
     }
 
     /// Puts a public file in, which the lock then covers.
     pub fn put_public_file(&mut self, path: &str, bytes: Vec<u8>) {
-        self.lock.files.insert(path.to_owned(), Digest::of(&bytes));
-        self.writes.public(path, bytes);
+        self.public_files.insert(path.to_owned(), bytes);
     }
 
     /// Puts a key file of the operator in, which Git ignores and the lock does not know.
     pub fn put_private_file(&mut self, path: &str, bytes: Plaintext) {
-        self.writes.private(path, bytes);
+        self.private_files.insert(path.to_owned(), bytes);
     }
 
-    /// Encrypts what is new on all cores, signs, and moves the new state into place, whole or
-    /// not at all. Gives back its lock.
+    /// Encrypts on all cores, signs, and moves the new state into place, whole or not at all. The
+    /// identities are needed only for secrets that get another audience; each is held in memory
+    /// only while it is encrypted anew.
     ///
     /// # Errors
     ///
-    /// If the policy or the new state is not sound, or it cannot be encrypted, signed or written.
-    pub fn apply(mut self, folder: &ExclusiveFolder, key: &SshKey) -> Result<Lock, ChangeError> {
+    /// If the policy or the new state is not sound, the key is none of the signers, or anything
+    /// cannot be decrypted, encrypted, signed or written.
+    pub fn apply(
+        mut self,
+        folder: &ExclusiveFolder,
+        key: &dyn LockSigner,
+        identities: &Identities,
+    ) -> Result<Applied, ChangeError> {
+        if self.signers.find(key.public_key().key_data()).is_none() {
+            return Err(ChangeError::NotASigner(ssh::fingerprint(key.public_key())));
+        }
         let policy_text = self.policy.text();
         let policy = Policy::parse(&policy_text)?;
         self.put_public_file(POLICY_FILE, policy_text.into_bytes());
-        self.encrypt(&policy)?;
+
+        let mut staging = folder.stage()?;
+        self.stage_new_secrets(&staging, &policy)?;
+        let reencrypted = self.stage_reencrypted(&staging, folder.folder(), &policy, identities)?;
+        self.stage_files(&mut staging)?;
         let problems = disagreements(&policy, &self.lock);
         if !problems.is_empty() {
             return Err(Unsound::from_iter(problems).into());
         }
+
         self.lock.serial += 1;
         let lock = self.lock.to_text()?.into_bytes();
-        let signature = signature::sign(key, &lock)?;
-        self.writes.public(LOCK_FILE, lock);
-        self.writes.public(SIGNATURE_FILE, signature.into_bytes());
-        folder.apply(&self.writes)?;
-        Ok(self.lock)
+        let signature = key.sign_lock(&lock)?.into_bytes();
+        signature::verify(&signature, &lock, &self.signers)?;
+        staging.write_public(LOCK_FILE, &lock)?;
+        staging.write_public(SIGNATURE_FILE, &signature)?;
+        staging.commit()?;
+        Ok(Applied { lock: self.lock, lock_digest: Digest::of(&lock), reencrypted })
     }
 
-    fn encrypt(&mut self, policy: &Policy) -> Result<(), ChangeError> {
-        let encrypted: BTreeMap<SecretName, (LockedSecret, Vec<u8>)> = std::mem::take(&mut self.secrets)
+    fn stage_new_secrets(&mut self, staging: &Staging<'_>, policy: &Policy) -> Result<(), ChangeError> {
+        let known = &self.lock.secrets;
+        let staged = std::mem::take(&mut self.secrets)
             .into_par_iter()
             .map(|secret| {
-                let recipients = policy.secret(&secret.name).audience.clone();
-                let ciphertext = cipher::encrypt(&secret.plaintext, &recipients)
-                    .map_err(|error| ChangeError::Encrypt { name: secret.name.clone(), error })?;
+                let NewSecret { name, plaintext, origin, facts, .. } = secret;
+                let recipients = policy.secret(&name).audience.clone();
+                let sha256 = stage_encrypted(staging, &name, &plaintext, &recipients)?;
                 let locked = LockedSecret {
-                    sha256: Digest::of(&ciphertext),
+                    sha256,
                     recipients,
-                    created: self.lock.secrets.get(&secret.name).map_or(self.now, |old| old.created),
+                    exposed_to: BTreeSet::new(),
+                    created: known.get(&name).map_or(self.now, |old| old.created),
                     rotated: self.now,
-                    origin: secret.origin,
-                    facts: secret.facts,
+                    origin,
+                    facts,
                 };
-                Ok((secret.name, (locked, ciphertext)))
+                Ok((name, locked))
             })
-            .collect::<Result<_, ChangeError>>()?;
-        for (name, (locked, ciphertext)) in encrypted {
-            self.writes.public(name.ciphertext_path(), ciphertext);
-            self.lock.secrets.insert(name, locked);
+            .collect::<Result<Vec<_>, ChangeError>>()?;
+        // What is new is encrypted to its audience by now, so it is not encrypted anew below.
+        self.lock.secrets.extend(staged);
+        Ok(())
+    }
+
+    /// Encrypts anew what has another audience than before, and what was asked for.
+    fn stage_reencrypted(
+        &mut self,
+        staging: &Staging<'_>,
+        folder: &VaultFolder,
+        policy: &Policy,
+        identities: &Identities,
+    ) -> Result<BTreeSet<SecretName>, ChangeError> {
+        let concerns = |(name, secret): &(&SecretName, &LockedSecret)| {
+            policy.secret(name).audience != secret.recipients || self.rekeyed.contains(*name)
+        };
+        let concerned: Vec<_> = self.lock.secrets.iter().filter(concerns).collect();
+        let staged = concerned
+            .into_par_iter()
+            .map(|(name, old)| {
+                let recipients = policy.secret(name).audience.clone();
+                let plaintext = decrypt(folder, name, old, identities)?;
+                let sha256 = stage_encrypted(staging, name, &plaintext, &recipients)?;
+                let knew = old.exposed_to.union(&old.recipients);
+                let exposed_to = knew.filter(|key| !recipients.contains(key)).cloned().collect();
+                Ok((name.clone(), LockedSecret { sha256, recipients, exposed_to, ..old.clone() }))
+            })
+            .collect::<Result<Vec<_>, ChangeError>>()?;
+        let names = staged.iter().map(|(name, _)| name.clone()).collect();
+        self.lock.secrets.extend(staged);
+        Ok(names)
+    }
+
+    fn stage_files(&mut self, staging: &mut Staging<'_>) -> Result<(), ChangeError> {
+        for (path, bytes) in &self.public_files {
+            self.lock.files.insert(path.clone(), Digest::of(bytes));
+            staging.write_public(path, bytes)?;
+        }
+        for (path, bytes) in &self.private_files {
+            staging.write_private(path, bytes)?;
+        }
+        for name in &self.removed {
+            staging.remove(name.ciphertext_path());
         }
         Ok(())
     }
+}
+
+fn stage_encrypted(
+    staging: &Staging<'_>,
+    name: &SecretName,
+    plaintext: &Plaintext,
+    recipients: &BTreeSet<Recipient>,
+) -> Result<Digest, ChangeError> {
+    let ciphertext = cipher::encrypt(plaintext, recipients)
+        .map_err(|error| ChangeError::Cipher { name: name.clone(), error })?;
+    staging.write_public(&name.ciphertext_path(), &ciphertext)?;
+    Ok(Digest::of(&ciphertext))
+}
+
+/// Reads a secret of the present state. Its bytes are held against the lock again: the folder may
+/// have changed since it was verified.
+fn decrypt(
+    folder: &VaultFolder,
+    name: &SecretName,
+    secret: &LockedSecret,
+    identities: &Identities,
+) -> Result<Plaintext, ChangeError> {
+    let ciphertext = folder.read(&name.ciphertext_path(), MAX_FILE)?;
+    if Digest::of(&ciphertext) != secret.sha256 {
+        return Err(ChangeError::Changed(name.clone()));
+    }
+    cipher::decrypt(&ciphertext, identities)
+        .map_err(|error| ChangeError::Cipher { name: name.clone(), error })
 }
 
 /// Why a change was not made. The vault is what it was before.
@@ -144,18 +293,33 @@ pub enum ChangeError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Policy(#[from] PolicyError),
+    /// The new signers are wrong.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Signers(#[from] SignersError),
     /// The new state contradicts itself.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Unsound(#[from] Unsound),
-    /// A secret cannot be encrypted.
+    /// A secret cannot be decrypted or encrypted.
     #[error("{name}: {error}")]
-    Encrypt {
+    Cipher {
         /// The secret.
         name: SecretName,
         /// Why.
+        #[diagnostic_source]
         error: CipherError,
     },
+    /// Changed by somebody else meanwhile.
+    #[error("{0} was changed by another program while it was being encrypted anew")]
+    #[diagnostic(help("run the command again when nothing else writes to the vault"))]
+    Changed(SecretName),
+    /// Nobody would accept the signature.
+    #[error("the signing key {0} is none of this vault's signers")]
+    #[diagnostic(help(
+        "sign with a signer's key (--sign-key FILE), or have a signer add yours: `vaultgen signers add`"
+    ))]
+    NotASigner(String),
     /// The lock cannot be written.
     #[error(transparent)]
     #[diagnostic(transparent)]

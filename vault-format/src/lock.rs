@@ -102,6 +102,10 @@ pub struct LockedSecret {
     /// The public keys that the file is encrypted to: a signed claim, since an age file does not
     /// name them.
     pub recipients: BTreeSet<Recipient>,
+    /// Keys that could decrypt the present value once and no longer belong to its audience: the
+    /// value is known to them until it is changed at its source.
+    #[serde(default, rename = "exposed-to", skip_serializing_if = "BTreeSet::is_empty")]
+    pub exposed_to: BTreeSet<Recipient>,
     /// When the secret first came into the vault.
     pub created: Timestamp,
     /// When its value last changed.
@@ -187,6 +191,9 @@ impl Lock {
             let fields = toml_edit::ser::to_document(secret).map_err(|_| LockError::Encode(name.clone()))?;
             let mut table = fields.into_table();
             table.insert("recipients", value(lines(secret.recipients.iter().map(Recipient::to_string))));
+            if !secret.exposed_to.is_empty() {
+                table.insert("exposed-to", value(lines(secret.exposed_to.iter().map(Recipient::to_string))));
+            }
             secrets.insert(name.as_str(), Item::Table(table));
         }
         document.insert("secret", Item::Table(secrets));

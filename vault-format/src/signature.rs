@@ -1,7 +1,7 @@
 //! `vault.lock.sig`: an OpenSSH signature (PROTOCOL.sshsig) over the bytes of `vault.lock`.
 
 use miette::Diagnostic;
-use ssh_key::{HashAlg, LineEnding, SshSig};
+use ssh_key::{HashAlg, LineEnding, PublicKey, SshSig};
 use thiserror::Error;
 
 use crate::{
@@ -15,16 +15,30 @@ pub const NAMESPACE: &str = "odbox-vault";
 /// The only version of SSHSIG.
 const VERSION: u32 = 1;
 
-/// Signs the bytes of a lock. The result is the text of the signature file.
-///
-/// # Errors
-///
-/// If the key cannot sign.
-pub fn sign(key: &SshKey, lock: &[u8]) -> Result<String, SignatureError> {
-    key.private_key()
-        .sign(NAMESPACE, HashAlg::Sha512, lock)
-        .and_then(|signature| signature.to_pem(LineEnding::LF))
-        .map_err(SignatureError::Sign)
+/// Something that can sign locks: a key at hand, or a program that holds one.
+pub trait LockSigner {
+    /// The public key that the signature will be checked with.
+    fn public_key(&self) -> &PublicKey;
+
+    /// Signs the bytes of a lock. The result is the text of the signature file.
+    ///
+    /// # Errors
+    ///
+    /// If the key cannot sign.
+    fn sign_lock(&self, lock: &[u8]) -> Result<String, SignatureError>;
+}
+
+impl LockSigner for SshKey {
+    fn public_key(&self) -> &PublicKey {
+        self.public_key()
+    }
+
+    fn sign_lock(&self, lock: &[u8]) -> Result<String, SignatureError> {
+        self.private_key()
+            .sign(NAMESPACE, HashAlg::Sha512, lock)
+            .and_then(|signature| signature.to_pem(LineEnding::LF))
+            .map_err(|error| SignatureError::Sign(error.to_string()))
+    }
 }
 
 /// Checks the signature file over the bytes of a lock and gives back who signed.
@@ -51,7 +65,7 @@ pub fn verify<'a>(
     if signature.namespace() != NAMESPACE || signature.hash_alg() != HashAlg::Sha512 {
         return Err(SignatureError::Purpose);
     }
-    let key = ssh_key::PublicKey::from(signature.public_key().clone());
+    let key = PublicKey::from(signature.public_key().clone());
     let signer = trusted.find(key.key_data()).ok_or_else(|| SignatureError::Untrusted(fingerprint(&key)))?;
     key.verify(NAMESPACE, lock, &signature).map_err(|_| SignatureError::Mismatch)?;
     Ok(signer)
@@ -61,8 +75,8 @@ pub fn verify<'a>(
 #[derive(Debug, Error, Diagnostic)]
 pub enum SignatureError {
     /// The key cannot sign.
-    #[error("cannot sign the lock")]
-    Sign(#[source] ssh_key::Error),
+    #[error("cannot sign the lock: {0}")]
+    Sign(String),
     /// Not one SSHSIG, or not canonically encoded.
     #[error("vault.lock.sig is not a well-formed SSH signature")]
     #[diagnostic(help("restore it from Git: `git checkout -- vault.lock vault.lock.sig`"))]
@@ -95,7 +109,7 @@ mod tests {
         let key = SshKey::generate("").unwrap();
         let signer = Signer::new("alice", key.public_key().clone()).unwrap();
         let trusted = AllowedSigners::parse(&signer.to_string()).unwrap();
-        (trusted, sign(&key, LOCK).unwrap())
+        (trusted, key.sign_lock(LOCK).unwrap())
     }
 
     #[test]

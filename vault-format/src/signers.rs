@@ -13,7 +13,15 @@ use crate::{signature::NAMESPACE, ssh};
 pub struct Signer {
     principal: String,
     key: PublicKey,
-    ended: bool,
+    validity: Validity,
+}
+
+/// The dates of a line, as `YYYYMMDD[HHMM[SS]][Z]`: for people and stock tools. Signatures carry no
+/// trusted time, so for us an end date, whichever, means that the signer was removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Validity {
+    after: Option<String>,
+    before: Option<String>,
 }
 
 impl Signer {
@@ -24,7 +32,7 @@ impl Signer {
     /// If the principal is empty or has a character that would end it or start an option.
     pub fn new(principal: &str, key: PublicKey) -> Result<Self, SignersError> {
         check_principal(principal).map_err(|why| SignersError { line: 1, why })?;
-        Ok(Self { principal: principal.to_owned(), key, ended: false })
+        Ok(Self { principal: principal.to_owned(), key, validity: Validity::default() })
     }
 
     /// The name to pass to `ssh-keygen -Y verify -I`.
@@ -39,11 +47,10 @@ impl Signer {
         &self.key
     }
 
-    /// Whether the line has an end date: a signer who was removed. Signatures carry no trusted
-    /// time, so the date itself decides nothing.
+    /// Whether the line has an end date: a signer who was removed.
     #[must_use]
     pub fn ended(&self) -> bool {
-        self.ended
+        self.validity.before.is_some()
     }
 }
 
@@ -51,7 +58,14 @@ impl Signer {
 impl fmt::Display for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = self.key.to_openssh().map_err(|_| fmt::Error)?;
-        write!(f, "{} namespaces=\"{NAMESPACE}\" {key}", self.principal)
+        write!(f, "{} namespaces=\"{NAMESPACE}\"", self.principal)?;
+        if let Some(date) = &self.validity.after {
+            write!(f, ",valid-after=\"{date}\"")?;
+        }
+        if let Some(date) = &self.validity.before {
+            write!(f, ",valid-before=\"{date}\"")?;
+        }
+        write!(f, " {key}")
     }
 }
 
@@ -82,7 +96,7 @@ impl AllowedSigners {
     /// The signer that `key` belongs to, if it may sign today.
     #[must_use]
     pub fn find(&self, key: &ssh_key::public::KeyData) -> Option<&Signer> {
-        self.0.iter().find(|signer| !signer.ended && signer.key.key_data() == key)
+        self.0.iter().find(|signer| !signer.ended() && signer.key.key_data() == key)
     }
 
     /// All signers of the file, also those with an end date.
@@ -90,10 +104,34 @@ impl AllowedSigners {
         self.0.iter()
     }
 
+    /// The same list with one signer more.
+    #[must_use]
+    pub fn with(mut self, signer: Signer) -> Self {
+        self.0.push(signer);
+        self
+    }
+
+    /// The same list in which the signers with this key have ended on `date` (`YYYYMMDD`, UTC).
+    /// Their lines stay, so that stock tools can still name who signed an old state.
+    #[must_use]
+    pub fn ending(mut self, key: &ssh_key::public::KeyData, date: &str) -> Self {
+        for signer in self.0.iter_mut().filter(|signer| signer.key.key_data() == key) {
+            signer.validity.before.get_or_insert_with(|| date.to_owned());
+        }
+        self
+    }
+
     /// The fingerprints of all signers, `SHA256:…`.
     #[must_use]
     pub fn fingerprints(&self) -> BTreeSet<String> {
         self.0.iter().map(|signer| ssh::fingerprint(&signer.key)).collect()
+    }
+}
+
+/// The file, as OpenSSH reads it.
+impl fmt::Display for AllowedSigners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|signer| writeln!(f, "{signer}"))
     }
 }
 
@@ -124,7 +162,11 @@ fn parse_line(line: &str) -> Result<Option<Signer>, &'static str> {
     let (options, key) = split_options(rest)?;
     let options = Options::parse(options)?;
     let key = PublicKey::from_openssh(key).map_err(|_| "it has no readable public key")?;
-    Ok(options.for_vaults.then_some(Signer { principal: principal.to_owned(), key, ended: options.ended }))
+    Ok(options.for_vaults.then_some(Signer {
+        principal: principal.to_owned(),
+        key,
+        validity: options.validity,
+    }))
 }
 
 /// Splits `options key` at the first space outside quotes, where there are options.
@@ -144,12 +186,12 @@ fn split_options(text: &str) -> Result<(&str, &str), &'static str> {
 
 struct Options {
     for_vaults: bool,
-    ended: bool,
+    validity: Validity,
 }
 
 impl Options {
     fn parse(text: &str) -> Result<Self, &'static str> {
-        let mut options = Self { for_vaults: true, ended: false };
+        let mut options = Self { for_vaults: true, validity: Validity::default() };
         for option in split_quoted(text) {
             let (name, value) = option.split_once('=').ok_or("it has an option that is not known")?;
             let value = value
@@ -158,13 +200,22 @@ impl Options {
                 .ok_or("the value of an option has no quotes")?;
             match name {
                 "namespaces" => options.for_vaults = value.split(',').any(|namespace| namespace == NAMESPACE),
-                "valid-before" => options.ended = true,
-                "valid-after" => {}
+                "valid-before" => options.validity.before = Some(date(value)?),
+                "valid-after" => options.validity.after = Some(date(value)?),
                 _ => return Err("it has an option that is not known"),
             }
         }
         Ok(options)
     }
+}
+
+/// A date of ssh-keygen(1): 8, 12 or 14 digits, with or without a final Z.
+fn date(text: &str) -> Result<String, &'static str> {
+    let digits = text.strip_suffix('Z').unwrap_or(text);
+    if [8, 12, 14].contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    Err("a date is written YYYYMMDD or YYYYMMDDHHMM[SS]")
 }
 
 /// Splits at commas outside quotes.

@@ -12,7 +12,7 @@
 //! ```
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs::File,
     io::{self, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -42,37 +42,6 @@ const PRIVATE_FILE: Mode = Mode::from_raw_mode(0o600);
 const FOLDER: Mode = Mode::from_raw_mode(0o755);
 const PRIVATE_FOLDER: Mode = Mode::from_raw_mode(0o700);
 
-/// Everything that one change does to the folder.
-#[derive(Debug, Default)]
-pub struct Writes {
-    public: BTreeMap<String, Vec<u8>>,
-    private: BTreeMap<String, Plaintext>,
-    removed: BTreeSet<String>,
-}
-
-impl Writes {
-    /// A file that everybody may read: ciphertext or a public file.
-    pub fn public(&mut self, path: impl Into<String>, bytes: Vec<u8>) {
-        self.public.insert(path.into(), bytes);
-    }
-
-    /// A key file of the operator, mode 0600, which Git ignores.
-    pub fn private(&mut self, path: impl Into<String>, bytes: Plaintext) {
-        self.private.insert(path.into(), bytes);
-    }
-
-    /// A file to remove.
-    pub fn remove(&mut self, path: impl Into<String>) {
-        self.removed.insert(path.into());
-    }
-
-    fn files(&self) -> impl Iterator<Item = (&str, &[u8], Mode)> {
-        let public = self.public.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice(), PUBLIC_FILE));
-        let private = self.private.iter().map(|(path, bytes)| (path.as_str(), bytes.expose(), PRIVATE_FILE));
-        public.chain(private)
-    }
-}
-
 /// A vault's folder that no other `vaultgen` changes meanwhile. The lock is an advisory one on
 /// the folder itself (flock(2)) and leaves no file behind.
 #[derive(Debug)]
@@ -99,19 +68,14 @@ impl ExclusiveFolder {
         &self.0
     }
 
-    /// Applies all of `writes` or, on an error, none.
+    /// Starts a change. Nothing of it counts before [`Staging::commit`].
     ///
     /// # Errors
     ///
-    /// If anything cannot be written or moved: no space, no permission, a folder in the way.
-    pub fn apply(&self, writes: &Writes) -> Result<(), FolderError> {
-        let staged = self.stage(writes).and_then(|()| self.commit(&writes.removed));
-        if let Err(error) = staged {
-            // What was staged so far is worthless; the first error is the one to tell.
-            let _ = self.undo();
-            return Err(error);
-        }
-        self.finish()
+    /// If the folder cannot be written to.
+    pub fn stage(&self) -> Result<Staging<'_>, FolderError> {
+        self.make_folder(STAGING, PRIVATE_FOLDER)?;
+        Ok(Staging { folder: self, removed: BTreeSet::new(), committed: false })
     }
 
     fn recover(&self) -> Result<(), FolderError> {
@@ -121,17 +85,13 @@ impl ExclusiveFolder {
         if self.committed()?.is_some() { self.finish() } else { self.undo() }
     }
 
-    /// Writes all new files into the staging folder, and makes sure that they can be moved.
-    fn stage(&self, writes: &Writes) -> Result<(), FolderError> {
-        self.make_folder(STAGING, PRIVATE_FOLDER)?;
-        for (path, bytes, mode) in writes.files() {
-            let staged = format!("{FILES}/{path}");
-            self.make_parents(&staged)?;
-            self.write_new(&staged, bytes, mode)?;
-            self.make_parents(path)?;
-            self.check_target(path)?;
-        }
-        self.sync()
+    /// Writes a new file into the staging folder, and makes sure that it can be moved.
+    fn stage_file(&self, path: &str, bytes: &[u8], mode: Mode) -> Result<(), FolderError> {
+        let staged = format!("{FILES}/{path}");
+        self.make_parents(&staged)?;
+        self.write_new(&staged, bytes, mode)?;
+        self.make_parents(path)?;
+        self.check_target(path)
     }
 
     /// Refuses a target that a rename could not replace, while nothing has changed yet.
@@ -150,6 +110,7 @@ impl ExclusiveFolder {
 
     /// The moment from which the change counts as made.
     fn commit(&self, removed: &BTreeSet<String>) -> Result<(), FolderError> {
+        self.sync()?;
         let mut text = self.staging_token()?;
         for path in removed {
             text.push('\n');
@@ -280,6 +241,61 @@ impl ExclusiveFolder {
     }
 }
 
+/// A change being put together. Files may be staged from several threads at once; whatever
+/// happens before [`Staging::commit`] leaves the vault as it was.
+#[derive(Debug)]
+pub struct Staging<'a> {
+    folder: &'a ExclusiveFolder,
+    removed: BTreeSet<String>,
+    committed: bool,
+}
+
+impl Staging<'_> {
+    /// Stages a file that everybody may read: ciphertext or a public file.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written, or could not be moved into place.
+    pub fn write_public(&self, path: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        self.folder.stage_file(path, bytes, PUBLIC_FILE)
+    }
+
+    /// Stages a key file of the operator, mode 0600, which Git ignores.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write_public`].
+    pub fn write_private(&self, path: &str, bytes: &Plaintext) -> Result<(), FolderError> {
+        self.folder.stage_file(path, bytes.expose(), PRIVATE_FILE)
+    }
+
+    /// Notes a file to remove. One that is not there does no harm.
+    pub fn remove(&mut self, path: impl Into<String>) {
+        self.removed.insert(path.into());
+    }
+
+    /// Makes all of it count at once, and moves it into place.
+    ///
+    /// # Errors
+    ///
+    /// Before the change counts: no space, no permission; the vault is as it was. After it: if a
+    /// file cannot be moved; the next [`ExclusiveFolder::lock`] goes on.
+    pub fn commit(mut self) -> Result<(), FolderError> {
+        self.folder.commit(&self.removed)?;
+        self.committed = true;
+        self.folder.finish()
+    }
+}
+
+impl Drop for Staging<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            // What was staged is worthless. If it cannot be removed, the next program does it.
+            let _ = self.folder.undo();
+        }
+    }
+}
+
 /// On Linux one syncfs(2) per step syncs all files and folders at once; elsewhere each file is
 /// synced by itself, and folders as the file system orders them.
 #[cfg(target_os = "linux")]
@@ -314,15 +330,20 @@ mod tests {
         (temp, folder)
     }
 
-    fn writes(files: &[(&str, &str)], removed: &[&str]) -> Writes {
-        let mut writes = Writes::default();
+    fn stage<'a>(folder: &'a ExclusiveFolder, files: &[(&str, &str)], removed: &[&str]) -> Staging<'a> {
+        let mut staging = folder.stage().unwrap();
         for (path, text) in files {
-            writes.public(*path, text.as_bytes().to_vec());
+            staging.write_public(path, text.as_bytes()).unwrap();
         }
         for path in removed {
-            writes.remove(*path);
+            staging.remove(*path);
         }
-        writes
+        staging
+    }
+
+    /// What a killed program leaves: nothing is dropped.
+    fn kill(staging: Staging<'_>) {
+        std::mem::forget(staging);
     }
 
     fn tree(folder: &ExclusiveFolder) -> Vec<(String, String)> {
@@ -340,10 +361,10 @@ mod tests {
     #[test]
     fn writes_replaces_and_removes_and_leaves_nothing_else() {
         let (temp, folder) = exclusive();
-        folder.apply(&writes(&[("a/b", "1"), ("c", "2"), ("d", "3")], &[])).unwrap();
-        let mut second = writes(&[("a/b", "4")], &["c", "not-there/x"]);
-        second.private("key", Plaintext::from("secret".to_owned()));
-        folder.apply(&second).unwrap();
+        stage(&folder, &[("a/b", "1"), ("c", "2"), ("d", "3")], &[]).commit().unwrap();
+        let second = stage(&folder, &[("a/b", "4")], &["c", "not-there/x"]);
+        second.write_private("key", &Plaintext::from("secret".to_owned())).unwrap();
+        second.commit().unwrap();
         assert_eq!(tree(&folder), pairs(&[("a/b", "4"), ("d", "3"), ("key", "secret")]));
         let mode = std::fs::metadata(temp.path().join("key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -353,17 +374,21 @@ mod tests {
     #[test]
     fn a_staged_change_is_undone_and_a_committed_one_is_finished() {
         let (temp, folder) = exclusive();
-        folder.apply(&writes(&[("a", "old"), ("b", "old")], &[])).unwrap();
-        let change = writes(&[("a", "new"), ("new/c", "new")], &["b"]);
+        stage(&folder, &[("a", "old"), ("b", "old")], &[]).commit().unwrap();
+        let change = (&[("a", "new"), ("new/c", "new")], &["b"]);
 
-        folder.stage(&change).unwrap();
+        drop(stage(&folder, change.0, change.1));
+        assert_eq!(tree(&folder), pairs(&[("a", "old"), ("b", "old")]));
+
+        kill(stage(&folder, change.0, change.1));
         drop(folder);
         let folder = ExclusiveFolder::lock(VaultFolder::open(temp.path()).unwrap()).unwrap();
         assert_eq!(tree(&folder), pairs(&[("a", "old"), ("b", "old")]));
         assert!(!temp.path().join("new").exists());
 
-        folder.stage(&change).unwrap();
-        folder.commit(&change.removed).unwrap();
+        let staging = stage(&folder, change.0, change.1);
+        folder.commit(&staging.removed).unwrap();
+        kill(staging);
         drop(folder);
         let folder = ExclusiveFolder::lock(VaultFolder::open(temp.path()).unwrap()).unwrap();
         assert_eq!(tree(&folder), pairs(&[("a", "new"), ("new/c", "new")]));
@@ -372,11 +397,13 @@ mod tests {
     #[test]
     fn a_target_that_cannot_be_replaced_leaves_everything_as_it_was() {
         let (temp, folder) = exclusive();
-        folder.apply(&writes(&[("a", "old")], &[])).unwrap();
+        stage(&folder, &[("a", "old")], &[]).commit().unwrap();
         std::fs::create_dir(temp.path().join("folder")).unwrap();
         symlink("/tmp", temp.path().join("link")).unwrap();
         for path in ["folder", "link", "link/x"] {
-            assert!(folder.apply(&writes(&[("a", "new"), (path, "new")], &[])).is_err(), "{path}");
+            let staging = stage(&folder, &[("a", "new")], &[]);
+            assert!(staging.write_public(path, b"new").is_err(), "{path}");
+            drop(staging);
             assert_eq!(folder.folder().read("a", 9).unwrap(), b"old");
             assert!(!temp.path().join(STAGING).exists());
         }
@@ -385,7 +412,7 @@ mod tests {
     #[test]
     fn a_commit_file_from_elsewhere_moves_nothing() {
         let (temp, folder) = exclusive();
-        folder.apply(&writes(&[("a", "old")], &[])).unwrap();
+        stage(&folder, &[("a", "old")], &[]).commit().unwrap();
         drop(folder);
         std::fs::create_dir_all(temp.path().join(FILES)).unwrap();
         std::fs::write(temp.path().join(FILES).join("a"), "hostile").unwrap();

@@ -12,13 +12,13 @@ use thiserror::Error;
 
 use crate::{
     CIPHERTEXT_SUFFIX, Digest, IDENTITY_FILE, LOCK_FILE, Lock, POLICY_FILE, Policy, SIGNATURE_FILE,
-    SIGNING_KEY_FILE, SecretName, VaultFolder,
+    SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFolder,
     cipher::{CipherError, Header},
     folder::{FolderError, MAX_FILE},
     lock::{LockError, LockedSecret},
     policy::PolicyError,
     signature::{self, SignatureError},
-    signers::{AllowedSigners, Signer},
+    signers::{AllowedSigners, Signer, SignersError},
 };
 
 /// Most bytes of a lock: some 400,000 secrets.
@@ -31,7 +31,7 @@ const MAX_PUBLIC: u64 = 1 << 26;
 const X25519: &str = "X25519";
 
 /// Public files that every lock covers.
-const REQUIRED_FILES: [&str; 4] = [POLICY_FILE, crate::SIGNERS_FILE, ".gitignore", ".gitattributes"];
+const REQUIRED_FILES: [&str; 4] = [POLICY_FILE, SIGNERS_FILE, ".gitignore", ".gitattributes"];
 
 /// One state of a vault whose signature, digests and policy were all found to be sound. Only
 /// [`verify`] makes one.
@@ -41,6 +41,7 @@ pub struct Verified {
     lock_digest: Digest,
     policy: Policy,
     policy_text: String,
+    signers: AllowedSigners,
     signer: Signer,
     kept: BTreeMap<SecretName, Vec<u8>>,
     warnings: Vec<Warning>,
@@ -69,6 +70,12 @@ impl Verified {
     #[must_use]
     pub fn policy_text(&self) -> &str {
         &self.policy_text
+    }
+
+    /// The vault's own list of signers: who may sign the next state.
+    #[must_use]
+    pub fn signers(&self) -> &AllowedSigners {
+        &self.signers
     }
 
     /// Who signed this state.
@@ -109,51 +116,65 @@ pub fn verify(
     let lock = Lock::parse(lock).map_err(Problem::from)?;
 
     let mut problems = Vec::new();
-    let policy_text = check_public_files(folder, &lock, &mut problems);
+    let documents = check_public_files(folder, &lock, &mut problems);
     let kept = check_ciphertexts(folder, &lock, keep, &mut problems);
-    let mut warnings = Vec::new();
+    let mut warnings = exposures(&lock);
     check_extra_files(folder, &lock, &mut problems, &mut warnings);
-    // A policy that is not the signed one says nothing.
-    let policy = policy_text.and_then(|text| match Policy::parse(&text) {
-        Ok(policy) => Some((policy, text)),
-        Err(error) => {
-            problems.push(error.into());
-            None
-        }
-    });
-    match policy {
-        Some((policy, policy_text)) => {
-            problems.extend(disagreements(&policy, &lock));
-            if problems.is_empty() {
-                let lock_digest = Digest::of(&lock_bytes);
-                return Ok(Verified { lock, lock_digest, policy, policy_text, signer, kept, warnings });
-            }
-            Err(Unsound { problems })
-        }
-        None => Err(Unsound { problems }),
+    let Some(documents) = documents else { return Err(Unsound { problems }) };
+    problems.extend(disagreements(&documents.policy, &lock));
+    if !problems.is_empty() {
+        return Err(Unsound { problems });
     }
+    let Documents { policy, policy_text, signers } = documents;
+    let lock_digest = Digest::of(&lock_bytes);
+    Ok(Verified { lock, lock_digest, policy, policy_text, signers, signer, kept, warnings })
 }
 
-/// Checks every public file, and gives back the policy's text if it is the signed one.
-fn check_public_files(folder: &VaultFolder, lock: &Lock, problems: &mut Vec<Problem>) -> Option<String> {
+/// The public files that are read for what they say.
+struct Documents {
+    policy: Policy,
+    policy_text: String,
+    signers: AllowedSigners,
+}
+
+/// Checks every public file, and reads those that say something, if they are the signed ones.
+fn check_public_files(folder: &VaultFolder, lock: &Lock, problems: &mut Vec<Problem>) -> Option<Documents> {
     for required in REQUIRED_FILES {
         if !lock.files.contains_key(required) {
             problems.push(Problem::NotCovered(required));
         }
     }
-    let mut policy = None;
+    let (mut policy, mut signers) = (None, None);
     for (path, digest) in &lock.files {
-        match folder.read(path, MAX_PUBLIC) {
-            Err(error) => problems.push(error.into()),
-            Ok(bytes) if Digest::of(&bytes) != *digest => problems.push(Problem::Changed(path.clone())),
-            Ok(bytes) if path == POLICY_FILE => match String::from_utf8(bytes) {
-                Ok(text) => policy = Some(text),
-                Err(_) => problems.push(Problem::NotText(POLICY_FILE)),
-            },
-            Ok(_) => {}
-        }
+        let read = match folder.read(path, MAX_PUBLIC) {
+            Err(error) => Err(error.into()),
+            Ok(bytes) if Digest::of(&bytes) != *digest => Err(Problem::Changed(path.clone())),
+            Ok(bytes) if path == POLICY_FILE => read_policy(bytes).map(|read| policy = Some(read)),
+            Ok(bytes) if path == SIGNERS_FILE => read_signers(bytes).map(|read| signers = Some(read)),
+            Ok(_) => Ok(()),
+        };
+        problems.extend(read.err());
     }
-    policy
+    let (policy, policy_text) = policy?;
+    Some(Documents { policy, policy_text, signers: signers? })
+}
+
+fn read_policy(bytes: Vec<u8>) -> Result<(Policy, String), Problem> {
+    let text = String::from_utf8(bytes).map_err(|_| Problem::NotText(POLICY_FILE))?;
+    Ok((Policy::parse(&text)?, text))
+}
+
+fn read_signers(bytes: Vec<u8>) -> Result<AllowedSigners, Problem> {
+    let text = String::from_utf8(bytes).map_err(|_| Problem::NotText(SIGNERS_FILE))?;
+    Ok(AllowedSigners::parse(&text)?)
+}
+
+/// The secrets whose value somebody knows who should not any more.
+fn exposures(lock: &Lock) -> Vec<Warning> {
+    let exposed = lock.secrets.iter().filter(|(_, secret)| !secret.exposed_to.is_empty());
+    exposed
+        .map(|(name, secret)| Warning::Exposed { name: name.clone(), keys: secret.exposed_to.len() })
+        .collect()
 }
 
 /// Checks every ciphertext on all cores, and gives back those to keep.
@@ -313,6 +334,10 @@ pub enum Problem {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Policy(#[from] PolicyError),
+    /// The vault's own signers are wrong.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Signers(#[from] SignersError),
     /// A file is missing or cannot be read.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -399,4 +424,12 @@ pub enum Warning {
     /// A file that is no part of the vault.
     #[error("{0} is not part of the vault, and is ignored")]
     Unlisted(String),
+    /// Somebody who was removed still knows the value.
+    #[error("{name} is known to {keys} removed key{}: change it at its source", if *.keys == 1 { "" } else { "s" })]
+    Exposed {
+        /// The secret.
+        name: SecretName,
+        /// How many keys.
+        keys: usize,
+    },
 }

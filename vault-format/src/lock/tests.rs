@@ -17,6 +17,9 @@ sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 recipients = [
     "age1gye3k9xdwclzjlxvky74h6cdzh6vh88m6lax3chvfsdpshz3zfuqn367l2",
 ]
+exposed-to = [
+    "age1gye3k9xdwclzjlxvky74h6cdzh6vh88m6lax3chvfsdpshz3zfuqn367l2",
+]
 created = 2026-11-22T13:51:00Z
 rotated = 2026-11-22T13:51:00Z
 origin = "imported"
@@ -40,6 +43,7 @@ fn sample() -> Lock {
         recipients: BTreeSet::from(["age1gye3k9xdwclzjlxvky74h6cdzh6vh88m6lax3chvfsdpshz3zfuqn367l2"
             .parse()
             .unwrap()]),
+        exposed_to: BTreeSet::new(),
         created: now,
         rotated: now,
         origin: Origin::Generated,
@@ -56,6 +60,7 @@ fn sample() -> Lock {
             key_type: "p256".to_owned(),
             spki_sha256: empty,
         })),
+        exposed_to: password.recipients.clone(),
         ..password.clone()
     };
     Lock {

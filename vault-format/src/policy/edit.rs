@@ -66,11 +66,25 @@ impl PolicyEditor {
         text.parse().map(Self)
     }
 
+    /// Whether a secret has a table of its own.
+    #[must_use]
+    pub fn has_secret(&self, name: &SecretName) -> bool {
+        self.0.get("secret").and_then(|secrets| secrets.get(name.as_str())).is_some()
+    }
+
     /// Writes the table of a secret, in place of the one it may have.
     pub fn set_secret(&mut self, name: &SecretName, table: &SecretTable) {
         let secrets = self.0.entry("secret").or_insert_with(implicit_table);
         if let Some(secrets) = secrets.as_table_like_mut() {
             secrets.insert(name.as_str(), Item::Table(table.to_toml()));
+        }
+    }
+
+    /// Takes the table of a secret out, if it has one.
+    pub fn remove_secret(&mut self, name: &SecretName) {
+        let secrets = self.0.get_mut("secret").and_then(Item::as_table_like_mut);
+        if let Some(secrets) = secrets {
+            secrets.remove(name.as_str());
         }
     }
 

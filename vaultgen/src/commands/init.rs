@@ -9,8 +9,8 @@ use miette::Diagnostic;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 use vault_format::{
-    Change, IDENTITY_FILE, Identities, POLICY_FILE, Plaintext, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName,
-    Timestamp, VaultFolder, Verified,
+    Change, IDENTITY_FILE, Identities, POLICY_FILE, Plaintext, SIGNING_KEY_FILE, SecretName, Timestamp,
+    VaultFolder, Verified,
     certificate::{self, CA_DAYS, LEAF_DAYS, Scope},
     change::NewSecret,
     cipher,
@@ -19,7 +19,7 @@ use vault_format::{
     lock::Origin,
     password::Password,
     policy::PolicyEditor,
-    signers::Signer,
+    signers::{AllowedSigners, Signer},
     ssh::SshKey,
     standard::{self, CA, GIT_ATTRIBUTES, GIT_IGNORE, LOCALHOST, PASSWORDS, SSH_IDENTITY},
     transaction::ExclusiveFolder,
@@ -94,7 +94,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         Some(folder) => folder,
         None => ExclusiveFolder::lock(VaultFolder::open(&common.vault)?)?,
     };
-    let lock = change.apply(&folder, &operator.signing_key)?;
+    let lock = change.apply(&folder, &operator.signing_key, &operator.identities)?.lock;
     new.keep();
     let made = format!("{}: {} secrets, serial {}", common.vault.display(), lock.secrets.len(), lock.serial);
     commands::say(common.quiet, &made);
@@ -250,8 +250,8 @@ impl Operator {
         let signer = Signer::new(&flavour.principal(), self.signing_key.public_key().clone())?;
         let recipients = self.identities.recipients();
         let recipient = recipients.first().ok_or(InitError::NoRecipient)?;
-        let mut change = Change::create(PolicyEditor::new(OPERATORS, recipient, &signer), now)?;
-        change.put_public_file(SIGNERS_FILE, format!("{signer}\n").into_bytes());
+        let policy = PolicyEditor::new(OPERATORS, recipient, &signer);
+        let mut change = Change::create(policy, &AllowedSigners::default().with(signer), now)?;
         change.put_public_file(".gitignore", GIT_IGNORE.into());
         change.put_public_file(".gitattributes", GIT_ATTRIBUTES.into());
         for file in &self.new_files {
