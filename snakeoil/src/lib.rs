@@ -10,11 +10,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use miette::Diagnostic;
 use thiserror::Error;
-use vault_format::{
-    Digest, Lock, Recipient,
-    lock::{Facts, VaultId},
-    signers::AllowedSigners,
-};
+use vault_format::{Digest, Lock, Recipient, facts::Facts, lock::VaultId, signers::AllowedSigners};
 
 const LOCK: &str = include_str!("../vault/vault.lock");
 const SIGNERS: &str = include_str!("../vault/allowed_signers");

@@ -11,14 +11,16 @@ use crate::{
     Digest, Identities, LOCK_FILE, Lock, POLICY_FILE, Plaintext, Policy, Recipient, SIGNATURE_FILE,
     SIGNERS_FILE, SecretName, Timestamp, VaultFolder, Verified,
     cipher::{self, CipherError},
+    facts::{Facts, FactsError},
     folder::{FolderError, MAX_FILE},
-    lock::{Facts, LockError, LockedSecret, MAX_ANCESTORS, Origin},
-    policy::{PolicyEditor, PolicyError, SecretTable},
+    lock::{LockError, LockedSecret, MAX_ANCESTORS, Origin},
+    policy::{Kind, PolicyEditor, PolicyError, SecretTable},
+    proposal::{Difference, Proposal},
     signature::{self, LockSigner, SignatureError},
-    signers::{AllowedSigners, SignersError},
+    signers::{AllowedSigners, Signer, SignersError},
     ssh,
     transaction::{ExclusiveFolder, Staging},
-    verify::{Unsound, disagreements},
+    verify::{MAX_PUBLIC, Unsound, disagreements},
 };
 
 /// A secret on its way into the vault.
@@ -57,6 +59,10 @@ pub struct Applied {
     pub lock: Lock,
     /// SHA-256 of its file: the name of the new state.
     pub lock_digest: Digest,
+    /// Who signed it.
+    pub signer: Signer,
+    /// Who may sign the next.
+    pub signers: AllowedSigners,
     /// The secrets whose value stayed and which were encrypted anew.
     pub reencrypted: BTreeSet<SecretName>,
 }
@@ -88,6 +94,38 @@ impl Change {
         lock.ancestors.truncate(MAX_ANCESTORS);
         let policy = PolicyEditor::of(base.policy_text()).map_err(|_| ChangeError::Editor)?;
         Ok(Self::on(lock, policy, base.signers().clone(), now))
+    }
+
+    /// The state that a proposal makes, for a signer who has seen what it means. Ciphertext that
+    /// somebody else wrote is decrypted and encrypted anew, since nobody can tell from the outside
+    /// whom it was encrypted to.
+    ///
+    /// # Errors
+    ///
+    /// If a proposed secret cannot be decrypted, or is not of its kind.
+    pub fn of(
+        proposal: &Proposal,
+        folder: &VaultFolder,
+        identities: &Identities,
+        now: Timestamp,
+    ) -> Result<Self, ChangeError> {
+        let mut lock = proposal.lock().clone();
+        lock.ancestors.insert(0, proposal.lock_digest());
+        lock.ancestors.truncate(MAX_ANCESTORS);
+        let policy = PolicyEditor::of(proposal.policy_text()).map_err(|_| ChangeError::Editor)?;
+        let mut change = Self::on(lock, policy, proposal.signers().clone(), now);
+        for difference in proposal.differences() {
+            match difference {
+                Difference::PublicFile(path) => change.put_public_file(path, folder.read(path, MAX_PUBLIC)?),
+                Difference::PublicFileGone(path) => drop(change.lock.files.remove(path)),
+                Difference::Removed(name) => change.remove_secret(name),
+                Difference::Added(name) | Difference::Changed(name) => {
+                    let kind = proposal.policy().secret(name).kind;
+                    change.secrets.push(proposed_secret(folder, name, kind, identities)?);
+                }
+            }
+        }
+        Ok(change)
     }
 
     fn on(lock: Lock, policy: PolicyEditor, signers: AllowedSigners, now: Timestamp) -> Self {
@@ -180,11 +218,12 @@ impl Change {
         self.lock.serial += 1;
         let lock = self.lock.to_text()?.into_bytes();
         let signature = key.sign_lock(&lock)?.into_bytes();
-        signature::verify(&signature, &lock, &self.signers)?;
+        let signer = signature::verify(&signature, &lock, &self.signers)?.clone();
         staging.write_public(LOCK_FILE, &lock)?;
         staging.write_public(SIGNATURE_FILE, &signature)?;
         staging.commit()?;
-        Ok(Applied { lock: self.lock, lock_digest: Digest::of(&lock), reencrypted })
+        let lock_digest = Digest::of(&lock);
+        Ok(Applied { lock: self.lock, lock_digest, signer, signers: self.signers, reencrypted })
     }
 
     fn stage_new_secrets(&mut self, staging: &Staging<'_>, policy: &Policy) -> Result<(), ChangeError> {
@@ -230,8 +269,12 @@ impl Change {
                 let recipients = policy.secret(name).audience.clone();
                 let plaintext = decrypt(folder, name, old, identities)?;
                 let sha256 = stage_encrypted(staging, name, &plaintext, &recipients)?;
-                let knew = old.exposed_to.union(&old.recipients);
-                let exposed_to = knew.filter(|key| !recipients.contains(key)).cloned().collect();
+                let exposed_to = match policy.secret(name).kind {
+                    // Everybody may know a certificate.
+                    Kind::Certificate => BTreeSet::new(),
+                    _ => old.exposed_to.union(&old.recipients).cloned().collect(),
+                };
+                let exposed_to = exposed_to.difference(&recipients).cloned().collect();
                 Ok((name.clone(), LockedSecret { sha256, recipients, exposed_to, ..old.clone() }))
             })
             .collect::<Result<Vec<_>, ChangeError>>()?;
@@ -265,6 +308,22 @@ fn stage_encrypted(
         .map_err(|error| ChangeError::Cipher { name: name.clone(), error })?;
     staging.write_public(&name.ciphertext_path(), &ciphertext)?;
     Ok(Digest::of(&ciphertext))
+}
+
+/// A secret that somebody put into the folder without signing.
+fn proposed_secret(
+    folder: &VaultFolder,
+    name: &SecretName,
+    kind: Kind,
+    identities: &Identities,
+) -> Result<NewSecret, ChangeError> {
+    let ciphertext = folder.read(&name.ciphertext_path(), MAX_FILE)?;
+    let plaintext = cipher::decrypt(&ciphertext, identities)
+        .map_err(|error| ChangeError::Cipher { name: name.clone(), error })?;
+    let facts =
+        Facts::of(kind, &plaintext).map_err(|error| ChangeError::Kind { name: name.clone(), error })?;
+    let table = SecretTable { kind, ..SecretTable::default() };
+    Ok(NewSecret { name: name.clone(), table, plaintext, origin: Origin::Imported, facts })
 }
 
 /// Reads a secret of the present state. Its bytes are held against the lock again: the folder may
@@ -309,6 +368,15 @@ pub enum ChangeError {
         /// Why.
         #[diagnostic_source]
         error: CipherError,
+    },
+    /// Not what its kind says.
+    #[error("{name}: {error}")]
+    Kind {
+        /// The secret.
+        name: SecretName,
+        /// Why.
+        #[diagnostic_source]
+        error: FactsError,
     },
     /// Changed by somebody else meanwhile.
     #[error("{0} was changed by another program while it was being encrypted anew")]

@@ -11,6 +11,7 @@
 //! | [`lock`] | `vault.lock`: the facts about every file, written by machine |
 //! | [`policy`] | `vault.toml`: who may decrypt and who may read, written by people |
 //! | [`verify`](mod@verify) | the one way to a [`Verified`] vault |
+//! | [`proposal`] | what lies in the folder beyond the signed state |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
 //! | [`key_file`] | reading private keys from where their owner keeps them |
 //!
@@ -19,6 +20,7 @@
 //! | room | what it makes |
 //! | --- | --- |
 //! | [`password`], [`certificate`], [`ssh`] | the secrets themselves, with their public facts |
+//! | [`facts`] | what an auditor may know of each |
 //! | [`standard`] | the secrets that `vaultgen init` puts into every Odoo vault |
 //! | [`change`] | a new state on top of a verified one: encrypt, lock, sign |
 //! | [`transaction`] | moving that state into place, whole or not at all |
@@ -28,6 +30,7 @@ pub mod certificate;
 pub mod change;
 pub mod cipher;
 pub mod digest;
+pub mod facts;
 pub mod folder;
 pub mod identity;
 pub mod key_file;
@@ -36,6 +39,7 @@ pub mod name;
 pub mod password;
 pub mod plaintext;
 pub mod policy;
+pub mod proposal;
 pub mod recipient;
 pub mod report;
 pub mod signature;
@@ -54,6 +58,7 @@ pub use lock::Lock;
 pub use name::SecretName;
 pub use plaintext::Plaintext;
 pub use policy::Policy;
+pub use proposal::Proposal;
 pub use recipient::Recipient;
 pub use timestamp::Timestamp;
 pub use verify::{Verified, verify};
@@ -68,6 +73,8 @@ pub const SIGNATURE_FILE: &str = "vault.lock.sig";
 pub const SIGNERS_FILE: &str = "allowed_signers";
 /// The operator's age identity, where the operator works.
 pub const IDENTITY_FILE: &str = "age.key";
+/// Where a replaced identity is kept: it opens older states in Git.
+pub const OLD_IDENTITY_FILE: &str = "age.key.old";
 /// The operator's signing key, where the operator works.
 pub const SIGNING_KEY_FILE: &str = "signing.key";
 /// What an encrypted file's name ends with.

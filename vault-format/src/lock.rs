@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
-use crate::{Digest, Recipient, SecretName, Timestamp, certificate::CertificateFacts, password::HashFacts};
+use crate::{Digest, Recipient, SecretName, Timestamp, facts::Facts};
 
 /// How many ancestors a lock remembers.
 pub const MAX_ANCESTORS: usize = 512;
@@ -69,28 +69,6 @@ pub enum Origin {
     Entered,
     /// Brought in from a file.
     Imported,
-}
-
-/// Public facts about a secret of a known kind. Nothing from which a guess of the plaintext could
-/// be confirmed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Facts {
-    /// Of a certificate.
-    Certificate(CertificateFacts),
-    /// Of the private key of a certificate.
-    PrivateKey {
-        /// SHA-256 of the SubjectPublicKeyInfo: what certificate and key have in common.
-        #[serde(rename = "spki-sha256")]
-        spki_sha256: Digest,
-    },
-    /// Of an SSH key.
-    SshKey {
-        /// The fingerprint as `ssh-keygen -l` prints it.
-        fingerprint: String,
-    },
-    /// Of a password hash.
-    PasswordHash(HashFacts),
 }
 
 /// What the lock says of one secret.

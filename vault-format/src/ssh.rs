@@ -84,6 +84,26 @@ pub fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 
+/// Reads the line of a `.pub` file.
+///
+/// # Errors
+///
+/// If it is no SSH public key.
+pub fn parse_public_key(line: &str) -> Result<PublicKey, SshError> {
+    PublicKey::from_openssh(line.trim()).map_err(|_| SshError::NotPublic)
+}
+
+/// The fingerprint of a private key file, which may be protected by a passphrase: its public half
+/// is not.
+///
+/// # Errors
+///
+/// If it is no OpenSSH private key.
+pub fn private_key_fingerprint(text: &Plaintext) -> Result<String, SshError> {
+    let key = PrivateKey::from_openssh(text.expose()).map_err(|_| SshError::Unreadable)?;
+    Ok(fingerprint(key.public_key()))
+}
+
 /// Why an SSH key could not be made, read or written. No message shows any of a private key.
 #[derive(Debug, Error, Diagnostic)]
 pub enum SshError {
@@ -96,6 +116,10 @@ pub enum SshError {
         "the file starts with -----BEGIN OPENSSH PRIVATE KEY-----, as `ssh-keygen -t ed25519` writes it"
     ))]
     Unreadable,
+    /// Not a public key.
+    #[error("it is not an SSH public key")]
+    #[diagnostic(help("a public key is one line such as ssh-ed25519 AAAA… COMMENT"))]
+    NotPublic,
     /// Protected by a passphrase.
     #[error("the key is protected by a passphrase, which is not supported yet")]
     #[diagnostic(help("give a key without a passphrase"))]

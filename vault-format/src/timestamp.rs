@@ -23,6 +23,13 @@ impl Timestamp {
         self.0
     }
 
+    /// The date as eight digits, `YYYYMMDD`, in UTC: how `allowed_signers` writes it.
+    #[must_use]
+    pub fn date_digits(self) -> String {
+        let date = self.0.date();
+        format!("{:04}{:02}{:02}", date.year(), u8::from(date.month()), date.day())
+    }
+
     /// The same moment for the standard library.
     #[must_use]
     pub fn system_time(self) -> SystemTime {

@@ -11,8 +11,8 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use thiserror::Error;
 
 use crate::{
-    CIPHERTEXT_SUFFIX, Digest, IDENTITY_FILE, LOCK_FILE, Lock, POLICY_FILE, Policy, SIGNATURE_FILE,
-    SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFolder,
+    CIPHERTEXT_SUFFIX, Digest, IDENTITY_FILE, LOCK_FILE, Lock, OLD_IDENTITY_FILE, POLICY_FILE, Policy,
+    SIGNATURE_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFolder,
     cipher::{CipherError, Header},
     folder::{FolderError, MAX_FILE},
     lock::{LockError, LockedSecret},
@@ -26,7 +26,7 @@ const MAX_LOCK: u64 = 1 << 28;
 /// Most bytes of a signature file; a real one has some 300.
 const MAX_SIGNATURE: u64 = 64 * 1024;
 /// Most bytes of a policy or other public file.
-const MAX_PUBLIC: u64 = 1 << 26;
+pub(crate) const MAX_PUBLIC: u64 = 1 << 26;
 /// The stanza type of an X25519 recipient.
 const X25519: &str = "X25519";
 
@@ -109,12 +109,7 @@ pub fn verify(
     trusted: &AllowedSigners,
     keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
 ) -> Result<Verified, Unsound> {
-    let lock_bytes = folder.read(LOCK_FILE, MAX_LOCK).map_err(Problem::from)?;
-    let signature = folder.read(SIGNATURE_FILE, MAX_SIGNATURE).map_err(Problem::from)?;
-    let signer = signature::verify(&signature, &lock_bytes, trusted).map_err(Problem::from)?.clone();
-    let lock = std::str::from_utf8(&lock_bytes).map_err(|_| Problem::NotText(LOCK_FILE))?;
-    let lock = Lock::parse(lock).map_err(Problem::from)?;
-
+    let (lock, lock_digest, signer) = authenticate(folder, trusted)?;
     let mut problems = Vec::new();
     let documents = check_public_files(folder, &lock, &mut problems);
     let kept = check_ciphertexts(folder, &lock, keep, &mut problems);
@@ -126,8 +121,19 @@ pub fn verify(
         return Err(Unsound { problems });
     }
     let Documents { policy, policy_text, signers } = documents;
-    let lock_digest = Digest::of(&lock_bytes);
     Ok(Verified { lock, lock_digest, policy, policy_text, signers, signer, kept, warnings })
+}
+
+/// Reads the lock after checking the signature over its raw bytes.
+pub(crate) fn authenticate(
+    folder: &VaultFolder,
+    trusted: &AllowedSigners,
+) -> Result<(Lock, Digest, Signer), Problem> {
+    let bytes = folder.read(LOCK_FILE, MAX_LOCK)?;
+    let signature = folder.read(SIGNATURE_FILE, MAX_SIGNATURE)?;
+    let signer = signature::verify(&signature, &bytes, trusted)?.clone();
+    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::NotText(LOCK_FILE))?;
+    Ok((Lock::parse(text)?, Digest::of(&bytes), signer))
 }
 
 /// The public files that are read for what they say.
@@ -159,12 +165,12 @@ fn check_public_files(folder: &VaultFolder, lock: &Lock, problems: &mut Vec<Prob
     Some(Documents { policy, policy_text, signers: signers? })
 }
 
-fn read_policy(bytes: Vec<u8>) -> Result<(Policy, String), Problem> {
+pub(crate) fn read_policy(bytes: Vec<u8>) -> Result<(Policy, String), Problem> {
     let text = String::from_utf8(bytes).map_err(|_| Problem::NotText(POLICY_FILE))?;
     Ok((Policy::parse(&text)?, text))
 }
 
-fn read_signers(bytes: Vec<u8>) -> Result<AllowedSigners, Problem> {
+pub(crate) fn read_signers(bytes: Vec<u8>) -> Result<AllowedSigners, Problem> {
     let text = String::from_utf8(bytes).map_err(|_| Problem::NotText(SIGNERS_FILE))?;
     Ok(AllowedSigners::parse(&text)?)
 }
@@ -251,9 +257,10 @@ fn is_listed(path: &str, lock: &Lock) -> bool {
 }
 
 /// Files that are part of a vault, but that the lock cannot or must not cover.
-fn is_known(path: &str) -> bool {
+pub(crate) fn is_known(path: &str) -> bool {
     let machine_key = path.strip_prefix("machines/").and_then(|name| name.strip_suffix(".key"));
-    [LOCK_FILE, SIGNATURE_FILE, IDENTITY_FILE, SIGNING_KEY_FILE].contains(&path) || machine_key.is_some()
+    let known = [LOCK_FILE, SIGNATURE_FILE, IDENTITY_FILE, OLD_IDENTITY_FILE, SIGNING_KEY_FILE];
+    known.contains(&path) || machine_key.is_some()
 }
 
 /// Where policy and lock contradict each other.

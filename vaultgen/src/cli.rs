@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{init, show, verify};
+use crate::commands::{audience, init, recipients, rekey, show, sign, signers, verify};
 
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
 #[derive(Debug, Parser)]
@@ -39,7 +39,13 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Grant(audience::GrantArgs),
     Init(init::Args),
+    Recipients(recipients::Args),
+    Rekey(rekey::Args),
+    Revoke(audience::RevokeArgs),
     Show(show::Args),
+    Sign(sign::Args),
+    Signers(signers::Args),
     Verify(verify::Args),
 }

@@ -70,7 +70,12 @@ pub fn find_signing_key(common: &Common) -> Result<Option<SshKey>, KeyError> {
         .map_err(|error| KeyError::SigningKey { path: path.clone(), error })
 }
 
-fn parse_identities(path: &Path, text: &Plaintext) -> Result<Identities, KeyError> {
+/// Parses an identity file; `path` is for messages.
+///
+/// # Errors
+///
+/// If it is no identity file.
+pub fn parse_identities(path: &Path, text: &Plaintext) -> Result<Identities, KeyError> {
     Identities::parse(text).map_err(|error| KeyError::Identity { path: path.to_owned(), error })
 }
 

@@ -10,6 +10,8 @@ mod commands;
 mod keys;
 mod process;
 mod prompt;
+mod trust;
+mod vault;
 
 use std::{io::Write, process::ExitCode};
 
@@ -27,8 +29,14 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     process::harden();
     let done = match cli.command {
+        Command::Grant(args) => commands::audience::grant(&args, &cli.common),
         Command::Init(args) => commands::init::run(&args, &cli.common),
+        Command::Recipients(args) => commands::recipients::run(&args, &cli.common),
+        Command::Rekey(args) => commands::rekey::run(&args, &cli.common),
+        Command::Revoke(args) => commands::audience::revoke(&args, &cli.common),
         Command::Show(args) => commands::show::run(&args, &cli.common),
+        Command::Sign(args) => commands::sign::run(&args, &cli.common),
+        Command::Signers(args) => commands::signers::run(&args, &cli.common),
         Command::Verify(args) => commands::verify::run(&args, &cli.common),
     };
     match done {

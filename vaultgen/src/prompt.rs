@@ -1,9 +1,17 @@
 //! Asking for a password on the terminal, without echo.
 
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read, Write},
+};
+
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::password::{Password, PasswordError};
 use zeroize::Zeroizing;
+
+/// Most bytes of an answer to a yes-or-no question.
+const MAX_ANSWER: u64 = 64;
 
 /// Asks for the password called `name`, twice. Nothing for an empty answer: generate one.
 ///
@@ -24,6 +32,20 @@ pub fn new_password(name: &str) -> Result<Option<Password>, PromptError> {
     password.map(Some).map_err(|error| PromptError::Password { name: name.to_owned(), error })
 }
 
+/// Asks a question on the terminal that `y` or `yes` affirms.
+///
+/// # Errors
+///
+/// If there is no terminal.
+pub fn confirm(question: &str) -> Result<bool, PromptError> {
+    let mut terminal =
+        File::options().read(true).write(true).open("/dev/tty").map_err(PromptError::NoTerminal)?;
+    terminal.write_all(question.as_bytes()).map_err(PromptError::NoTerminal)?;
+    let mut answer = String::new();
+    BufReader::new(terminal).take(MAX_ANSWER).read_line(&mut answer).map_err(PromptError::NoTerminal)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
 /// The answer is wiped when it is dropped. Typing it into the terminal leaves it in the kernel's
 /// line buffer, which we cannot reach.
 fn ask(question: &str) -> Result<Zeroizing<String>, PromptError> {
@@ -34,8 +56,8 @@ fn ask(question: &str) -> Result<Zeroizing<String>, PromptError> {
 #[derive(Debug, Error, Diagnostic)]
 pub enum PromptError {
     /// Nowhere to ask.
-    #[error("there is no terminal to ask for passwords on")]
-    #[diagnostic(help("add --batch to have all of them generated"))]
+    #[error("there is no terminal to ask on")]
+    #[diagnostic(help("run it in a terminal, or add --batch: passwords are then generated"))]
     NoTerminal(#[source] std::io::Error),
     /// Two different answers.
     #[error("the two passwords for {0} differ; nothing was changed")]

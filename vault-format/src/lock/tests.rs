@@ -1,4 +1,5 @@
 use super::*;
+use crate::certificate::CertificateFacts;
 
 /// The lock's bytes are a promise: other people's tools diff and sign them.
 const GOLDEN: &str = r#"# Written by vaultgen and signed: a change by hand breaks the signature.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 
 use super::{
-    Access, Kind, Mode, Policy, PolicyError, SecretPolicy, View,
+    Access, Group, GroupKind, Kind, Mode, Policy, PolicyError, SecretPolicy, View,
     error::Fault,
-    raw::{self, Group},
+    raw::{self, KeysKind},
 };
 use crate::{Recipient, SecretName, recipient::RecipientError};
 
@@ -22,7 +22,9 @@ pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
         let defaults = defaults(&raw.defaults, &audiences)?;
         signers(&raw)?;
         let secrets = secrets(&raw, &defaults, &audiences)?;
-        let mut policy = Policy { secrets, defaults, views: BTreeMap::new(), templates: BTreeSet::new() };
+        let groups = groups(&raw, &audiences);
+        let mut policy =
+            Policy { groups, secrets, defaults, views: BTreeMap::new(), templates: BTreeSet::new() };
         policy.views = views(&raw, &policy)?;
         policy.templates = templates(&raw, &policy, &audiences)?;
         one_spelling_per_path(&raw)?;
@@ -60,7 +62,7 @@ impl Audiences {
                 .help("give the group or the machine another name"));
             }
         }
-        let groups: BTreeMap<&str, &Group> =
+        let groups: BTreeMap<&str, &raw::Group> =
             raw.recipients.iter().map(|(name, group)| (name.get_ref().as_str(), group)).collect();
         let mut walk = Walk { groups, resolved, open: Vec::new() };
         for name in raw.recipients.keys() {
@@ -85,7 +87,7 @@ impl Audiences {
 
 /// Resolves groups in groups, depth first, refusing a circle.
 struct Walk<'a> {
-    groups: BTreeMap<&'a str, &'a Group>,
+    groups: BTreeMap<&'a str, &'a raw::Group>,
     resolved: BTreeMap<String, BTreeSet<Recipient>>,
     open: Vec<String>,
 }
@@ -116,12 +118,12 @@ impl Walk<'_> {
         self.open.push(text.clone());
         let mut keys = BTreeSet::new();
         match group {
-            Group::Keys(table) => {
+            raw::Group::Keys(table) => {
                 for key in &table.keys {
                     keys.insert(public_key(key)?);
                 }
             }
-            Group::Members(members) => {
+            raw::Group::Members(members) => {
                 for member in members {
                     keys.extend(self.member(member)?);
                 }
@@ -142,6 +144,24 @@ impl Walk<'_> {
         }
         Ok(BTreeSet::from([public_key(member)?]))
     }
+}
+
+/// Every name of an audience with what it stands for.
+fn groups(raw: &raw::Policy, audiences: &Audiences) -> BTreeMap<String, Group> {
+    let kind = |group: &raw::Group| match group {
+        raw::Group::Members(_) => GroupKind::Several,
+        raw::Group::Keys(table) => match table.kind {
+            KeysKind::Person => GroupKind::Person,
+            KeysKind::Recovery => GroupKind::Recovery,
+        },
+    };
+    let people = raw.recipients.iter().map(|(name, group)| (name.get_ref(), kind(group)));
+    let machines = raw
+        .machines
+        .iter()
+        .map(|(name, machine)| (name.get_ref(), GroupKind::Machine(machine.profile.clone())));
+    let named = people.chain(machines);
+    named.map(|(name, kind)| (name.clone(), Group { kind, keys: audiences.0[name].clone() })).collect()
 }
 
 fn public_key(text: &Spanned<String>) -> Result<Recipient, Fault> {
@@ -267,12 +287,18 @@ fn defaults(raw: &raw::Defaults, audiences: &Audiences) -> Result<SecretPolicy, 
         mode: Mode::OWNER_ONLY,
         services: BTreeSet::new(),
     };
+    let groups = raw.audience.as_deref().unwrap_or_default();
     Ok(SecretPolicy {
         kind: Kind::Opaque,
-        audience: audiences.of(raw.audience.as_deref().unwrap_or_default())?,
+        groups: names(groups),
+        audience: audiences.of(groups)?,
         access: access_keys!(raw, None).over(&root_only)?,
         from: None,
     })
+}
+
+fn names(audience: &[Spanned<String>]) -> Vec<String> {
+    audience.iter().map(|name| name.get_ref().clone()).collect()
 }
 
 fn secret_name(name: &Spanned<String>) -> Result<SecretName, Fault> {
@@ -305,6 +331,7 @@ fn secrets(
         }
         let policy = SecretPolicy {
             kind: table.kind,
+            groups: table.audience.as_deref().map_or_else(|| defaults.groups.clone(), names),
             audience,
             access: access_keys!(table, table.services.as_deref()).over(&defaults.access)?,
             from: table.from.as_ref().map(secret_name).transpose()?,

@@ -1,6 +1,6 @@
 //! Changing `vault.toml` without losing its comments and order.
 
-use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value, value};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 use super::Kind;
 use crate::{Recipient, SecretName, signers::Signer};
@@ -86,6 +86,105 @@ impl PolicyEditor {
         if let Some(secrets) = secrets {
             secrets.remove(name.as_str());
         }
+    }
+
+    /// Adds a public key to a person, a group or a machine; a name that is new becomes a person.
+    pub fn add_key(&mut self, group: &str, key: &Recipient) {
+        if let Some(keys) = self.keys_of(group) {
+            keys.push(key.as_str());
+            return;
+        }
+        let mut person = InlineTable::new();
+        person.insert("kind", "person".into());
+        person.insert("keys", Array::from_iter([key.as_str()]).into());
+        self.table("recipients").insert(group, value(person));
+    }
+
+    /// Removes a public key from a person, a group or a machine. Says whether it was there.
+    pub fn remove_key(&mut self, group: &str, key: &Recipient) -> bool {
+        let Some(keys) = self.keys_of(group) else { return false };
+        let before = keys.len();
+        keys.retain(|item| item.as_str() != Some(key.as_str()));
+        keys.len() < before
+    }
+
+    /// Puts one public key in the place of another, wherever it stands.
+    pub fn replace_key(&mut self, old: &Recipient, new: &Recipient) {
+        let names: Vec<String> = ["recipients", "machines"]
+            .iter()
+            .filter_map(|table| self.0.get(table)?.as_table_like())
+            .flat_map(|table| table.iter().map(|(name, _)| name.to_owned()))
+            .collect();
+        for name in names {
+            let Some(keys) = self.keys_of(&name) else { continue };
+            for item in keys.iter_mut().filter(|item| item.as_str() == Some(old.as_str())) {
+                let decor = item.decor().clone();
+                *item = Value::from(new.as_str());
+                *item.decor_mut() = decor;
+            }
+        }
+    }
+
+    /// Adds a group to the audience of a secret, which has `present` so far.
+    pub fn add_to_audience(&mut self, name: &SecretName, present: &[String], group: &str) {
+        self.audience(name, present).push(group);
+    }
+
+    /// Removes a group from the audience of a secret, which has `present` so far. Says whether it
+    /// was there.
+    pub fn remove_from_audience(&mut self, name: &SecretName, present: &[String], group: &str) -> bool {
+        let audience = self.audience(name, present);
+        let before = audience.len();
+        audience.retain(|item| item.as_str() != Some(group));
+        audience.len() < before
+    }
+
+    /// Names a signer, for people.
+    pub fn set_signer(&mut self, signer: &Signer) {
+        self.table("signers").insert(signer.principal(), value(key_text(signer)));
+    }
+
+    /// No longer names a signer.
+    pub fn remove_signer(&mut self, principal: &str) {
+        self.table("signers").remove(principal);
+    }
+
+    /// The list of keys, or of members, behind a name.
+    fn keys_of(&mut self, name: &str) -> Option<&mut Array> {
+        let table = ["recipients", "machines"].into_iter().find(|table| self.names(table, name))?;
+        let item = self.0.get_mut(table)?.get_mut(name)?;
+        if item.is_array() {
+            return item.as_array_mut();
+        }
+        item.as_table_like_mut()?.get_mut("keys")?.as_array_mut()
+    }
+
+    fn names(&self, table: &str, name: &str) -> bool {
+        self.0.get(table).and_then(|table| table.get(name)).is_some()
+    }
+
+    /// The audience of a secret's own table, made from what holds so far where it has none.
+    fn audience(&mut self, name: &SecretName, present: &[String]) -> &mut Array {
+        let secrets = self.0.entry("secret").or_insert_with(implicit_table);
+        let table = &mut secrets[name.as_str()];
+        if table.is_none() {
+            *table = Item::Table(Table::new());
+        }
+        let audience = &mut table["audience"];
+        if !audience.is_array() {
+            *audience = value(Array::from_iter(present));
+        }
+        // Just made an array, where it was none.
+        audience.as_array_mut().expect("an array")
+    }
+
+    fn table(&mut self, name: &str) -> &mut dyn TableLike {
+        let item = self.0.entry(name).or_insert_with(|| Item::Table(Table::new()));
+        if !item.is_table_like() {
+            *item = Item::Table(Table::new());
+        }
+        // Just made a table, where it was none.
+        item.as_table_like_mut().expect("a table")
     }
 
     /// The text of the file.

@@ -56,6 +56,8 @@ pub struct Access {
 pub struct SecretPolicy {
     /// What it is.
     pub kind: Kind,
+    /// The groups and machines that its audience names, as written.
+    pub groups: Vec<String>,
     /// The public keys that can decrypt it.
     pub audience: BTreeSet<Recipient>,
     /// Who may read it where it is served.
@@ -73,9 +75,32 @@ pub struct View {
     pub access: Access,
 }
 
+/// A name that an audience may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// What it stands for.
+    pub kind: GroupKind,
+    /// All public keys that it stands for, through however many groups.
+    pub keys: BTreeSet<Recipient>,
+}
+
+/// What the name of an audience stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    /// The keys of one person.
+    Person,
+    /// A key that is kept offline.
+    Recovery,
+    /// Several people and groups.
+    Several,
+    /// A machine, with the profile that says what it gets.
+    Machine(Option<String>),
+}
+
 /// A parsed and checked policy.
 #[derive(Clone, Debug)]
 pub struct Policy {
+    groups: BTreeMap<String, Group>,
     secrets: BTreeMap<SecretName, SecretPolicy>,
     defaults: SecretPolicy,
     views: BTreeMap<SecretName, View>,
@@ -90,6 +115,12 @@ impl Policy {
     /// The first thing that is wrong, with its line and what to write instead.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
         check::policy(text)
+    }
+
+    /// Groups and machines by name: what an audience may name.
+    #[must_use]
+    pub fn groups(&self) -> &BTreeMap<String, Group> {
+        &self.groups
     }
 
     /// The policy of a secret. One without a table has the defaults.

@@ -41,14 +41,14 @@ pub(super) enum Group {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Keys {
-    #[serde(default, rename = "kind")]
-    pub _kind: GroupKind,
+    #[serde(default)]
+    pub kind: KeysKind,
     pub keys: Vec<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum GroupKind {
+pub(super) enum KeysKind {
     #[default]
     Person,
     Recovery,
@@ -58,8 +58,7 @@ pub(super) enum GroupKind {
 #[serde(deny_unknown_fields)]
 pub(super) struct Machine {
     pub keys: Vec<Spanned<String>>,
-    #[serde(rename = "profile")]
-    pub _profile: Option<String>,
+    pub profile: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

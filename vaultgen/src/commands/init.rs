@@ -12,7 +12,7 @@ use vault_format::{
     Change, IDENTITY_FILE, Identities, POLICY_FILE, Plaintext, SIGNING_KEY_FILE, SecretName, Timestamp,
     VaultFolder, Verified,
     certificate::{self, CA_DAYS, LEAF_DAYS, Scope},
-    change::NewSecret,
+    change::{Applied, NewSecret},
     cipher,
     cipher::CipherError,
     folder::FolderError,
@@ -23,11 +23,15 @@ use vault_format::{
     ssh::SshKey,
     standard::{self, CA, GIT_ATTRIBUTES, GIT_IGNORE, LOCALHOST, PASSWORDS, SSH_IDENTITY},
     transaction::ExclusiveFolder,
-    verify,
 };
 use zeroize::Zeroizing;
 
-use crate::{cli::Common, commands, keys, keys::KeyError, prompt};
+use crate::{
+    cli::Common,
+    commands, keys, prompt,
+    trust::Memory,
+    vault::{self, OpenVault},
+};
 
 /// The group that can decrypt everything in a new vault.
 const OPERATORS: &str = "ops";
@@ -61,32 +65,54 @@ pub struct Args {
 /// taken, or anything cannot be written. Then nothing was changed.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let flavour = Flavour::of(args);
-    let folder = lock_if_present(&common.vault)?;
-    let vault = folder.as_ref().map(verified).transpose()?.flatten();
-    let missing = match flavour {
-        Flavour::Bare => Missing::default(),
-        _ => Missing::from(vault.as_ref()),
-    };
-    if vault.is_some() && missing.is_nothing() {
-        commands::say(common.quiet, "nothing to do: the vault is complete");
-        return Ok(());
+    match Present::find(common)? {
+        Present::Vault(open) => complete(&open, flavour, common),
+        Present::Folder(folder) => create(Some(folder), flavour, common),
+        Present::Nothing => create(None, flavour, common),
     }
+}
 
-    let now = Timestamp::now();
-    let mut operator = Operator::find(common, vault.is_some())?;
-    let mut change = match &vault {
-        Some(vault) => Change::after(vault, now)?,
-        None => operator.found_vault(flavour, now)?,
-    };
-    let passwords = ask_passwords(&missing.passwords, flavour, common.batch)?;
-    let ca = existing_ca(vault.as_ref(), &operator)?;
-    for secret in generate(passwords, &missing, ca, flavour, now)? {
-        change.put_secret(secret);
+/// What lies where the vault should be.
+enum Present {
+    Nothing,
+    /// An empty folder.
+    Folder(ExclusiveFolder),
+    Vault(Box<OpenVault>),
+}
+
+impl Present {
+    /// Locks the folder if there is one, finishing or undoing an interrupted change, and verifies
+    /// the vault in it.
+    fn find(common: &Common) -> miette::Result<Self> {
+        let folder = match VaultFolder::open(&common.vault) {
+            Err(FolderError::Missing(_)) => return Ok(Self::Nothing),
+            other => ExclusiveFolder::lock(other?)?,
+        };
+        if folder.folder().join(POLICY_FILE).exists() {
+            let ca = standard::certificate_names(CA)?;
+            let open = OpenVault::verify(folder, common, |name, _| ca.contains(name))?;
+            return Ok(Self::Vault(Box::new(open)));
+        }
+        match folder.folder().entries()?.first() {
+            None => Ok(Self::Folder(folder)),
+            Some(entry) => Err(InitError::NotAVault {
+                path: common.vault.clone(),
+                entry: entry.path.escape_default().to_string(),
+            }
+            .into()),
+        }
     }
-    if missing.ssh {
-        let (secret, public_line) = standard::ssh_identity(flavour.ssh_comment())?;
-        change.put_public_file(&format!("{SSH_IDENTITY}.pub"), public_line.into_bytes());
-        change.put_secret(secret);
+}
+
+/// Makes a new vault. Nothing is written before all is asked and generated.
+fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) -> miette::Result<()> {
+    let now = Timestamp::now();
+    let memory = Memory::open()?;
+    let operator = Operator::find(common)?;
+    let mut change = operator.first_change(flavour, now)?;
+    if flavour != Flavour::Bare {
+        let missing = Missing::from(None);
+        put_missing(&mut change, &missing, None, flavour, now, common)?;
     }
 
     let new = NewFolder::make_unless(folder.is_some(), &common.vault)?;
@@ -94,11 +120,52 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         Some(folder) => folder,
         None => ExclusiveFolder::lock(VaultFolder::open(&common.vault)?)?,
     };
-    let lock = change.apply(&folder, &operator.signing_key, &operator.identities)?.lock;
+    let applied = change.apply(&folder, &operator.signing_key, &operator.identities)?;
     new.keep();
-    let made = format!("{}: {} secrets, serial {}", common.vault.display(), lock.secrets.len(), lock.serial);
-    commands::say(common.quiet, &made);
+    say_what_was_made(&applied, common);
     operator.say_what_to_keep(common);
+    vault::remember(&memory, folder.folder(), &applied)?;
+    Ok(())
+}
+
+/// Adds what a vault lacks of the standard secrets.
+fn complete(open: &OpenVault, flavour: Flavour, common: &Common) -> miette::Result<()> {
+    let missing = Missing::from(Some(&open.vault));
+    if flavour == Flavour::Bare || missing.is_nothing() {
+        commands::say(common.quiet, "nothing to do: the vault is complete");
+        return Ok(());
+    }
+    let mut change = open.change()?;
+    let ca = if missing.ca { None } else { Some(present_ca(&open.vault, common)?) };
+    put_missing(&mut change, &missing, ca, flavour, Timestamp::now(), common)?;
+    let applied = open.apply(change, common)?;
+    say_what_was_made(&applied, common);
+    Ok(())
+}
+
+fn say_what_was_made(applied: &Applied, common: &Common) {
+    let (vault, lock) = (common.vault.display(), &applied.lock);
+    commands::say(common.quiet, &format!("{vault}: {} secrets, serial {}", lock.secrets.len(), lock.serial));
+}
+
+/// Asks for and generates what is missing.
+fn put_missing(
+    change: &mut Change,
+    missing: &Missing,
+    ca: Option<(Plaintext, Plaintext)>,
+    flavour: Flavour,
+    now: Timestamp,
+    common: &Common,
+) -> miette::Result<()> {
+    let passwords = ask_passwords(&missing.passwords, flavour, common.batch)?;
+    for secret in generate(passwords, missing, ca, flavour, now)? {
+        change.put_secret(secret);
+    }
+    if missing.ssh {
+        let (secret, public_line) = standard::ssh_identity(flavour.ssh_comment())?;
+        change.put_public_file(&format!("{SSH_IDENTITY}.pub"), public_line.into_bytes());
+        change.put_secret(secret);
+    }
     Ok(())
 }
 
@@ -156,32 +223,6 @@ impl Flavour {
     }
 }
 
-/// Locks the vault's folder if it exists, finishing or undoing an interrupted change.
-fn lock_if_present(path: &Path) -> Result<Option<ExclusiveFolder>, FolderError> {
-    match VaultFolder::open(path) {
-        Err(FolderError::Missing(_)) => Ok(None),
-        other => ExclusiveFolder::lock(other?).map(Some),
-    }
-}
-
-/// The vault in the folder, verified; nothing for an empty folder.
-fn verified(folder: &ExclusiveFolder) -> miette::Result<Option<Verified>> {
-    let folder = folder.folder();
-    if folder.join(POLICY_FILE).exists() {
-        let signers = commands::own_signers(folder)?;
-        let ca: Vec<SecretName> = standard::certificate_names(CA)?.into();
-        return Ok(Some(verify(folder, &signers, |name, _| ca.contains(name))?));
-    }
-    match folder.entries()?.first() {
-        None => Ok(None),
-        Some(entry) => Err(InitError::NotAVault {
-            path: folder.path().to_owned(),
-            entry: entry.path.escape_default().to_string(),
-        }
-        .into()),
-    }
-}
-
 /// What the vault lacks of the standard secrets.
 #[derive(Debug, Default)]
 struct Missing {
@@ -221,12 +262,11 @@ struct Operator {
 }
 
 impl Operator {
-    /// Finds the keys; for a new vault, makes those that were not named.
-    fn find(common: &Common, vault_exists: bool) -> miette::Result<Self> {
+    /// Finds the keys of a new vault, and makes those that were not named.
+    fn find(common: &Common) -> miette::Result<Self> {
         let mut new_files = Vec::new();
         let identities = match keys::find_identities(common)? {
             Some(identities) => identities,
-            None if vault_exists => Identities::none(),
             None => {
                 new_files.push(IDENTITY_FILE);
                 Identities::generate()
@@ -234,9 +274,6 @@ impl Operator {
         };
         let signing_key = match keys::find_signing_key(common)? {
             Some(key) => key,
-            None if vault_exists => {
-                return Err(KeyError::NoSigningKey(common.vault.join(SIGNING_KEY_FILE)).into());
-            }
             None => {
                 new_files.push(SIGNING_KEY_FILE);
                 SshKey::generate("odbox vault signer")?
@@ -246,7 +283,7 @@ impl Operator {
     }
 
     /// The first state of a vault that this operator can decrypt and sign.
-    fn found_vault(&mut self, flavour: Flavour, now: Timestamp) -> miette::Result<Change> {
+    fn first_change(&self, flavour: Flavour, now: Timestamp) -> miette::Result<Change> {
         let signer = Signer::new(&flavour.principal(), self.signing_key.public_key().clone())?;
         let recipients = self.identities.recipients();
         let recipient = recipients.first().ok_or(InitError::NoRecipient)?;
@@ -299,20 +336,16 @@ fn ask_passwords(
     Ok(passwords)
 }
 
-/// Certificate and key of the CA that the vault has already.
-fn existing_ca(
-    vault: Option<&Verified>,
-    operator: &Operator,
-) -> miette::Result<Option<(Plaintext, Plaintext)>> {
+/// Certificate and key of the CA that the vault has.
+fn present_ca(vault: &Verified, common: &Common) -> miette::Result<(Plaintext, Plaintext)> {
+    let identities = keys::identities(common)?;
     let [certificate, key] = standard::certificate_names(CA)?;
-    let ciphertexts =
-        vault.and_then(|vault| Some((vault.ciphertext(&certificate)?, vault.ciphertext(&key)?)));
-    let Some((certificate_file, key_file)) = ciphertexts else { return Ok(None) };
-    let open = |name: &SecretName, file| {
-        cipher::decrypt(file, &operator.identities)
+    let open = |name: &SecretName| {
+        let ciphertext = vault.ciphertext(name).ok_or(InitError::NoAuthority)?;
+        cipher::decrypt(ciphertext, &identities)
             .map_err(|error| InitError::Decrypt { name: name.clone(), error })
     };
-    Ok(Some((open(&certificate, certificate_file)?, open(&key, key_file)?)))
+    Ok((open(&certificate)?, open(&key)?))
 }
 
 /// Makes the secrets on all cores; hashing passwords is most of the work.

@@ -6,7 +6,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{Plaintext, SecretName, cipher, cipher::CipherError, verify};
 
-use crate::{cli::Common, commands, keys};
+use crate::{cli::Common, keys, vault};
 
 /// Print the plaintext of a secret.
 ///
@@ -27,10 +27,10 @@ pub struct Args {
 ///
 /// If the vault is not sound, has no such secret, or no identity opens it.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
-    let folder = commands::open(&common.vault)?;
-    let signers = commands::own_signers(&folder)?;
-    let vault = verify(&folder, &signers, |name, _| *name == args.name)?;
-    let ciphertext = vault.ciphertext(&args.name).ok_or_else(|| ShowError::Unknown(args.name.clone()))?;
+    let folder = vault::open(&common.vault)?;
+    let signers = vault::own_signers(&folder)?;
+    let verified = verify(&folder, &signers, |name, _| *name == args.name)?;
+    let ciphertext = verified.ciphertext(&args.name).ok_or_else(|| ShowError::Unknown(args.name.clone()))?;
     let identities = keys::identities(common)?;
     let plaintext = cipher::decrypt(ciphertext, &identities)
         .map_err(|error| ShowError::Decrypt { name: args.name.clone(), error })?;

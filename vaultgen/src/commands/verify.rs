@@ -7,7 +7,7 @@ use serde::Serialize;
 use thiserror::Error;
 use vault_format::{VaultFolder, Verified, report, signers::AllowedSigners, ssh, verify, verify::Unsound};
 
-use crate::{cli::Common, commands};
+use crate::{cli::Common, commands, trust::Memory, vault};
 
 /// Check the signature, every digest, the policy and the age headers. Needs no private key.
 ///
@@ -38,23 +38,28 @@ enum Trust {
 ///
 /// If the vault cannot be read or is not sound.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
-    let folder = commands::open(&common.vault)?;
+    let folder = vault::open(&common.vault)?;
     let (signers, trust) = trusted_signers(args, &folder)?;
     let result = verify(&folder, &signers, |_, _| false);
     if args.json {
         commands::say(common.quiet, &Report::of(&result, trust).to_json()?);
         return result.map(drop).map_err(|_| NotSound.into());
     }
-    print(&result?, trust, common.quiet);
+    let verified = result?;
+    print(&verified, trust, common.quiet);
+    if trust == Trust::Outside {
+        // Whoever brought a list of signers from outside has said whom to trust.
+        Memory::open()?.remember(&folder, vault::state(&verified))?;
+    }
     Ok(())
 }
 
 fn trusted_signers(args: &Args, folder: &VaultFolder) -> miette::Result<(AllowedSigners, Trust)> {
     let Some(path) = &args.allowed_signers else {
-        return Ok((commands::own_signers(folder)?, Trust::Repository));
+        return Ok((vault::own_signers(folder)?, Trust::Repository));
     };
     let bytes = fs::read(path).map_err(|error| VerifyError::Signers { path: path.clone(), error })?;
-    Ok((commands::parse_signers(path, bytes)?, Trust::Outside))
+    Ok((vault::parse_signers(path, bytes)?, Trust::Outside))
 }
 
 fn print(vault: &Verified, trust: Trust, quiet: bool) {

@@ -1,0 +1,172 @@
+//! What is in the folder beyond the last signed state: a policy edited by hand, a change that
+//! somebody without a signing key proposes, or damage. Only a signer can tell which.
+
+use std::{collections::BTreeSet, fmt};
+
+use crate::{
+    CIPHERTEXT_SUFFIX, Digest, Lock, POLICY_FILE, Policy, SIGNERS_FILE, SecretName, VaultFolder,
+    folder::MAX_FILE,
+    signers::{AllowedSigners, Signer},
+    verify::{MAX_PUBLIC, Problem, Unsound, authenticate, is_known, read_policy, read_signers},
+};
+
+/// A folder whose lock is authentic, with all that differs from it.
+#[derive(Debug)]
+pub struct Proposal {
+    lock: Lock,
+    lock_digest: Digest,
+    signer: Signer,
+    policy: Policy,
+    policy_text: String,
+    signers: AllowedSigners,
+    differences: BTreeSet<Difference>,
+}
+
+/// A file that is not as the last signed state has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Difference {
+    /// A public file with other bytes, or one that is new.
+    PublicFile(String),
+    /// A public file that is gone.
+    PublicFileGone(String),
+    /// A ciphertext with other bytes.
+    Changed(SecretName),
+    /// A ciphertext that the lock does not know.
+    Added(SecretName),
+    /// A ciphertext that is gone.
+    Removed(SecretName),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PublicFile(path) => write!(f, "changed file     {path}"),
+            Self::PublicFileGone(path) => write!(f, "removed file     {path}"),
+            Self::Changed(name) => write!(f, "changed secret   {name}"),
+            Self::Added(name) => write!(f, "new secret       {name}"),
+            Self::Removed(name) => write!(f, "removed secret   {name}"),
+        }
+    }
+}
+
+impl Proposal {
+    /// Authenticates the lock in `folder` against the signers that the caller trusts, and compares
+    /// every file with it.
+    ///
+    /// # Errors
+    ///
+    /// If the signature does not hold, the policy or the signers as they are now are malformed, or
+    /// a file cannot be read or has no name that a secret can have.
+    pub fn read(folder: &VaultFolder, trusted: &AllowedSigners) -> Result<Self, Unsound> {
+        let (lock, lock_digest, signer) = authenticate(folder, trusted)?;
+        let read = |path| folder.read(path, MAX_PUBLIC).map_err(Problem::from);
+        let (policy, policy_text) = read_policy(read(POLICY_FILE)?)?;
+        let signers = read_signers(read(SIGNERS_FILE)?)?;
+        let mut differences = BTreeSet::new();
+        compare_public_files(folder, &lock, &mut differences)?;
+        compare_secrets(folder, &lock, &mut differences)?;
+        find_new_files(folder, &lock, &mut differences)?;
+        Ok(Self { lock, lock_digest, signer, policy, policy_text, signers, differences })
+    }
+
+    /// The last signed lock.
+    #[must_use]
+    pub fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// SHA-256 of the last signed lock.
+    #[must_use]
+    pub fn lock_digest(&self) -> Digest {
+        self.lock_digest
+    }
+
+    /// Who signed it.
+    #[must_use]
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// The policy as it is now.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The policy as it is now, as text.
+    #[must_use]
+    pub fn policy_text(&self) -> &str {
+        &self.policy_text
+    }
+
+    /// The signers as they are now.
+    #[must_use]
+    pub fn signers(&self) -> &AllowedSigners {
+        &self.signers
+    }
+
+    /// Every file that is not as signed.
+    #[must_use]
+    pub fn differences(&self) -> &BTreeSet<Difference> {
+        &self.differences
+    }
+}
+
+fn compare_public_files(
+    folder: &VaultFolder,
+    lock: &Lock,
+    found: &mut BTreeSet<Difference>,
+) -> Result<(), Problem> {
+    for (path, digest) in &lock.files {
+        match folder.read_if_present(path, MAX_PUBLIC)? {
+            None => found.insert(Difference::PublicFileGone(path.clone())),
+            Some(bytes) if Digest::of(&bytes) != *digest => {
+                found.insert(Difference::PublicFile(path.clone()))
+            }
+            Some(_) => false,
+        };
+    }
+    Ok(())
+}
+
+fn compare_secrets(
+    folder: &VaultFolder,
+    lock: &Lock,
+    found: &mut BTreeSet<Difference>,
+) -> Result<(), Problem> {
+    for (name, secret) in &lock.secrets {
+        match folder.read_if_present(&name.ciphertext_path(), MAX_FILE)? {
+            None => found.insert(Difference::Removed(name.clone())),
+            Some(bytes) if Digest::of(&bytes) != secret.sha256 => {
+                found.insert(Difference::Changed(name.clone()))
+            }
+            Some(_) => false,
+        };
+    }
+    Ok(())
+}
+
+fn find_new_files(
+    folder: &VaultFolder,
+    lock: &Lock,
+    found: &mut BTreeSet<Difference>,
+) -> Result<(), Problem> {
+    for entry in folder.entries()? {
+        let path = entry.path;
+        if !entry.is_plain_file {
+            return Err(Problem::NotPlain(path));
+        }
+        if lock.files.contains_key(&path) || is_known(&path) {
+            continue;
+        }
+        if let Some(name) = path.strip_suffix(CIPHERTEXT_SUFFIX) {
+            let name: SecretName = name.parse().map_err(|_| Problem::Extra(path.clone()))?;
+            if !lock.secrets.contains_key(&name) {
+                found.insert(Difference::Added(name));
+            }
+        } else if path.starts_with("templates/") || path.ends_with(".pub") {
+            found.insert(Difference::PublicFile(path));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! What this operator saw last of each vault: kept outside of any repository, so that nobody who
+//! can push can make us build on a state that was forged, rolled back or swapped.
+
+use std::{
+    collections::BTreeSet,
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use vault_format::{
+    Digest, Lock, VaultFolder,
+    signers::{AllowedSigners, Signer},
+    ssh,
+};
+
+use crate::{prompt, vault};
+
+/// What was last seen of one vault.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Seen {
+    id: String,
+    serial: u64,
+    lock_sha256: Digest,
+    /// Where clones of it lie, so that another vault in its place is noticed.
+    folders: BTreeSet<PathBuf>,
+    /// The `allowed_signers` of that state: whom we expect to have signed the next.
+    allowed_signers: String,
+}
+
+/// The folder with what was seen.
+#[derive(Debug)]
+pub struct Memory(PathBuf);
+
+/// A state whose signature holds, to be judged.
+#[derive(Clone, Copy, Debug)]
+pub struct State<'a> {
+    /// Its lock.
+    pub lock: &'a Lock,
+    /// SHA-256 of the lock.
+    pub digest: Digest,
+    /// Who signed it.
+    pub signer: &'a Signer,
+    /// Who may sign the next.
+    pub signers: &'a AllowedSigners,
+}
+
+impl Memory {
+    /// Opens the memory in the user's configuration folder, making it if need be.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such folder, or it cannot be written to.
+    pub fn open() -> Result<Self, TrustError> {
+        let folder = configuration_folder().ok_or(TrustError::NoHome)?.join("odbox").join("seen");
+        fs::create_dir_all(&folder).map_err(|error| TrustError::Io { path: folder.clone(), error })?;
+        Ok(Self(folder))
+    }
+
+    /// Holds a state against what was seen last of this vault and in this folder. A vault that was
+    /// never seen is shown, and needs a person's yes.
+    ///
+    /// # Errors
+    ///
+    /// If the state is older, on another branch, of another vault or signed by somebody unknown,
+    /// or nobody says yes.
+    pub fn judge(&self, folder: &VaultFolder, state: State<'_>, batch: bool) -> Result<(), TrustError> {
+        let place = canonical(folder)?;
+        let all = self.all()?;
+        let here = all.iter().find(|seen| seen.folders.contains(&place));
+        let id = state.lock.id.to_string();
+        if let Some(seen) = here.filter(|seen| seen.id != id) {
+            return Err(TrustError::OtherVault { folder: place, seen: seen.id.clone(), found: id });
+        }
+        match all.iter().find(|seen| seen.id == id) {
+            Some(seen) => seen.accepts(state),
+            None => first_use(&place, state, batch),
+        }
+    }
+
+    /// The signers of the vault that was last seen in this folder; for a vault that was never seen,
+    /// its own copy, which [`Self::judge`] then asks about.
+    ///
+    /// # Errors
+    ///
+    /// If the memory cannot be read, or the vault's own copy is malformed.
+    pub fn signers_of(&self, folder: &VaultFolder) -> miette::Result<AllowedSigners> {
+        let place = canonical(folder)?;
+        match self.all()?.iter().find(|seen| seen.folders.contains(&place)) {
+            Some(seen) => Ok(AllowedSigners::parse(&seen.allowed_signers)?),
+            None => Ok(vault::own_signers(folder)?),
+        }
+    }
+
+    /// Remembers a state as the last one seen.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn remember(&self, folder: &VaultFolder, state: State<'_>) -> Result<(), TrustError> {
+        let id = state.lock.id.to_string();
+        let path = self.0.join(format!("{id}.toml"));
+        let mut folders = read(&path)?.map(|seen| seen.folders).unwrap_or_default();
+        folders.insert(canonical(folder)?);
+        let seen = Seen {
+            id,
+            serial: state.lock.serial,
+            lock_sha256: state.digest,
+            folders,
+            allowed_signers: state.signers.to_string(),
+        };
+        let text = toml::to_string(&seen).map_err(|_| TrustError::Malformed(path.clone()))?;
+        // Written beside and renamed over: a crash leaves the old memory or the new one.
+        let draft = path.with_extension("new");
+        fs::write(&draft, text)
+            .and_then(|()| fs::rename(&draft, &path))
+            .map_err(|error| TrustError::Io { path, error })
+    }
+
+    fn all(&self) -> Result<Vec<Seen>, TrustError> {
+        let fault = |error| TrustError::Io { path: self.0.clone(), error };
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&self.0).map_err(fault)? {
+            let path = entry.map_err(fault)?.path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                all.extend(read(&path)?);
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl Seen {
+    fn accepts(&self, state: State<'_>) -> Result<(), TrustError> {
+        let known = AllowedSigners::parse(&self.allowed_signers).unwrap_or_default();
+        if known.find(state.signer.key().key_data()).is_none() {
+            return Err(TrustError::UnknownSigner(ssh::fingerprint(state.signer.key())));
+        }
+        if state.digest == self.lock_sha256 {
+            return Ok(());
+        }
+        if state.lock.serial < self.serial {
+            return Err(TrustError::Older { found: state.lock.serial, seen: self.serial });
+        }
+        if !state.lock.ancestors.contains(&self.lock_sha256) {
+            return Err(TrustError::Fork { found: state.lock.serial, seen: self.serial });
+        }
+        Ok(())
+    }
+}
+
+fn first_use(place: &Path, state: State<'_>, batch: bool) -> Result<(), TrustError> {
+    let who = format!("{} {}", state.signer.principal(), ssh::fingerprint(state.signer.key()));
+    if batch {
+        return Err(TrustError::FirstUse { folder: place.to_owned(), who });
+    }
+    let question = format!(
+        "{} was never used here before. It is vault {}, serial {}, signed by {who}.\n\
+         Compare the fingerprint with its owner. Trust it? [y/N] ",
+        place.display(),
+        state.lock.id,
+        state.lock.serial
+    );
+    match prompt::confirm(&question) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(TrustError::Declined),
+        Err(_) => Err(TrustError::FirstUse { folder: place.to_owned(), who }),
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Seen>, TrustError> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| TrustError::Io { path: path.to_owned(), error })?,
+    };
+    toml::from_str(&text).map(Some).map_err(|_| TrustError::Malformed(path.to_owned()))
+}
+
+fn canonical(folder: &VaultFolder) -> Result<PathBuf, TrustError> {
+    let path = folder.path();
+    path.canonicalize().map_err(|error| TrustError::Io { path: path.to_owned(), error })
+}
+
+/// As the XDG Base Directory Specification has it.
+fn configuration_folder() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))
+}
+
+/// Why a vault is not trusted. Nothing was changed.
+#[derive(Debug, Error, Diagnostic)]
+pub enum TrustError {
+    /// Nowhere to remember.
+    #[error("there is no configuration folder to remember this vault in")]
+    #[diagnostic(help("set HOME or XDG_CONFIG_HOME"))]
+    NoHome,
+    /// The memory cannot be read or written.
+    #[error("{path}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// The memory makes no sense.
+    #[error("{0}: what was remembered of a vault is damaged")]
+    #[diagnostic(help("remove the file; the vault is then as if it were never used here"))]
+    Malformed(PathBuf),
+    /// Never seen, and nobody to ask.
+    #[error("{folder} was never used here before; it is signed by {who}")]
+    #[diagnostic(help(
+        "check the signer once: `vaultgen verify --allowed-signers FILE` with a list from outside of the repository"
+    ))]
+    FirstUse {
+        /// The vault's folder.
+        folder: PathBuf,
+        /// Name and fingerprint.
+        who: String,
+    },
+    /// A person said no.
+    #[error("the vault is not trusted; nothing was changed")]
+    Declined,
+    /// Another vault in its place.
+    #[error("{folder} held vault {seen} so far, and now holds vault {found}")]
+    #[diagnostic(help("somebody replaced the vault; if you did, name the new one by another path"))]
+    OtherVault {
+        /// The folder.
+        folder: PathBuf,
+        /// The id before.
+        seen: String,
+        /// The id now.
+        found: String,
+    },
+    /// Signed by a key that the last seen state did not allow.
+    #[error("the vault is signed by {0}, who was no signer when you last saw it")]
+    #[diagnostic(help(
+        "if a signer you know added this one, say so: `vaultgen verify --allowed-signers FILE` with a list from outside of the repository"
+    ))]
+    UnknownSigner(String),
+    /// Rolled back.
+    #[error("the vault is older than the one you last saw: serial {found} after {seen}")]
+    #[diagnostic(help(
+        "somebody brought an older state back; fetch the newest, or make it new with `vaultgen revert`"
+    ))]
+    Older {
+        /// Its serial.
+        found: u64,
+        /// The last seen.
+        seen: u64,
+    },
+    /// On another branch.
+    #[error("the vault (serial {found}) does not descend from the state you last saw (serial {seen})")]
+    #[diagnostic(help("it is on another branch: join both with `vaultgen merge`"))]
+    Fork {
+        /// Its serial.
+        found: u64,
+        /// The last seen.
+        seen: u64,
+    },
+}

@@ -1,0 +1,196 @@
+//! A vault opened to be changed: verified, trusted, locked against other programs.
+
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
+use thiserror::Error;
+use vault_format::{
+    Change, Identities, POLICY_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, Timestamp, VaultFolder,
+    Verified,
+    change::Applied,
+    folder::FolderError,
+    lock::LockedSecret,
+    signers::{AllowedSigners, SignersError},
+    transaction::{ExclusiveFolder, STAGING},
+    verify,
+};
+
+use crate::{
+    cli::Common,
+    keys,
+    keys::KeyError,
+    trust::{Memory, State, TrustError},
+};
+
+/// Most bytes of an `allowed_signers` file.
+const MAX_SIGNERS: u64 = 1 << 20;
+
+/// Opens a vault to read it. A change that was interrupted is finished or undone first.
+///
+/// # Errors
+///
+/// If it is no vault, cannot be read, or an interrupted change cannot be finished.
+pub fn open(path: &Path) -> Result<VaultFolder, OpenError> {
+    let folder = VaultFolder::open(path)?;
+    if folder.join(STAGING).exists() {
+        drop(ExclusiveFolder::lock(VaultFolder::open(path)?)?);
+    }
+    if !folder.join(POLICY_FILE).exists() {
+        return Err(OpenError::NotAVault(path.to_owned()));
+    }
+    Ok(folder)
+}
+
+/// The vault's own copy of its signers: good to notice damage, no protection against somebody
+/// who can replace the whole folder.
+///
+/// # Errors
+///
+/// If they cannot be read or understood.
+pub fn own_signers(folder: &VaultFolder) -> Result<AllowedSigners, OpenError> {
+    let bytes = folder.read(SIGNERS_FILE, MAX_SIGNERS)?;
+    parse_signers(&folder.join(SIGNERS_FILE), bytes)
+}
+
+/// Reads a list of signers; `path` is for messages.
+///
+/// # Errors
+///
+/// If they cannot be understood.
+pub fn parse_signers(path: &Path, bytes: Vec<u8>) -> Result<AllowedSigners, OpenError> {
+    let text = String::from_utf8(bytes).map_err(|_| OpenError::SignersNotText(path.to_owned()))?;
+    AllowedSigners::parse(&text).map_err(|error| OpenError::Signers { path: path.to_owned(), error })
+}
+
+/// A vault opened to be changed. No verb encrypts or signs on top of anything else.
+pub struct OpenVault {
+    pub folder: ExclusiveFolder,
+    pub vault: Verified,
+    memory: Memory,
+}
+
+impl OpenVault {
+    /// Locks and verifies the vault, and holds it against what was seen of it last. The ciphertext
+    /// that `keep` picks stays at hand.
+    ///
+    /// # Errors
+    ///
+    /// If it is not sound, not trusted, or in use.
+    pub fn open(
+        common: &Common,
+        keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
+    ) -> miette::Result<Self> {
+        let folder = ExclusiveFolder::lock(open(&common.vault)?)?;
+        Self::verify(folder, common, keep)
+    }
+
+    /// As [`Self::open`], for a folder that is locked already.
+    ///
+    /// # Errors
+    ///
+    /// If the vault is not sound or not trusted.
+    pub fn verify(
+        folder: ExclusiveFolder,
+        common: &Common,
+        keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
+    ) -> miette::Result<Self> {
+        let signers = own_signers(folder.folder())?;
+        let vault = verify(folder.folder(), &signers, keep)?;
+        let memory = Memory::open()?;
+        memory.judge(folder.folder(), state(&vault), common.batch)?;
+        memory.remember(folder.folder(), state(&vault))?;
+        Ok(Self { folder, vault, memory })
+    }
+
+    /// A change on top of the present state.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn change(&self) -> miette::Result<Change> {
+        Ok(Change::after(&self.vault, Timestamp::now())?)
+    }
+
+    /// Signs and applies a change, and remembers the new state.
+    ///
+    /// # Errors
+    ///
+    /// If a key is missing, or the change cannot be made. Then nothing was changed.
+    pub fn apply(&self, change: Change, common: &Common) -> miette::Result<Applied> {
+        let identities = keys::find_identities(common)?.unwrap_or_else(Identities::none);
+        apply(change, &self.folder, &self.memory, &identities, common)
+    }
+}
+
+/// What verification says of a vault, to be held against what was seen.
+#[must_use]
+pub fn state(vault: &Verified) -> State<'_> {
+    State {
+        lock: vault.lock(),
+        digest: vault.lock_digest(),
+        signer: vault.signer(),
+        signers: vault.signers(),
+    }
+}
+
+/// Signs and applies a change with the operator's own keys, and remembers the new state.
+///
+/// # Errors
+///
+/// If there is no signing key, or the change cannot be made.
+pub fn apply(
+    change: Change,
+    folder: &ExclusiveFolder,
+    memory: &Memory,
+    identities: &Identities,
+    common: &Common,
+) -> miette::Result<Applied> {
+    let key = keys::find_signing_key(common)?
+        .ok_or_else(|| KeyError::NoSigningKey(common.vault.join(SIGNING_KEY_FILE)))?;
+    let applied = change.apply(folder, &key, identities)?;
+    remember(memory, folder.folder(), &applied).map_err(|error| ChangedButForgotten { error })?;
+    Ok(applied)
+}
+
+/// Remembers the state that a change made.
+///
+/// # Errors
+///
+/// If the memory cannot be written.
+pub fn remember(memory: &Memory, folder: &VaultFolder, applied: &Applied) -> Result<(), TrustError> {
+    let Applied { lock, lock_digest, signer, signers, .. } = applied;
+    memory.remember(folder, State { lock, digest: *lock_digest, signer, signers })
+}
+
+/// Why a folder cannot be opened as a vault.
+#[derive(Debug, Error, Diagnostic)]
+pub enum OpenError {
+    /// No policy in it.
+    #[error("{0}: it is not a vault: it has no vault.toml")]
+    #[diagnostic(help("name the vault with --vault DIR, or make one with `vaultgen init`"))]
+    NotAVault(PathBuf),
+    /// Cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Folder(#[from] FolderError),
+    /// Signers that are no text.
+    #[error("{0}: it is not a text file")]
+    SignersNotText(PathBuf),
+    /// Signers that cannot be trusted.
+    #[error("{path}: {error}")]
+    Signers {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[diagnostic_source]
+        error: SignersError,
+    },
+}
+
+/// The change was made, but not remembered.
+#[derive(Debug, Error, Diagnostic)]
+#[error("the vault was changed, but could not be remembered as last seen: {error}")]
+#[diagnostic(help("it is sound; make room or give permission there, and run `vaultgen verify`"))]
+struct ChangedButForgotten {
+    error: TrustError,
+}
