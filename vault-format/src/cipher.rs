@@ -2,6 +2,10 @@
 
 use std::io::{Read, Write};
 
+use age::{
+    armor::{ArmoredReader, ArmoredWriter, Format},
+    secrecy::SecretString,
+};
 use age_core::format::read::age_stanza;
 use miette::Diagnostic;
 use thiserror::Error;
@@ -14,9 +18,14 @@ pub const MAX_HEADER: usize = 128 * 1024;
 /// Most bytes of plaintext that one secret may have: 1 GiB.
 pub const MAX_PLAINTEXT: usize = 1 << 30;
 
-const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
+pub(crate) const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
 /// `--- ` and the 43 characters of an unpadded base64 MAC of 32 bytes, and the line's end.
 const MAC_LINE: usize = 4 + 43 + 1;
+/// Work factor of scrypt for files that we encrypt to a passphrase: 2^18, about a second and
+/// 256 MiB.
+const SCRYPT_LOG_N: u8 = 18;
+/// Highest work factor of scrypt that we spend on a file: 2^20, 1 GiB.
+pub const MAX_SCRYPT_LOG_N: u8 = 20;
 const NONCE: usize = 16;
 /// STREAM splits the payload into chunks of 64 KiB, each with a tag of 16 bytes.
 const CHUNK: usize = 64 * 1024;
@@ -157,6 +166,57 @@ pub fn decrypt_into(file: &[u8], identities: &Identities, buffer: &mut [u8]) -> 
     }
 }
 
+/// Encrypts to a passphrase, in text armour: for an identity that is kept offline.
+///
+/// # Errors
+///
+/// None in practice: writing to memory cannot fail.
+pub fn encrypt_with_passphrase(
+    plaintext: &Plaintext,
+    passphrase: SecretString,
+) -> Result<Vec<u8>, CipherError> {
+    let mut recipient = age::scrypt::Recipient::new(passphrase);
+    recipient.set_work_factor(SCRYPT_LOG_N);
+    let recipients = std::iter::once(&recipient as &dyn age::Recipient);
+    let encryptor = age::Encryptor::with_recipients(recipients).map_err(|_| CipherError::NoRecipient)?;
+    let mut file = Vec::new();
+    let written = ArmoredWriter::wrap_output(&mut file, Format::AsciiArmor).and_then(|armor| {
+        let mut writer = encryptor.wrap_output(armor)?;
+        writer.write_all(plaintext.expose())?;
+        writer.finish()?.finish()
+    });
+    written.map_err(|_| CipherError::NoRecipient)?;
+    Ok(file)
+}
+
+/// Decrypts a file, armoured or not, that is encrypted to a passphrase.
+///
+/// # Errors
+///
+/// If the passphrase is wrong, asks for more than [`MAX_SCRYPT_LOG_N`], or the file is damaged.
+pub fn decrypt_with_passphrase(file: &[u8], passphrase: SecretString) -> Result<Plaintext, CipherError> {
+    // The plaintext is shorter than the file, armoured or not, so one buffer is enough.
+    let mut binary = Vec::with_capacity(file.len());
+    ArmoredReader::new(file)
+        .take(MAX_HEADER as u64)
+        .read_to_end(&mut binary)
+        .map_err(|_| CipherError::Header)?;
+    let mut plaintext = Plaintext::zeroed(plaintext_len(&binary)?);
+    let mut identity = age::scrypt::Identity::new(passphrase);
+    identity.set_max_work_factor(MAX_SCRYPT_LOG_N);
+    let decryptor = age::Decryptor::new_buffered(binary.as_slice()).map_err(|_| CipherError::Header)?;
+    let mut reader =
+        decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).map_err(|error| match error {
+            age::DecryptError::ExcessiveWork { .. } => CipherError::ExcessiveWork,
+            _ => CipherError::WrongPassphrase,
+        })?;
+    reader.read_exact(plaintext.expose_mut()).map_err(|_| CipherError::Damaged)?;
+    match reader.read(&mut [0; 1]) {
+        Ok(0) => Ok(plaintext),
+        _ => Err(CipherError::Damaged),
+    }
+}
+
 /// Why something could not be encrypted or decrypted. No message shows any plaintext.
 #[derive(Debug, Error, Diagnostic)]
 pub enum CipherError {
@@ -192,6 +252,14 @@ pub enum CipherError {
     #[error("the file is encrypted to a passphrase, not to a key")]
     #[diagnostic(help("encrypt it to the vault's recipients: `vaultgen add`"))]
     Passphrase,
+    /// Not the passphrase.
+    #[error("the passphrase is wrong")]
+    #[diagnostic(help("try again; without it the file cannot be opened"))]
+    WrongPassphrase,
+    /// Made to waste memory and time.
+    #[error("opening it would take more than 1 GiB of memory")]
+    #[diagnostic(help("encrypt it anew with a lower scrypt work factor"))]
+    ExcessiveWork,
     /// None of the identities is a recipient.
     #[error("none of the identities given can decrypt it")]
     #[diagnostic(help("give the identity of one of its recipients with --identity FILE"))]

@@ -13,7 +13,7 @@
 //! | [`verify`](mod@verify) | the one way to a [`Verified`] vault |
 //! | [`proposal`] | what lies in the folder beyond the signed state |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
-//! | [`key_file`] | reading private keys from where their owner keeps them |
+//! | [`key_file`], [`passphrase`] | private keys, where their owner keeps and how he protects them |
 //!
 //! and in which it is written:
 //!
@@ -36,6 +36,7 @@ pub mod identity;
 pub mod key_file;
 pub mod lock;
 pub mod name;
+pub mod passphrase;
 pub mod password;
 pub mod plaintext;
 pub mod policy;

@@ -6,9 +6,11 @@ use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A public key that can decrypt: an age X25519 recipient, `age1…`.
+/// A public key that can decrypt: an age X25519 recipient (`age1…`), or an SSH key (`ssh-ed25519` or
+/// `ssh-rsa`).
 ///
-/// Ordered and compared by its one spelling (Bech32, lower case).
+/// Ordered and compared by its one spelling: Bech32 in lower case, or type and base64 without a
+/// comment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Recipient(String);
@@ -20,9 +22,23 @@ impl Recipient {
         &self.0
     }
 
+    /// The type of the stanza that a file encrypted to this key has.
+    #[must_use]
+    pub fn stanza_type(&self) -> &str {
+        match self.0.split_once(' ') {
+            Some((ssh_type, _)) => ssh_type,
+            None => "X25519",
+        }
+    }
+
     /// The key for the age crate. It was parsed before, so this cannot fail in practice.
     pub(crate) fn age_recipient(&self) -> Result<Box<dyn age::Recipient + Send + Sync>, RecipientError> {
-        let key: age::x25519::Recipient = self.0.parse().map_err(|_| RecipientError::unreadable(&self.0))?;
+        let unreadable = || RecipientError::unreadable(&self.0);
+        if self.0.contains(' ') {
+            let key: age::ssh::Recipient = self.0.parse().map_err(|_| unreadable())?;
+            return Ok(Box::new(key));
+        }
+        let key: age::x25519::Recipient = self.0.parse().map_err(|_| unreadable())?;
         Ok(Box::new(key))
     }
 }
@@ -40,9 +56,11 @@ pub enum RecipientError {
     #[error("the post-quantum recipient {0} is not supported yet")]
     #[diagnostic(help("use an X25519 recipient (age1…) until age supports post-quantum keys natively"))]
     PostQuantum(String),
-    /// An SSH public key.
-    #[error("the SSH key {0} cannot be a recipient yet")]
-    #[diagnostic(help("use an X25519 recipient (age1…), as `age-keygen` prints it"))]
+    /// An SSH public key of another type.
+    #[error("the SSH key {0} cannot be a recipient")]
+    #[diagnostic(help(
+        "use an ssh-ed25519 or ssh-rsa key of 2,048 bits or more, or an age recipient (age1…)"
+    ))]
     Ssh(String),
     /// Not a public key at all.
     #[error("{0} is not a public key that age can encrypt to")]
@@ -73,7 +91,13 @@ impl FromStr for Recipient {
             return Err(RecipientError::PostQuantum(shorten(text)));
         }
         if text.starts_with("ssh-") || text.starts_with("ecdsa-") || text.starts_with("sk-") {
-            return Err(RecipientError::Ssh(shorten(text)));
+            // One spelling: without the comment.
+            let key =
+                ssh_key::PublicKey::from_openssh(text).map_err(|_| RecipientError::Ssh(shorten(text)))?;
+            let key = ssh_key::PublicKey::from(key.key_data().clone()).to_openssh();
+            let key = key.map_err(|_| RecipientError::Ssh(shorten(text)))?;
+            let known: Result<age::ssh::Recipient, _> = key.parse();
+            return known.map(|_| Self(key)).map_err(|_| RecipientError::Ssh(shorten(text)));
         }
         let key: age::x25519::Recipient = text.parse().map_err(|_| RecipientError::unreadable(text))?;
         Ok(Self(key.to_string()))
@@ -127,6 +151,10 @@ mod tests {
         for (text, word) in [
             ("age1pq1qqqqqqqq", "post-quantum"),
             ("ssh-ed25519 AAAA alice", "SSH"),
+            (
+                "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5YRrYMjNuG5N87uRgg6CLrbo5wAdT/y6v0mKV0U2w0WZ2YB/++Tpockg=",
+                "SSH",
+            ),
             ("alice", "not a public key"),
         ] {
             let error = text.parse::<Recipient>().unwrap_err().to_string();

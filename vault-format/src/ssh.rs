@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use age::secrecy::ExposeSecret;
 use miette::Diagnostic;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, rand_core::OsRng};
 use thiserror::Error;
 
-use crate::Plaintext;
+use crate::{Plaintext, passphrase::AskPassphrase};
 
 /// An ed25519 key pair in OpenSSH format (PROTOCOL.key).
 pub struct SshKey(PrivateKey);
@@ -23,17 +24,29 @@ impl SshKey {
         Ok(Self(key))
     }
 
-    /// Reads an OpenSSH private key.
+    /// Reads an OpenSSH private key, asking for its passphrase if it has one.
     ///
     /// # Errors
     ///
-    /// If the text is no such key, or the key is protected by a passphrase.
-    pub fn parse(text: &Plaintext) -> Result<Self, SshError> {
+    /// If the text is no such key, or the passphrase is wrong or cannot be asked for.
+    pub fn parse(text: &Plaintext, passphrases: &dyn AskPassphrase) -> Result<Self, SshError> {
         let key = PrivateKey::from_openssh(text.expose()).map_err(|_| SshError::Unreadable)?;
-        if key.is_encrypted() {
-            return Err(SshError::Passphrase);
+        if !key.is_encrypted() {
+            return Ok(Self(key));
         }
-        Ok(Self(key))
+        let passphrase = passphrases.passphrase("the SSH key").ok_or(SshError::NobodyToAsk)?;
+        let open = key.decrypt(passphrase.expose_secret()).map_err(|_| SshError::Passphrase)?;
+        Ok(Self(open))
+    }
+
+    /// The private key file, protected by a passphrase (bcrypt-pbkdf, AES-256-CTR).
+    ///
+    /// # Errors
+    ///
+    /// If the key cannot be encoded.
+    pub fn to_protected_file(&self, passphrase: &str) -> Result<Plaintext, SshError> {
+        let protected = self.0.encrypt(&mut OsRng, passphrase).map_err(SshError::Encode)?;
+        protected.to_openssh(LineEnding::LF).map(Plaintext::from).map_err(SshError::Encode)
     }
 
     /// The private key file, as OpenSSH reads it.
@@ -120,9 +133,13 @@ pub enum SshError {
     #[error("it is not an SSH public key")]
     #[diagnostic(help("a public key is one line such as ssh-ed25519 AAAA… COMMENT"))]
     NotPublic,
-    /// Protected by a passphrase.
-    #[error("the key is protected by a passphrase, which is not supported yet")]
-    #[diagnostic(help("give a key without a passphrase"))]
+    /// Protected, and nobody can be asked.
+    #[error("the key is protected by a passphrase, and there is nobody to ask")]
+    #[diagnostic(help("run it in a terminal, or let an SSH agent hold the key"))]
+    NobodyToAsk,
+    /// Not the passphrase.
+    #[error("the passphrase of the SSH key is wrong")]
+    #[diagnostic(help("try again"))]
     Passphrase,
     /// Not encodable.
     #[error("cannot write the SSH key")]
@@ -136,7 +153,7 @@ mod tests {
     #[test]
     fn a_written_key_reads_back() {
         let key = SshKey::generate("odbox").unwrap();
-        let read = SshKey::parse(&key.to_file().unwrap()).unwrap();
+        let read = SshKey::parse(&key.to_file().unwrap(), &crate::passphrase::Nobody).unwrap();
         assert_eq!(read.public_line().unwrap(), key.public_line().unwrap());
         assert!(key.public_line().unwrap().ends_with(" odbox"));
     }

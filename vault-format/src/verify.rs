@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::{
     CIPHERTEXT_SUFFIX, Digest, IDENTITY_FILE, LOCK_FILE, Lock, OLD_IDENTITY_FILE, POLICY_FILE, Policy,
-    SIGNATURE_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFolder,
+    Recipient, SIGNATURE_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFolder,
     cipher::{CipherError, Header},
     folder::{FolderError, MAX_FILE},
     lock::{LockError, LockedSecret},
@@ -27,8 +27,6 @@ const MAX_LOCK: u64 = 1 << 28;
 const MAX_SIGNATURE: u64 = 64 * 1024;
 /// Most bytes of a policy or other public file.
 pub(crate) const MAX_PUBLIC: u64 = 1 << 26;
-/// The stanza type of an X25519 recipient.
-const X25519: &str = "X25519";
 
 /// Public files that every lock covers.
 const REQUIRED_FILES: [&str; 4] = [POLICY_FILE, SIGNERS_FILE, ".gitignore", ".gitattributes"];
@@ -219,10 +217,12 @@ fn check_ciphertext(
         return Err(Problem::Changed(path));
     }
     let header = Header::parse(&bytes).map_err(|error| Problem::Ciphertext { path: path.clone(), error })?;
-    let expected = secret.recipients.len();
-    let fitting = header.stanzas().iter().filter(|stanza| *stanza == X25519).count();
-    if fitting != expected || header.stanzas().len() != expected || header.grease() > 1 {
-        return Err(Problem::Stanzas { path, expected, found: header.stanzas().len() });
+    let mut expected: Vec<&str> = secret.recipients.iter().map(Recipient::stanza_type).collect();
+    let mut found: Vec<&str> = header.stanzas().iter().map(String::as_str).collect();
+    expected.sort_unstable();
+    found.sort_unstable();
+    if found != expected || header.grease() > 1 {
+        return Err(Problem::Stanzas { path, expected: expected.len(), found: found.len() });
     }
     Ok(bytes)
 }
@@ -374,7 +374,7 @@ pub enum Problem {
         error: CipherError,
     },
     /// Another number or type of recipient stanzas than the lock says.
-    #[error("{path} is encrypted to {found} keys, and the lock says {expected}")]
+    #[error("{path} is encrypted to {found} keys, and not to the {expected} that the lock names")]
     #[diagnostic(help("the lock is wrong about who can decrypt it: find out who signed this state"))]
     Stanzas {
         /// The file.

@@ -8,6 +8,7 @@ use vault_format::cipher::{self, CipherError};
 use vault_format::folder::FolderError;
 use vault_format::identity::IdentityError;
 use vault_format::key_file::{KeyFile, KeyFileError};
+use vault_format::passphrase::Nobody;
 use vault_format::policy::Access;
 use vault_format::signature::SignatureError;
 use vault_format::signers::{AllowedSigners, SignersError};
@@ -88,7 +89,7 @@ fn identities(source: &Source) -> Result<Identities, LoadError> {
         if !file.is_private && !source.allow_snakeoil {
             return Err(LoadError::IdentityExposed(path.clone()));
         }
-        let parsed = Identities::parse(&file.text);
+        let parsed = Identities::parse(&file.text, &Nobody);
         identities.extend(parsed.map_err(|error| LoadError::Identity { path: path.clone(), error })?);
     }
     Ok(identities)

@@ -14,7 +14,7 @@ use vault_format::{
     ssh::{SshError, SshKey},
 };
 
-use crate::cli::Common;
+use crate::{cli::Common, prompt::Terminal};
 
 /// Names an identity file for every command of a shell.
 const IDENTITY_VARIABLE: &str = "VAULTGEN_IDENTITY";
@@ -65,7 +65,7 @@ pub fn find_signing_key(common: &Common) -> Result<Option<SshKey>, KeyError> {
         Some(path) => (path, Some(KeyFile::read(path)?)),
         None => (&own, KeyFile::read_if_present(&own)?),
     };
-    file.map(|file| SshKey::parse(&file.text))
+    file.map(|file| SshKey::parse(&file.text, &Terminal { file: path }))
         .transpose()
         .map_err(|error| KeyError::SigningKey { path: path.clone(), error })
 }
@@ -76,7 +76,8 @@ pub fn find_signing_key(common: &Common) -> Result<Option<SshKey>, KeyError> {
 ///
 /// If it is no identity file.
 pub fn parse_identities(path: &Path, text: &Plaintext) -> Result<Identities, KeyError> {
-    Identities::parse(text).map_err(|error| KeyError::Identity { path: path.to_owned(), error })
+    Identities::parse(text, &Terminal { file: path })
+        .map_err(|error| KeyError::Identity { path: path.to_owned(), error })
 }
 
 /// Why a key cannot be used. No message shows any of it.

@@ -3,11 +3,16 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, Read, Write},
+    path::Path,
 };
 
 use miette::Diagnostic;
+use secrecy::SecretString;
 use thiserror::Error;
-use vault_format::password::{Password, PasswordError};
+use vault_format::{
+    passphrase::AskPassphrase,
+    password::{Password, PasswordError},
+};
 use zeroize::Zeroizing;
 
 /// Most bytes of an answer to a yes-or-no question.
@@ -44,6 +49,19 @@ pub fn confirm(question: &str) -> Result<bool, PromptError> {
     let mut answer = String::new();
     BufReader::new(terminal).take(MAX_ANSWER).read_line(&mut answer).map_err(PromptError::NoTerminal)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Asks for the passphrase of a key file, without echo.
+pub struct Terminal<'a> {
+    /// The key file.
+    pub file: &'a Path,
+}
+
+impl AskPassphrase for Terminal<'_> {
+    fn passphrase(&self, what: &str) -> Option<SecretString> {
+        let answer = rpassword::prompt_password(format!("Passphrase for {what} {}: ", self.file.display()));
+        answer.ok().map(SecretString::from)
+    }
 }
 
 /// The answer is wiped when it is dropped. Typing it into the terminal leaves it in the kernel's
