@@ -41,6 +41,12 @@ pub fn is_signer(fingerprint: &str) -> bool {
     PUBLIC.signers.contains(fingerprint)
 }
 
+/// Whether all of these public keys are the snake-oil vault's.
+#[must_use]
+pub fn knows_all(keys: &BTreeSet<Recipient>) -> bool {
+    keys.is_subset(&PUBLIC.recipients)
+}
+
 /// Refuses the snake-oil vault's identity and signer: whoever has these keys would open, or
 /// believe, what everybody can read and forge.
 ///

@@ -33,10 +33,10 @@ pub struct VaultFolder {
 /// One entry found in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Path relative to the vault, parts joined by `/`; not UTF-8 parts are shown with U+FFFD.
+    /// Path relative to the vault, parts joined by `/`, with everything but printable ASCII
+    /// escaped: what the repository holds may not write on the operator's terminal.
     pub path: String,
-    /// Whether it is a regular file with a path in UTF-8. Anything else that is no folder (a
-    /// link, a socket, a device) is not.
+    /// Whether it is a regular file, and not a link, a socket or a device.
     pub is_plain_file: bool,
 }
 
@@ -54,6 +54,16 @@ impl VaultFolder {
             errno => FolderError::io(path, errno),
         })?;
         Ok(Self { path: path.to_owned(), root })
+    }
+
+    /// Waits until nobody changes the vault, and keeps it so while this value lives (flock(2)).
+    ///
+    /// # Errors
+    ///
+    /// If the file system knows no such locks.
+    pub fn lock_shared(&self) -> Result<(), FolderError> {
+        fs::flock(&self.root, fs::FlockOperation::LockShared)
+            .map_err(|errno| FolderError::io(&self.path, errno))
     }
 
     /// The path that the folder was opened by, for messages.
@@ -171,17 +181,14 @@ impl VaultFolder {
             if matches!(name.to_bytes(), b"." | b"..") || (depth == 0 && name.to_bytes() == b".git") {
                 continue;
             }
-            let path = format!("{prefix}{}", name.to_string_lossy());
+            let path = format!("{prefix}{}", name.to_bytes().escape_ascii());
             let stat = fs::statat(&folder, name, fs::AtFlags::SYMLINK_NOFOLLOW).map_err(fault)?;
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory => {
                     let inner = open_folder(folder.as_fd(), name).map_err(fault)?;
                     self.collect(inner, &format!("{path}/"), depth + 1, found)?;
                 }
-                kind => {
-                    let is_plain_file = kind == FileType::RegularFile && name.to_str().is_ok();
-                    found.push(Entry { path, is_plain_file });
-                }
+                kind => found.push(Entry { path, is_plain_file: kind == FileType::RegularFile }),
             }
         }
         Ok(())
@@ -198,6 +205,9 @@ fn open_folder(parent: BorrowedFd<'_>, name: impl rustix::path::Arg) -> Result<O
 pub enum FolderError {
     /// Not there.
     #[error("{0}: there is no such file or folder")]
+    #[diagnostic(help(
+        "check the path; a file that the vault should have comes back with `git checkout -- FILE`"
+    ))]
     Missing(PathBuf),
     /// A file where the vault should be.
     #[error("{0}: it is not a folder")]
@@ -207,8 +217,15 @@ pub enum FolderError {
     #[error("{0}: it is a symbolic link or a special file")]
     #[diagnostic(help("a vault holds plain files and folders only; find out who replaced it"))]
     NotPlain(PathBuf),
+    /// A staging folder that no vaultgen of ours made.
+    #[error("{0}: a change is staged here that this program did not stage")]
+    #[diagnostic(help(
+        "it came with a clone or pull, or belongs to another user: find out who added it, and remove it"
+    ))]
+    ForeignStaging(PathBuf),
     /// Longer than anything of its kind.
     #[error("{path}: it is longer than {limit} bytes")]
+    #[diagnostic(help("no file of a vault is that long: restore it with `git checkout -- FILE`"))]
     TooLong {
         /// The file.
         path: PathBuf,
@@ -217,6 +234,9 @@ pub enum FolderError {
     },
     /// The system refused.
     #[error("{path}")]
+    #[diagnostic(help(
+        "check space and permissions there, then run the command again; nothing is half-done"
+    ))]
     Io {
         /// The file.
         path: PathBuf,

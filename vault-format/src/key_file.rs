@@ -8,6 +8,7 @@ use std::{
 };
 
 use miette::Diagnostic;
+use rustix::fs::{Mode, OFlags};
 use thiserror::Error;
 
 use crate::Plaintext;
@@ -35,7 +36,10 @@ impl KeyFile {
     /// If it cannot be read, is no plain file, or is longer than any key.
     pub fn read_if_present(path: &Path) -> Result<Option<Self>, KeyFileError> {
         let fault = |error| KeyFileError::Io { path: path.to_owned(), error };
-        let mut file = match File::open(path) {
+        // NONBLOCK: a FIFO in its place must not make us wait.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(path, flags, Mode::empty());
+        let mut file = match opened.map(File::from).map_err(io::Error::from) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(fault)?,
         };

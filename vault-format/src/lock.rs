@@ -136,13 +136,11 @@ impl Lock {
     ///
     /// If it is no lock of this version.
     pub fn parse(text: &str) -> Result<Self, LockError> {
-        let lock: Self = toml::from_str(text).map_err(|error| LockError::Malformed {
-            line: error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1),
-            what: error.message().lines().next().unwrap_or_default().to_owned(),
-        })?;
-        if lock.version != VERSION {
-            return Err(LockError::Version(lock.version));
+        let version: Version = toml::from_str(text).map_err(|error| malformed(text, &error))?;
+        if version.version != VERSION {
+            return Err(LockError::Version(version.version));
         }
+        let lock: Self = toml::from_str(text).map_err(|error| malformed(text, &error))?;
         if lock.ancestors.len() > MAX_ANCESTORS {
             return Err(LockError::Ancestors);
         }
@@ -176,6 +174,19 @@ impl Lock {
         }
         document.insert("secret", Item::Table(secrets));
         Ok(format!("{PREAMBLE}{document}"))
+    }
+}
+
+/// The one key that every version has.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+fn malformed(text: &str, error: &toml::de::Error) -> LockError {
+    LockError::Malformed {
+        line: error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1),
+        what: error.message().lines().next().unwrap_or_default().to_owned(),
     }
 }
 

@@ -41,6 +41,7 @@ pub const GIT_IGNORE: &str = "\
 !/.gitignore
 !/.gitattributes
 !/templates/**
+/.vaultgen/
 ";
 
 /// Keeps Git from changing bytes, and names the drivers for readable diffs and merges.

@@ -8,8 +8,11 @@
 //!
 //! ```text
 //! .vaultgen/files/…   the new files, by their path in the vault
-//! .vaultgen/commit    which folder this is, then one path to remove a line
+//! .vaultgen/commit    one path to remove a line
 //! ```
+//!
+//! Only a staging folder that we made is obeyed: it belongs to us and has the sticky bit, which
+//! Git neither stores nor sets. One that came with a clone or pull is an error.
 
 use std::{
     collections::BTreeSet,
@@ -19,8 +22,9 @@ use std::{
 };
 
 use rustix::{
-    fs::{self, Access, AtFlags, FlockOperation, Mode, OFlags},
+    fs::{self, Access, AtFlags, FileType, FlockOperation, Mode, OFlags},
     io::Errno,
+    process::geteuid,
 };
 
 use crate::{
@@ -40,7 +44,8 @@ const MAX_COMMIT: u64 = 1 << 27;
 const PUBLIC_FILE: Mode = Mode::from_raw_mode(0o644);
 const PRIVATE_FILE: Mode = Mode::from_raw_mode(0o600);
 const FOLDER: Mode = Mode::from_raw_mode(0o755);
-const PRIVATE_FOLDER: Mode = Mode::from_raw_mode(0o700);
+/// Ours alone, with the sticky bit as the mark that no Git checkout bears.
+const STAGING_FOLDER: Mode = Mode::from_raw_mode(0o1700);
 
 /// A vault's folder that no other `vaultgen` changes meanwhile. The lock is an advisory one on
 /// the folder itself (flock(2)) and leaves no file behind.
@@ -48,18 +53,36 @@ const PRIVATE_FOLDER: Mode = Mode::from_raw_mode(0o700);
 pub struct ExclusiveFolder(VaultFolder);
 
 impl ExclusiveFolder {
-    /// Waits until no other program holds the lock, takes it, and finishes or undoes a change
-    /// that was interrupted.
+    /// Takes the lock, and finishes or undoes a change that was interrupted. If another program
+    /// holds the lock, calls `waiting` and waits.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be locked, or an interrupted change cannot be finished or undone.
-    pub fn lock(folder: VaultFolder) -> Result<Self, FolderError> {
-        fs::flock(folder.root(), FlockOperation::LockExclusive)
-            .map_err(|errno| FolderError::io(folder.path(), errno))?;
+    /// If the folder cannot be locked, an interrupted change cannot be finished or undone, or there
+    /// is a staging folder that is not ours.
+    pub fn lock(folder: VaultFolder, waiting: impl FnOnce()) -> Result<Self, FolderError> {
+        let lock = |operation| fs::flock(folder.root(), operation);
+        match lock(FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => {
+                waiting();
+                lock(FlockOperation::LockExclusive)
+            }
+            other => other,
+        }
+        .map_err(|errno| FolderError::io(folder.path(), errno))?;
         let exclusive = Self(folder);
         exclusive.recover()?;
         Ok(exclusive)
+    }
+
+    /// Gives the lock up for one that readers share.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be locked.
+    pub fn share(self) -> Result<VaultFolder, FolderError> {
+        self.0.lock_shared()?;
+        Ok(self.0)
     }
 
     /// The folder, to read.
@@ -74,13 +97,20 @@ impl ExclusiveFolder {
     ///
     /// If the folder cannot be written to.
     pub fn stage(&self) -> Result<Staging<'_>, FolderError> {
-        self.make_folder(STAGING, PRIVATE_FOLDER)?;
+        self.make_folder(STAGING, STAGING_FOLDER)?;
         Ok(Staging { folder: self, removed: BTreeSet::new(), committed: false })
     }
 
     fn recover(&self) -> Result<(), FolderError> {
-        if fs::statat(self.0.root(), STAGING, AtFlags::SYMLINK_NOFOLLOW).is_err() {
-            return Ok(());
+        let staging = match fs::statat(self.0.root(), STAGING, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(()),
+            other => other.map_err(|errno| FolderError::io(&self.0.join(STAGING), errno))?,
+        };
+        let is_ours = FileType::from_raw_mode(staging.st_mode) == FileType::Directory
+            && Mode::from_raw_mode(staging.st_mode) == STAGING_FOLDER
+            && staging.st_uid == geteuid().as_raw();
+        if !is_ours {
+            return Err(FolderError::ForeignStaging(self.0.join(STAGING)));
         }
         if self.committed()?.is_some() { self.finish() } else { self.undo() }
     }
@@ -101,7 +131,7 @@ impl ExclusiveFolder {
         fs::accessat(parent, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
             .map_err(|errno| FolderError::io(&self.0.join(path), errno))?;
         match fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) if fs::FileType::from_raw_mode(stat.st_mode) != fs::FileType::RegularFile => {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
                 Err(FolderError::NotPlain(self.0.join(path)))
             }
             _ => Ok(()),
@@ -111,48 +141,30 @@ impl ExclusiveFolder {
     /// The moment from which the change counts as made.
     fn commit(&self, removed: &BTreeSet<String>) -> Result<(), FolderError> {
         self.sync()?;
-        let mut text = self.staging_token()?;
-        for path in removed {
-            text.push('\n');
-            text.push_str(path);
-        }
-        self.write_new(COMMIT_DRAFT, text.as_bytes(), PRIVATE_FILE)?;
+        let removed: String = removed.iter().map(|path| format!("{path}\n")).collect();
+        self.write_new(COMMIT_DRAFT, removed.as_bytes(), PRIVATE_FILE)?;
         self.sync()?;
         fs::renameat(self.0.root(), COMMIT_DRAFT, self.0.root(), COMMIT)
-            .map_err(|errno| FolderError::io(&self.0.join(COMMIT), errno))?;
-        self.sync()
+            .map_err(|errno| FolderError::io(&self.0.join(COMMIT), errno))
     }
 
     /// The paths to remove of a committed change, if there is one.
-    ///
-    /// A commit file counts only in the very folder that it was written in: one that comes with
-    /// a clone or pull cannot make us move or remove anything.
     fn committed(&self) -> Result<Option<Vec<String>>, FolderError> {
         let Some(bytes) = self.0.read_if_present(COMMIT, MAX_COMMIT)? else { return Ok(None) };
         let text = String::from_utf8_lossy(&bytes);
-        let mut lines = text.lines();
-        if lines.next() != Some(self.staging_token()?.as_str()) {
-            return Ok(None);
-        }
-        Ok(Some(lines.map(str::to_owned).collect()))
-    }
-
-    /// Device and inode number of the staging folder.
-    fn staging_token(&self) -> Result<String, FolderError> {
-        let stat = fs::statat(self.0.root(), STAGING, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|errno| FolderError::io(&self.0.join(STAGING), errno))?;
-        Ok(format!("{}:{}", stat.st_dev, stat.st_ino))
+        Ok(Some(text.lines().map(str::to_owned).collect()))
     }
 
     /// Moves what was committed into place. Can be interrupted and repeated.
     fn finish(&self) -> Result<(), FolderError> {
+        self.sync()?;
         let removed = self.committed()?.unwrap_or_default();
         for entry in self.staged_files()? {
             let path = entry.path.strip_prefix("files/").unwrap_or(&entry.path);
             self.make_parents(path)?;
+            let staged_path = format!("{FILES}/{path}");
+            let (staged_parent, _) = self.0.parent_of(&staged_path)?;
             let (parent, name) = self.0.parent_of(path)?;
-            let (staged_parent, _) =
-                self.0.parent_of(&format!("{FILES}/{path}")).map(|(fd, name)| (fd, name.len()))?;
             let (from, to) = (self.fd(staged_parent.as_ref()), self.fd(parent.as_ref()));
             fs::renameat(from, name, to, name).map_err(|errno| FolderError::io(&self.0.join(path), errno))?;
         }
@@ -166,6 +178,7 @@ impl ExclusiveFolder {
 
     /// Throws away what was staged, and folders that were made for it.
     fn undo(&self) -> Result<(), FolderError> {
+        self.remove_file(COMMIT_DRAFT)?;
         for entry in self.staged_files()? {
             let path = entry.path.strip_prefix("files/").unwrap_or(&entry.path);
             for (end, _) in path.rmatch_indices('/') {
@@ -282,6 +295,7 @@ impl Staging<'_> {
     /// file cannot be moved; the next [`ExclusiveFolder::lock`] goes on.
     pub fn commit(mut self) -> Result<(), FolderError> {
         self.folder.commit(&self.removed)?;
+        // From here on it counts, also if a step of finishing fails.
         self.committed = true;
         self.folder.finish()
     }
@@ -320,13 +334,21 @@ fn sync_file(file: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::{
+        fs::Permissions,
+        os::unix::fs::{PermissionsExt, symlink},
+    };
 
     use super::*;
 
+    fn lock(temp: &tempfile::TempDir) -> ExclusiveFolder {
+        ExclusiveFolder::lock(VaultFolder::open(temp.path()).unwrap(), || panic!("nobody else is there"))
+            .unwrap()
+    }
+
     fn exclusive() -> (tempfile::TempDir, ExclusiveFolder) {
         let temp = tempfile::tempdir().unwrap();
-        let folder = ExclusiveFolder::lock(VaultFolder::open(temp.path()).unwrap()).unwrap();
+        let folder = lock(&temp);
         (temp, folder)
     }
 
@@ -382,7 +404,7 @@ mod tests {
 
         kill(stage(&folder, change.0, change.1));
         drop(folder);
-        let folder = ExclusiveFolder::lock(VaultFolder::open(temp.path()).unwrap()).unwrap();
+        let folder = lock(&temp);
         assert_eq!(tree(&folder), pairs(&[("a", "old"), ("b", "old")]));
         assert!(!temp.path().join("new").exists());
 
@@ -390,7 +412,7 @@ mod tests {
         folder.commit(&staging.removed).unwrap();
         kill(staging);
         drop(folder);
-        let folder = ExclusiveFolder::lock(VaultFolder::open(temp.path()).unwrap()).unwrap();
+        let folder = lock(&temp);
         assert_eq!(tree(&folder), pairs(&[("a", "new"), ("new/c", "new")]));
     }
 
@@ -410,26 +432,44 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_file_from_elsewhere_moves_nothing() {
+    fn a_staging_folder_that_is_not_ours_is_refused_and_left_alone() {
         let (temp, folder) = exclusive();
         stage(&folder, &[("a", "old")], &[]).commit().unwrap();
         drop(folder);
         std::fs::create_dir_all(temp.path().join(FILES)).unwrap();
         std::fs::write(temp.path().join(FILES).join("a"), "hostile").unwrap();
-        std::fs::write(temp.path().join(COMMIT), "1:1\na").unwrap();
-        let folder = ExclusiveFolder::lock(VaultFolder::open(temp.path()).unwrap()).unwrap();
-        assert_eq!(tree(&folder), pairs(&[("a", "old")]));
+        std::fs::write(temp.path().join(COMMIT), "a\n").unwrap();
+        for mode in [0o755, 0o700, 0o1777] {
+            std::fs::set_permissions(temp.path().join(STAGING), Permissions::from_mode(mode)).unwrap();
+            let refused = ExclusiveFolder::lock(VaultFolder::open(temp.path()).unwrap(), || {});
+            assert!(matches!(refused, Err(FolderError::ForeignStaging(_))), "{mode:o}");
+        }
+        assert_eq!(std::fs::read(temp.path().join("a")).unwrap(), b"old");
+        assert!(temp.path().join(COMMIT).exists());
+    }
+
+    #[test]
+    fn a_change_survives_a_copy_of_the_folder() {
+        let (temp, folder) = exclusive();
+        let staging = stage(&folder, &[("a", "new")], &[]);
+        folder.commit(&staging.removed).unwrap();
+        kill(staging);
+        let copy = tempfile::tempdir().unwrap();
+        let copied =
+            std::process::Command::new("cp").arg("-a").arg(temp.path().join(".")).arg(copy.path()).status();
+        assert!(copied.unwrap().success());
+        assert_eq!(tree(&lock(&copy)), pairs(&[("a", "new")]));
     }
 
     #[test]
     fn a_second_program_waits() {
         let (temp, folder) = exclusive();
         let second = VaultFolder::open(temp.path()).unwrap();
-        assert_eq!(
-            fs::flock(second.root(), FlockOperation::NonBlockingLockExclusive),
-            Err(Errno::WOULDBLOCK)
-        );
+        let (say, heard) = std::sync::mpsc::channel();
+        let waiting =
+            std::thread::spawn(move || ExclusiveFolder::lock(second, || say.send(()).unwrap()).map(drop));
+        heard.recv().unwrap();
         drop(folder);
-        assert!(ExclusiveFolder::lock(second).is_ok());
+        assert!(waiting.join().unwrap().is_ok());
     }
 }

@@ -240,12 +240,12 @@ fn check_extra_files(
     };
     for entry in entries {
         let path = entry.path;
+        let belongs = is_listed(&path, lock) || is_known(&path);
         if !entry.is_plain_file {
             problems.push(Problem::NotPlain(path));
-        } else if is_listed(&path, lock) || is_known(&path) {
-        } else if path.ends_with(CIPHERTEXT_SUFFIX) || path.starts_with("templates/") {
+        } else if !belongs && (path.ends_with(CIPHERTEXT_SUFFIX) || path.starts_with("templates/")) {
             problems.push(Problem::Extra(path));
-        } else {
+        } else if !belongs {
             warnings.push(Warning::Unlisted(path));
         }
     }
@@ -371,6 +371,7 @@ pub enum Problem {
         /// The file.
         path: String,
         /// What is wrong with it.
+        #[diagnostic_source]
         error: CipherError,
     },
     /// Another number or type of recipient stanzas than the lock says.

@@ -86,11 +86,13 @@ fn identities(source: &Source) -> Result<Identities, LoadError> {
     let mut identities = Identities::none();
     for path in &source.identities {
         let file = KeyFile::read(path)?;
-        if !file.is_private && !source.allow_snakeoil {
+        let parsed = Identities::parse(&file.text, &Nobody)
+            .map_err(|error| LoadError::Identity { path: path.clone(), error })?;
+        // Everybody has the snake-oil identity anyway; whether it is allowed is judged below.
+        if !file.is_private && !snakeoil::knows_all(&parsed.recipients()) {
             return Err(LoadError::IdentityExposed(path.clone()));
         }
-        let parsed = Identities::parse(&file.text, &Nobody);
-        identities.extend(parsed.map_err(|error| LoadError::Identity { path: path.clone(), error })?);
+        identities.extend(parsed);
     }
     Ok(identities)
 }

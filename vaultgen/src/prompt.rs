@@ -1,13 +1,20 @@
-//! Asking for a password on the terminal, without echo.
+//! Asking a person on the terminal: for passwords without echo, and for a yes.
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     path::Path,
+    thread,
 };
 
 use miette::Diagnostic;
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use secrecy::SecretString;
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
+    iterator::{Handle, Signals},
+    low_level::emulate_default_handler,
+};
 use thiserror::Error;
 use vault_format::{
     passphrase::AskPassphrase,
@@ -15,6 +22,7 @@ use vault_format::{
 };
 use zeroize::Zeroizing;
 
+const TERMINAL: &str = "/dev/tty";
 /// Most bytes of an answer to a yes-or-no question.
 const MAX_ANSWER: u64 = 64;
 
@@ -43,11 +51,10 @@ pub fn new_password(name: &str) -> Result<Option<Password>, PromptError> {
 ///
 /// If there is no terminal.
 pub fn confirm(question: &str) -> Result<bool, PromptError> {
-    let mut terminal =
-        File::options().read(true).write(true).open("/dev/tty").map_err(PromptError::NoTerminal)?;
-    terminal.write_all(question.as_bytes()).map_err(PromptError::NoTerminal)?;
+    let mut terminal = open_terminal()?;
+    terminal.write_all(question.as_bytes()).map_err(PromptError::NoAnswer)?;
     let mut answer = String::new();
-    BufReader::new(terminal).take(MAX_ANSWER).read_line(&mut answer).map_err(PromptError::NoTerminal)?;
+    BufReader::new(terminal).take(MAX_ANSWER).read_line(&mut answer).map_err(PromptError::NoAnswer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
@@ -59,24 +66,58 @@ pub struct Terminal<'a> {
 
 impl AskPassphrase for Terminal<'_> {
     fn passphrase(&self, what: &str) -> Option<SecretString> {
-        let answer = rpassword::prompt_password(format!("Passphrase for {what} {}: ", self.file.display()));
-        answer.ok().map(SecretString::from)
+        let mut answer = ask(&format!("Passphrase for {what} {}: ", self.file.display())).ok()?;
+        Some(SecretString::from(std::mem::take(&mut *answer)))
     }
 }
 
 /// The answer is wiped when it is dropped. Typing it into the terminal leaves it in the kernel's
 /// line buffer, which we cannot reach.
 fn ask(question: &str) -> Result<Zeroizing<String>, PromptError> {
-    rpassword::prompt_password(question).map(Zeroizing::new).map_err(PromptError::NoTerminal)
+    let _echo = EchoGuard::watch(open_terminal()?)?;
+    rpassword::prompt_password(question).map(Zeroizing::new).map_err(PromptError::NoAnswer)
 }
 
-/// Why no password was taken. The password is not part of any message.
+fn open_terminal() -> Result<File, PromptError> {
+    File::options().read(true).write(true).open(TERMINAL).map_err(PromptError::NoTerminal)
+}
+
+/// While it lives, a signal that ends the program first gives the terminal its echo back.
+struct EchoGuard(Handle);
+
+impl EchoGuard {
+    fn watch(terminal: File) -> Result<Self, PromptError> {
+        let present = tcgetattr(&terminal).map_err(|errno| PromptError::NoTerminal(errno.into()))?;
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]).map_err(PromptError::NoAnswer)?;
+        let handle = signals.handle();
+        thread::spawn(move || {
+            // Ends without a signal when the guard is dropped.
+            if let Some(signal) = signals.forever().next() {
+                let _ = tcsetattr(&terminal, OptionalActions::Now, &present);
+                let _ = emulate_default_handler(signal);
+            }
+        });
+        Ok(Self(handle))
+    }
+}
+
+impl Drop for EchoGuard {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Why a person gave no usable answer. A password is not part of any message.
 #[derive(Debug, Error, Diagnostic)]
 pub enum PromptError {
     /// Nowhere to ask.
     #[error("there is no terminal to ask on")]
     #[diagnostic(help("run it in a terminal, or add --batch: passwords are then generated"))]
-    NoTerminal(#[source] std::io::Error),
+    NoTerminal(#[source] io::Error),
+    /// The terminal was closed, or gave something that is no text.
+    #[error("there was no readable answer; nothing was changed")]
+    #[diagnostic(help("answer with a line of UTF-8 text"))]
+    NoAnswer(#[source] io::Error),
     /// Two different answers.
     #[error("the two passwords for {0} differ; nothing was changed")]
     #[diagnostic(help("run the command again, and type the same password twice"))]

@@ -1,6 +1,9 @@
 //! A vault opened to be changed: verified, trusted, locked against other programs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -25,20 +28,33 @@ use crate::{
 /// Most bytes of an `allowed_signers` file.
 const MAX_SIGNERS: u64 = 1 << 20;
 
-/// Opens a vault to read it. A change that was interrupted is finished or undone first.
+/// Opens a vault to read it, together with others who read. A change that was interrupted is
+/// finished or undone first.
 ///
 /// # Errors
 ///
 /// If it is no vault, cannot be read, or an interrupted change cannot be finished.
 pub fn open(path: &Path) -> Result<VaultFolder, OpenError> {
-    let folder = VaultFolder::open(path)?;
-    if folder.join(STAGING).exists() {
-        drop(ExclusiveFolder::lock(VaultFolder::open(path)?)?);
+    let mut folder = VaultFolder::open(path)?;
+    // Where the file system knows no locks, a change in between shows as an unsound vault.
+    let _ = folder.lock_shared();
+    if folder.join(STAGING).symlink_metadata().is_ok() {
+        drop(folder);
+        folder = lock(path)?.share()?;
     }
-    if !folder.join(POLICY_FILE).exists() {
-        return Err(OpenError::NotAVault(path.to_owned()));
-    }
-    Ok(folder)
+    if folder.join(POLICY_FILE).exists() { Ok(folder) } else { Err(OpenError::NotAVault(path.to_owned())) }
+}
+
+/// Locks the folder against other programs, saying so if one makes us wait.
+///
+/// # Errors
+///
+/// If it cannot be opened or locked, or an interrupted change cannot be finished.
+pub fn lock(path: &Path) -> Result<ExclusiveFolder, FolderError> {
+    ExclusiveFolder::lock(VaultFolder::open(path)?, || {
+        // Standard error may be closed; waiting goes on all the same.
+        let _ = writeln!(io::stderr(), "waiting: another vaultgen is changing {}", path.display());
+    })
 }
 
 /// The vault's own copy of its signers: good to notice damage, no protection against somebody
@@ -80,8 +96,7 @@ impl OpenVault {
         common: &Common,
         keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
     ) -> miette::Result<Self> {
-        let folder = ExclusiveFolder::lock(open(&common.vault)?)?;
-        Self::verify(folder, common, keep)
+        Self::verify(lock(&common.vault)?, common, keep)
     }
 
     /// As [`Self::open`], for a folder that is locked already.
@@ -94,6 +109,9 @@ impl OpenVault {
         common: &Common,
         keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
     ) -> miette::Result<Self> {
+        if !folder.folder().join(POLICY_FILE).exists() {
+            return Err(OpenError::NotAVault(common.vault.clone()).into());
+        }
         let signers = own_signers(folder.folder())?;
         let vault = verify(folder.folder(), &signers, keep)?;
         let memory = Memory::open()?;

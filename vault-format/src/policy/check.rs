@@ -16,6 +16,7 @@ const ROOT: &str = "root";
 
 pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
     let check = || -> Result<Policy, Fault> {
+        no_private_key(text)?;
         let raw: raw::Policy = toml::from_str(text)?;
         version(&raw.version)?;
         let audiences = Audiences::resolve(&raw)?;
@@ -31,6 +32,24 @@ pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
         Ok(policy)
     };
     check().map_err(|fault| fault.in_text(text))
+}
+
+/// The policy is public. The line is named and not shown: it would be in a log next.
+fn no_private_key(text: &str) -> Result<(), Fault> {
+    let is_private = |line: &str| {
+        let line = line.to_ascii_uppercase();
+        line.contains("AGE-SECRET-KEY-") || line.contains("PRIVATE KEY-----")
+    };
+    match text.lines().position(is_private) {
+        None => Ok(()),
+        Some(index) => Err(Fault {
+            span: None,
+            message: format!("a private key stands in line {} of vault.toml", index + 1),
+            help: Some(
+                "write the public key, and replace the private one: it was in a public file".to_owned(),
+            ),
+        }),
+    }
 }
 
 fn version(version: &Spanned<u32>) -> Result<(), Fault> {

@@ -1,5 +1,7 @@
 //! Changing `vault.toml` without losing its comments and order.
 
+use std::collections::BTreeSet;
+
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 use super::Kind;
@@ -31,9 +33,9 @@ pub struct SecretTable {
 pub struct PolicyEditor(DocumentMut);
 
 impl PolicyEditor {
-    /// A new policy: one group with one key, one signer, and defaults for root only.
+    /// A new policy: one group with its keys, one signer, and defaults for root only.
     #[must_use]
-    pub fn new(group: &str, key: &Recipient, signer: &Signer) -> Self {
+    pub fn new(group: &str, keys: &BTreeSet<Recipient>, signer: &Signer) -> Self {
         let mut document = DocumentMut::new();
         document.insert("version", value(1));
         if let Some(mut version) = document.key_mut("version") {
@@ -42,7 +44,7 @@ impl PolicyEditor {
 
         let mut person = InlineTable::new();
         person.insert("kind", "person".into());
-        person.insert("keys", Array::from_iter([key.as_str()]).into());
+        person.insert("keys", Array::from_iter(keys.iter().map(Recipient::as_str)).into());
         document.insert("recipients", table([(group, Value::from(person))]));
         document.insert("signers", table([(signer.principal(), Value::from(key_text(signer)))]));
         document.insert(

@@ -11,7 +11,7 @@ use thiserror::Error;
 pub struct PolicyError {
     message: String,
     #[source_code]
-    source_code: Arc<NamedSource<String>>,
+    source_code: Option<Arc<NamedSource<String>>>,
     #[label]
     span: Option<SourceSpan>,
     #[help]
@@ -22,7 +22,7 @@ impl PolicyError {
     /// The line of the file, counted from 1, where the place is known.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
-        let before = self.source_code.inner().get(..self.span?.offset())?;
+        let before = self.source_code.as_ref()?.inner().get(..self.span?.offset())?;
         Some(before.matches('\n').count() + 1)
     }
 }
@@ -48,7 +48,10 @@ impl Fault {
     pub fn in_text(self, text: &str) -> PolicyError {
         PolicyError {
             message: self.message,
-            source_code: Arc::new(NamedSource::new(crate::POLICY_FILE, text.to_owned())),
+            source_code: self
+                .span
+                .is_some()
+                .then(|| Arc::new(NamedSource::new(crate::POLICY_FILE, text.to_owned()))),
             span: self.span.map(SourceSpan::from),
             help: self.help,
         }

@@ -156,3 +156,13 @@ fn an_editor_keeps_comments_and_order() {
     let policy = Policy::parse(&edited).unwrap();
     assert_eq!(policy.secret(&"a/b".parse().unwrap()).kind, Kind::Password);
 }
+
+#[test]
+fn a_private_key_in_the_policy_is_not_repeated() {
+    let secret = "AGE-SECRET-KEY-1GH2XQXX9ZVVF57YMGX2DE3ATTQNCQ0RQ7FSHQJEFGFXYCVSXH7DSVDKJQS";
+    for line in [format!("a = {{ keys = [\"{secret}\"] }}"), format!("a = [\"{secret}\"]")] {
+        let error = Policy::parse(&format!("version = 1\n[recipients]\n{line}\n")).unwrap_err();
+        let text = crate::report::render(&error);
+        assert!(!text.contains("GH2XQXX9") && text.contains("private key"), "{text}");
+    }
+}

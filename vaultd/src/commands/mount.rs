@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -72,7 +72,7 @@ fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode
 
     let loaded = load(&args.source)?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        tell("warning", warning);
     }
     monitor::run(&mount_point, device, loaded.generation, notify)?;
     Ok(ExitCode::SUCCESS)
@@ -80,9 +80,14 @@ fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode
 
 fn free(path: &Path) -> miette::Result<MountPoint> {
     for dead in detach_dead(path)? {
-        eprintln!("note: detached a dead mount from {}", dead.path.display());
+        tell("note", &format!("detached a dead mount from {}", dead.path.display()));
     }
     Ok(MountPoint::check(path)?)
+}
+
+/// Standard error may be full or closed, which is no reason not to serve.
+fn tell(kind: &str, text: &str) {
+    let _ = writeln!(io::stderr(), "{kind}: {text}");
 }
 
 /// Our own arguments, with the flag that marks the background process after the verb.

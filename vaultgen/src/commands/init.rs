@@ -15,7 +15,7 @@ use vault_format::{
     change::{Applied, NewSecret},
     cipher,
     cipher::CipherError,
-    folder::FolderError,
+    folder::{Entry, FolderError},
     lock::Origin,
     password::Password,
     policy::PolicyEditor,
@@ -84,22 +84,25 @@ impl Present {
     /// Locks the folder if there is one, finishing or undoing an interrupted change, and verifies
     /// the vault in it.
     fn find(common: &Common) -> miette::Result<Self> {
-        let folder = match VaultFolder::open(&common.vault) {
+        let folder = match vault::lock(&common.vault) {
             Err(FolderError::Missing(_)) => return Ok(Self::Nothing),
-            other => ExclusiveFolder::lock(other?)?,
+            other => other?,
         };
         if folder.folder().join(POLICY_FILE).exists() {
             let ca = standard::certificate_names(CA)?;
             let open = OpenVault::verify(folder, common, |name, _| ca.contains(name))?;
             return Ok(Self::Vault(Box::new(open)));
         }
-        match folder.folder().entries()?.first() {
-            None => Ok(Self::Folder(folder)),
-            Some(entry) => Err(InitError::NotAVault {
-                path: common.vault.clone(),
-                entry: entry.path.escape_default().to_string(),
-            }
-            .into()),
+        require_empty(folder.folder())?;
+        Ok(Self::Folder(folder))
+    }
+}
+
+fn require_empty(folder: &VaultFolder) -> miette::Result<()> {
+    match folder.entries()?.into_iter().next() {
+        None => Ok(()),
+        Some(Entry { path: entry, .. }) => {
+            Err(InitError::NotAVault { path: folder.path().to_owned(), entry }.into())
         }
     }
 }
@@ -118,8 +121,10 @@ fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) ->
     let new = NewFolder::make_unless(folder.is_some(), &common.vault)?;
     let folder = match folder {
         Some(folder) => folder,
-        None => ExclusiveFolder::lock(VaultFolder::open(&common.vault)?)?,
+        None => vault::lock(&common.vault)?,
     };
+    // Another program may have come first between making the folder and locking it.
+    require_empty(folder.folder())?;
     let applied = change.apply(&folder, &operator.signing_key, &operator.identities)?;
     new.keep();
     say_what_was_made(&applied, common);
@@ -285,9 +290,7 @@ impl Operator {
     /// The first state of a vault that this operator can decrypt and sign.
     fn first_change(&self, flavour: Flavour, now: Timestamp) -> miette::Result<Change> {
         let signer = Signer::new(&flavour.principal(), self.signing_key.public_key().clone())?;
-        let recipients = self.identities.recipients();
-        let recipient = recipients.first().ok_or(InitError::NoRecipient)?;
-        let policy = PolicyEditor::new(OPERATORS, recipient, &signer);
+        let policy = PolicyEditor::new(OPERATORS, &self.identities.recipients(), &signer);
         let mut change = Change::create(policy, &AllowedSigners::default().with(signer), now)?;
         change.put_public_file(".gitignore", GIT_IGNORE.into());
         change.put_public_file(".gitattributes", GIT_ATTRIBUTES.into());
@@ -434,7 +437,9 @@ pub enum InitError {
     },
     /// Cannot be made.
     #[error("{path}: cannot make the folder")]
-    #[diagnostic(help("check that the folder above it exists and that you may write there"))]
+    #[diagnostic(help(
+        "the folder above it must exist and be yours to write; if it exists by now, run the command again"
+    ))]
     Create {
         /// The folder.
         path: PathBuf,
@@ -442,9 +447,6 @@ pub enum InitError {
         #[source]
         error: io::Error,
     },
-    /// The identity file that was named holds no key.
-    #[error("there is no public key to encrypt to")]
-    NoRecipient,
     /// A certificate is missing and nothing can sign a new one.
     #[error("the vault has no CA to sign a certificate with")]
     NoAuthority,

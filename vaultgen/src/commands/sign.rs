@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use miette::Diagnostic;
 use thiserror::Error;
-use vault_format::{
-    Change, Identities, Proposal, SecretName, Timestamp, proposal::Difference, ssh,
-    transaction::ExclusiveFolder,
-};
+use vault_format::{Change, Identities, Proposal, SecretName, Timestamp, proposal::Difference, ssh};
 
 use crate::{
     cli::Common,
@@ -34,7 +31,7 @@ pub struct Args {
 /// If the last signed state is not authentic or trusted, the new policy is wrong, or nobody says
 /// yes.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
-    let folder = ExclusiveFolder::lock(vault::open(&common.vault)?)?;
+    let folder = vault::lock(&common.vault)?;
     let memory = Memory::open()?;
     let proposal = Proposal::read(folder.folder(), &memory.signers_of(folder.folder())?)?;
     // Signers that somebody put into the folder say nothing before this is signed.
