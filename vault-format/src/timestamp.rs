@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr, time::SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use thiserror::Error;
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::datetime};
+
+const FIRST: OffsetDateTime = datetime!(0000-01-01 00:00:00 UTC);
+const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59 UTC);
 
 /// A moment in UTC, to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,10 +40,12 @@ impl Timestamp {
     }
 }
 
-/// Rounds down to the second.
+/// Rounds down to the second. Outside of the years 0 to 9999, which are all that RFC 3339 can
+/// write, it is the nearest moment within: an offset from UTC may lead there.
 impl From<OffsetDateTime> for Timestamp {
     fn from(moment: OffsetDateTime) -> Self {
-        let utc = moment.to_offset(UtcOffset::UTC);
+        let nearest = if moment.year() > 0 { LAST } else { FIRST };
+        let utc = moment.checked_to_offset(UtcOffset::UTC).unwrap_or(nearest).clamp(FIRST, LAST);
         Self(utc.replace_nanosecond(0).unwrap_or(utc))
     }
 }
@@ -82,16 +87,51 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use time::UtcOffset;
+
     use super::*;
 
     #[test]
     fn has_one_spelling() {
         let text = "2026-11-22T13:51:00Z";
         assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
-        for other in
-            ["2026-11-22T13:51:00.5Z", "2026-11-22T13:51:00+00:00", "2026-11-22T14:51:00+01:00", "2026-11-22"]
-        {
+        for other in [
+            "2026-11-22T13:51:00.5Z",
+            "2026-11-22T13:51:00+00:00",
+            "2026-11-22T14:51:00+01:00",
+            "2026-11-22",
+            "9999-12-31T23:59:59-23:59",
+            "0000-01-01T00:00:00+23:59",
+        ] {
             assert!(other.parse::<Timestamp>().is_err(), "{other} was taken");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_moment_anywhere_is_written_and_reads_back(
+            second in -377_705_116_800_i64..=253_402_300_799,
+            nanosecond in 0..1_000_000_000_u32,
+            offset in -86_399..=86_399_i32,
+        ) {
+            let utc = OffsetDateTime::from_unix_timestamp(second).unwrap().replace_nanosecond(nanosecond).unwrap();
+            let offset = UtcOffset::from_whole_seconds(offset).unwrap();
+            let local = utc.date().with_time(utc.time()).assume_offset(offset);
+            let stamp = Timestamp::from(local);
+            prop_assert_eq!(stamp.to_string().parse::<Timestamp>().unwrap(), stamp);
+            if let Some(utc) = local.checked_to_offset(UtcOffset::UTC).filter(|utc| (0..=9999).contains(&utc.year())) {
+                prop_assert_eq!(stamp.date_time().unix_timestamp(), utc.unix_timestamp());
+            }
+        }
+
+        #[test]
+        fn text_is_a_moment_in_one_spelling_or_refused(
+            text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](Z|[+-][0-2][0-9]:[0-5][0-9])",
+        ) {
+            if let Ok(stamp) = text.parse::<Timestamp>() {
+                prop_assert_eq!(stamp.to_string(), text);
+            }
         }
     }
 }
