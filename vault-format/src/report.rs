@@ -6,8 +6,32 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 /// Renders an error as text, without a trailing newline: `error:` with its causes, the place in
 /// the file where there is one, and a `hint:` for each thing to do next.
+///
+/// Errors quote names and lines of files that anybody may have written. So whatever could move
+/// the cursor, or make a terminal show another text than there is, is shown as `\u{…}`.
 #[must_use]
 pub fn render(error: &dyn Diagnostic) -> String {
+    visible(&render_raw(error))
+}
+
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if (c.is_control() && c != '\n') || is_format(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Characters that reorder, join or hide others, or end a line (Unicode, Bidi_Control and kin).
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+fn render_raw(error: &dyn Diagnostic) -> String {
     if error.source_code().is_some() {
         return render_with_source(error);
     }
@@ -22,7 +46,7 @@ pub fn render(error: &dyn Diagnostic) -> String {
         let _ = write!(text, "\n  hint: {hint}");
     }
     for related in error.related().into_iter().flatten() {
-        let _ = write!(text, "\n{}", render(related));
+        let _ = write!(text, "\n{}", render_raw(related));
     }
     text
 }
@@ -62,5 +86,19 @@ mod tests {
         let error = Policy::parse("version = 1\n[defaults]\nmode = \"0777\"\n").unwrap_err();
         let text = render(&error);
         assert!(text.contains("vault.toml:3:8") && text.contains("mode = \"0777\""), "{text}");
+    }
+
+    #[test]
+    fn nothing_quoted_reaches_the_terminal_as_a_command() {
+        for text in [
+            "version = 1 \u{1b}[2J\n",
+            "version = 1\n\"\\u001b[2J\" = 1\n",
+            "version = 1\n[defaults]\nmode = \"\u{9b}2J\u{202e}\"\n",
+            "version = 1\n[defaults]\naudience = [\"\\u001b]0;x\\u0007\"]\n",
+            "version = 1\r[2K\n",
+        ] {
+            let shown = render(&Policy::parse(text).unwrap_err());
+            assert!(!shown.contains(|c: char| c != '\n' && (c.is_control() || is_format(c))), "{shown:?}");
+        }
     }
 }
