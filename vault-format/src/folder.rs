@@ -14,8 +14,10 @@ use rustix::{
 };
 use thiserror::Error;
 
+use crate::cipher::MAX_CIPHERTEXT;
+
 /// Most bytes of one file that are read into memory: the largest secret and its age framing.
-pub const MAX_FILE: u64 = 1 << 31;
+pub const MAX_FILE: u64 = MAX_CIPHERTEXT as u64;
 
 /// Folders nest at most this deep.
 const MAX_DEPTH: usize = 64;
