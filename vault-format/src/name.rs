@@ -1,6 +1,6 @@
 //! Names of secrets: paths inside the vault, without `.age`.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
@@ -113,8 +113,31 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._-+@=,".contains(&byte)
 }
 
+/// What two names have in common that stand for the same path where case does not count. It is
+/// ordered so that what lies below a path directly follows it: no name has a byte below `/`'s
+/// stand-in.
+pub(crate) fn path_order(name: &str) -> String {
+    name.to_ascii_lowercase().replace('/', "\0")
+}
+
+/// Each path, keyed by its [`path_order`], that lies below another one, which is a file; with
+/// that other one.
+pub(crate) fn below_files<T>(paths: &BTreeMap<String, T>) -> impl Iterator<Item = (&T, &T)> {
+    let mut file: Option<(&String, &T)> = None;
+    paths.iter().filter_map(move |(key, path)| {
+        let above = file
+            .filter(|(file, _)| key.strip_prefix(file.as_str()).is_some_and(|rest| rest.starts_with('\0')));
+        if above.is_none() {
+            file = Some((key, path));
+        }
+        above.map(|(_, file)| (path, file))
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -155,5 +178,30 @@ mod tests {
     fn an_error_never_carries_a_raw_control_character() {
         let error = "a\u{1b}[2Jb\n".parse::<SecretName>().unwrap_err().to_string();
         assert!(!error.chars().any(char::is_control), "{error:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_round_trips(parts in proptest::collection::vec("[A-Za-z0-9_+@=,][A-Za-z0-9._+@=,-]{0,40}", 1..12)) {
+            let text = parts.join("/");
+            match text.parse::<SecretName>() {
+                Ok(name) => {
+                    prop_assert_eq!(name.as_str(), &text);
+                    prop_assert_eq!(name.ciphertext_path(), format!("{text}.age"));
+                    prop_assert_eq!(String::from(name.clone()).parse::<SecretName>().unwrap(), name);
+                }
+                Err(_) => prop_assert!(text.ends_with(".age")),
+            }
+        }
+
+        #[test]
+        fn one_strange_character_anywhere_is_refused(
+            before in "[a-z]{0,3}",
+            strange in "[^A-Za-z0-9._\\-+@=,/]",
+            after in "[a-z]{0,3}",
+        ) {
+            let error = format!("{before}{strange}{after}").parse::<SecretName>().unwrap_err().to_string();
+            prop_assert!(error.is_ascii() && !error.contains(|c: char| c.is_ascii_control()));
+        }
     }
 }

@@ -15,17 +15,16 @@ use crate::{
     Recipient, SIGNATURE_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFolder,
     cipher::{CipherError, Header},
     folder::{FolderError, MAX_FILE},
-    lock::{LockError, LockedSecret},
+    lock::{self, LockError, LockedSecret},
+    name::{below_files, path_order},
     policy::PolicyError,
     signature::{self, SignatureError},
     signers::{AllowedSigners, Signer, SignersError},
 };
 
-/// Most bytes of a lock: some 400,000 secrets.
-const MAX_LOCK: u64 = 1 << 28;
 /// Most bytes of a signature file; a real one has some 300.
 const MAX_SIGNATURE: u64 = 64 * 1024;
-/// Most bytes of a policy or other public file.
+/// Most bytes of a public file.
 pub(crate) const MAX_PUBLIC: u64 = 1 << 26;
 
 /// Public files that every lock covers.
@@ -127,7 +126,7 @@ pub(crate) fn authenticate(
     folder: &VaultFolder,
     trusted: &AllowedSigners,
 ) -> Result<(Lock, Digest, Signer), Problem> {
-    let bytes = folder.read(LOCK_FILE, MAX_LOCK)?;
+    let bytes = folder.read(LOCK_FILE, lock::MAX_BYTES)?;
     let signature = folder.read(SIGNATURE_FILE, MAX_SIGNATURE)?;
     let signer = signature::verify(&signature, &bytes, trusted)?.clone();
     let text = std::str::from_utf8(&bytes).map_err(|_| Problem::NotText(LOCK_FILE))?;
@@ -285,15 +284,12 @@ fn colliding_paths(policy: &Policy, lock: &Lock) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut seen: BTreeMap<String, &SecretName> = BTreeMap::new();
     for name in lock.secrets.keys().chain(policy.views().keys()).chain(policy.templates()) {
-        if let Some(other) = seen.insert(name.as_str().to_ascii_lowercase(), name) {
+        if let Some(other) = seen.insert(path_order(name.as_str()), name) {
             problems.push(Problem::SamePath { name: name.clone(), other: other.clone() });
         }
     }
-    for (lower, name) in &seen {
-        let file = lower.match_indices('/').find_map(|(end, _)| seen.get(&lower[..end]));
-        if let Some(file) = file {
-            problems.push(Problem::BelowFile { name: (*name).clone(), file: (*file).clone() });
-        }
+    for (name, file) in below_files(&seen) {
+        problems.push(Problem::BelowFile { name: (*name).clone(), file: (*file).clone() });
     }
     problems
 }

@@ -1,15 +1,25 @@
 //! The meaning of `vault.toml`: names resolved, permissions bounded, nothing left open.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use toml::Spanned;
 
 use super::{
     Access, Group, GroupKind, Kind, Mode, Policy, PolicyError, SecretPolicy, View,
+    audience::Audiences,
     error::Fault,
     raw::{self, KeysKind},
 };
-use crate::{Recipient, SecretName, recipient::RecipientError};
+use crate::{
+    SecretName,
+    name::{below_files, path_order},
+};
+
+/// Most bytes of a policy: some 100,000 secrets with a table each.
+pub const MAX_BYTES: usize = 1 << 24;
 
 const VERSION: u32 = 1;
 const ROOT: &str = "root";
@@ -17,6 +27,10 @@ const ROOT: &str = "root";
 pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
     let check = || -> Result<Policy, Fault> {
         no_private_key(text)?;
+        if text.len() > MAX_BYTES {
+            return Err(Fault::at(0..0, "the policy is longer than 16 MiB")
+                .help("let groups and [defaults] say what many secrets have in common"));
+        }
         let raw: raw::Policy = toml::from_str(text)?;
         version(&raw.version)?;
         let audiences = Audiences::resolve(&raw)?;
@@ -60,111 +74,6 @@ fn version(version: &Spanned<u32>) -> Result<(), Fault> {
         .help("write version = 1, or use a newer odbox"))
 }
 
-/// What each name of an audience stands for.
-struct Audiences(BTreeMap<String, BTreeSet<Recipient>>);
-
-impl Audiences {
-    fn resolve(raw: &raw::Policy) -> Result<Self, Fault> {
-        let mut resolved = BTreeMap::new();
-        for (name, machine) in &raw.machines {
-            audience_name(name)?;
-            let keys = machine.keys.iter().map(public_key).collect::<Result<_, _>>()?;
-            resolved.insert(name.get_ref().clone(), keys);
-        }
-        for name in raw.recipients.keys() {
-            audience_name(name)?;
-            if resolved.contains_key(name.get_ref()) {
-                return Err(Fault::at(
-                    name.span(),
-                    format!("{name} is a machine too", name = name.get_ref()),
-                )
-                .help("give the group or the machine another name"));
-            }
-        }
-        let groups: BTreeMap<&str, &raw::Group> =
-            raw.recipients.iter().map(|(name, group)| (name.get_ref().as_str(), group)).collect();
-        let mut walk = Walk { groups, resolved, open: Vec::new() };
-        for name in raw.recipients.keys() {
-            walk.group(name)?;
-        }
-        Ok(Self(walk.resolved))
-    }
-
-    fn of(&self, audience: &[Spanned<String>]) -> Result<BTreeSet<Recipient>, Fault> {
-        let mut keys = BTreeSet::new();
-        for name in audience {
-            let members = self.0.get(name.get_ref()).ok_or_else(|| {
-                let known: Vec<_> = self.0.keys().map(String::as_str).collect();
-                Fault::at(name.span(), format!("no group or machine is called \"{}\"", name.get_ref()))
-                    .help(format!("known are: {}", known.join(", ")))
-            })?;
-            keys.extend(members.iter().cloned());
-        }
-        Ok(keys)
-    }
-}
-
-/// Resolves groups in groups, depth first, refusing a circle.
-struct Walk<'a> {
-    groups: BTreeMap<&'a str, &'a raw::Group>,
-    resolved: BTreeMap<String, BTreeSet<Recipient>>,
-    open: Vec<String>,
-}
-
-impl Walk<'_> {
-    /// Groups nest at most this deep.
-    const MAX_DEPTH: usize = 32;
-
-    fn group(&mut self, name: &Spanned<String>) -> Result<BTreeSet<Recipient>, Fault> {
-        let text = name.get_ref();
-        if let Some(keys) = self.resolved.get(text) {
-            return Ok(keys.clone());
-        }
-        if self.open.contains(text) || self.open.len() == Self::MAX_DEPTH {
-            return Err(Fault::at(
-                name.span(),
-                format!("the group \"{text}\" contains itself, or nests too deep"),
-            )
-            .help("let groups name people and machines, and groups that do not lead back"));
-        }
-        let Some(&group) = self.groups.get(text.as_str()) else {
-            return Err(Fault::at(
-                name.span(),
-                format!("no group, machine or public key is called \"{text}\""),
-            )
-            .help("write a name of [recipients] or [machines], or a public key (age1…)"));
-        };
-        self.open.push(text.clone());
-        let mut keys = BTreeSet::new();
-        match group {
-            raw::Group::Keys(table) => {
-                for key in &table.keys {
-                    keys.insert(public_key(key)?);
-                }
-            }
-            raw::Group::Members(members) => {
-                for member in members {
-                    keys.extend(self.member(member)?);
-                }
-            }
-        }
-        self.open.pop();
-        self.resolved.insert(text.clone(), keys.clone());
-        Ok(keys)
-    }
-
-    /// A member is a name or a public key; a key never is a name, since it has a `1` after `age`
-    /// or a space.
-    fn member(&mut self, member: &Spanned<String>) -> Result<BTreeSet<Recipient>, Fault> {
-        let text = member.get_ref();
-        let named = self.resolved.contains_key(text) || self.groups.contains_key(text.as_str());
-        if named || is_plain_name(text) && !text.starts_with("age1") {
-            return self.group(member);
-        }
-        Ok(BTreeSet::from([public_key(member)?]))
-    }
-}
-
 /// Every name of an audience with what it stands for.
 fn groups(raw: &raw::Policy, audiences: &Audiences) -> BTreeMap<String, Group> {
     let kind = |group: &raw::Group| match group {
@@ -180,26 +89,7 @@ fn groups(raw: &raw::Policy, audiences: &Audiences) -> BTreeMap<String, Group> {
         .iter()
         .map(|(name, machine)| (name.get_ref(), GroupKind::Machine(machine.profile.clone())));
     let named = people.chain(machines);
-    named.map(|(name, kind)| (name.clone(), Group { kind, keys: audiences.0[name].clone() })).collect()
-}
-
-fn public_key(text: &Spanned<String>) -> Result<Recipient, Fault> {
-    text.get_ref().parse().map_err(|error: RecipientError| {
-        let help = miette::Diagnostic::help(&error).map(|help| help.to_string());
-        Fault { span: Some(text.span()), message: error.to_string(), help }
-    })
-}
-
-fn is_plain_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-@".contains(c))
-}
-
-fn audience_name(name: &Spanned<String>) -> Result<(), Fault> {
-    if is_plain_name(name.get_ref()) && !name.get_ref().starts_with("age1") {
-        return Ok(());
-    }
-    Err(Fault::at(name.span(), "this cannot be the name of a group or machine")
-        .help("use ASCII letters, digits and . _ - @, not starting with age1"))
+    named.map(|(name, kind)| (name.clone(), Group { kind, keys: audiences.keys_of(name) })).collect()
 }
 
 fn signers(raw: &raw::Policy) -> Result<(), Fault> {
@@ -227,7 +117,7 @@ impl AccessKeys<'_> {
             owner: account(self.owner, &base.owner)?,
             group: account(self.group, &base.group)?,
             mode: self.mode.map_or(Ok(base.mode), |mode| checked_mode(mode, self.world_readable))?,
-            services: self.services.map_or_else(|| Ok(base.services.clone()), services)?,
+            services: self.services.map_or_else(|| Ok(Arc::clone(&base.services)), services)?,
         })
     }
 }
@@ -267,8 +157,8 @@ fn account(name: Option<&Spanned<String>>, default: &str) -> Result<String, Faul
     Ok(text.clone())
 }
 
-fn services(units: &[Spanned<String>]) -> Result<BTreeSet<String>, Fault> {
-    units.iter().map(|unit| unit_name(unit, unit.get_ref())).collect()
+fn services(units: &[Spanned<String>]) -> Result<Arc<BTreeSet<String>>, Fault> {
+    units.iter().map(|unit| unit_name(unit, unit.get_ref())).collect::<Result<_, _>>().map(Arc::new)
 }
 
 /// A unit name of systemd.unit(5).
@@ -304,7 +194,7 @@ fn defaults(raw: &raw::Defaults, audiences: &Audiences) -> Result<SecretPolicy, 
         owner: ROOT.to_owned(),
         group: ROOT.to_owned(),
         mode: Mode::OWNER_ONLY,
-        services: BTreeSet::new(),
+        services: Arc::default(),
     };
     let groups = raw.audience.as_deref().unwrap_or_default();
     Ok(SecretPolicy {
@@ -340,10 +230,10 @@ fn secrets(
                 Fault::at(after.span(), "this is no span of time").help("write a span such as \"180d\"")
             })?;
         }
-        let audience = table
-            .audience
-            .as_deref()
-            .map_or_else(|| Ok(defaults.audience.clone()), |list| audiences.of(list))?;
+        let audience = match &table.audience {
+            Some(list) => audiences.of(list)?,
+            None => audiences.again(&defaults.audience, name)?,
+        };
         if audience.is_empty() {
             return Err(Fault::at(name.span(), format!("nobody could decrypt \"{}\"", name.get_ref()))
                 .help("name a group or machine that has a key: audience = [\"ops\"]"));
@@ -414,7 +304,7 @@ fn one_spelling_per_path(raw: &raw::Policy) -> Result<(), Fault> {
     names.sort_by_key(|name| name.span().start);
     let mut seen: BTreeMap<String, &Spanned<String>> = BTreeMap::new();
     for name in names {
-        if let Some(other) = seen.insert(name.get_ref().to_ascii_lowercase(), name) {
+        if let Some(other) = seen.insert(path_order(name.get_ref()), name) {
             return Err(Fault::at(
                 name.span(),
                 format!("\"{}\" stands for the same path as \"{}\"", name.get_ref(), other.get_ref()),
@@ -422,15 +312,12 @@ fn one_spelling_per_path(raw: &raw::Policy) -> Result<(), Fault> {
             .help("give one of them another name; case alone does not tell two files apart everywhere"));
         }
     }
-    for (lower, name) in &seen {
-        let folders = lower.match_indices('/').map(|(end, _)| &lower[..end]);
-        if let Some(file) = folders.into_iter().find_map(|folder| seen.get(folder)) {
-            return Err(Fault::at(
-                name.span(),
-                format!("\"{}\" lies below \"{}\", which is a file", name.get_ref(), file.get_ref()),
-            )
-            .help("give one of them another name"));
-        }
+    if let Some((name, file)) = below_files(&seen).next() {
+        return Err(Fault::at(
+            name.span(),
+            format!("\"{}\" lies below \"{}\", which is a file", name.get_ref(), file.get_ref()),
+        )
+        .help("give one of them another name"));
     }
     Ok(())
 }

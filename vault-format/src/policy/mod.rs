@@ -4,14 +4,19 @@
 //! `edit` changes it without losing comments. Every error shows the line and what to write
 //! instead.
 
+mod audience;
 mod check;
 mod edit;
 mod error;
 mod mode;
 mod raw;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+pub use check::MAX_BYTES;
 pub use edit::{PolicyEditor, SecretTable};
 pub use error::PolicyError;
 pub use mode::{Mode, ModeError};
@@ -48,7 +53,8 @@ pub struct Access {
     /// Permission bits, read only.
     pub mode: Mode,
     /// The systemd units whose processes may open it; empty for no such rule.
-    pub services: BTreeSet<String>,
+    /// Shared, since each view has those of its source.
+    pub services: Arc<BTreeSet<String>>,
 }
 
 /// The policy of one secret, with the defaults filled in.
