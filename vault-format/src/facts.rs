@@ -16,7 +16,7 @@ use crate::{
 /// Public facts about a secret of a known kind. Nothing from which a guess of the plaintext could
 /// be confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Facts {
     /// Of a certificate.
     Certificate(CertificateFacts),

@@ -13,6 +13,9 @@ use crate::{Digest, Recipient, SecretName, Timestamp, facts::Facts};
 /// How many ancestors a lock remembers.
 pub const MAX_ANCESTORS: usize = 512;
 
+/// Most bytes of a lock: some 400,000 secrets.
+pub const MAX_BYTES: u64 = 1 << 28;
+
 const VERSION: u32 = 1;
 const PREAMBLE: &str = "# Written by vaultgen and signed: a change by hand breaks the signature.\n";
 

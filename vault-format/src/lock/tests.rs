@@ -1,3 +1,5 @@
+use proptest::{collection, option, prelude::*};
+
 use super::*;
 use crate::certificate::CertificateFacts;
 
@@ -97,10 +99,130 @@ fn what_is_not_understood_is_refused() {
         ("serial = 42", "serial = 42\nsurprise = 1"),
         ("origin = \"generated\"", "origin = \"generated\"\nsize = 6"),
         ("key-type = \"p256\"", "key-type = \"p256\", size = 6"),
+        ("facts = { kind = \"certificate\"", "facts = { kind = \"private-key\", size = 6"),
         ("000102", "00010G"),
         ("\"passwords/root.txt\"", "\"../root.txt\""),
         ("e3b0c442", "E3B0C442"),
     ] {
         assert!(Lock::parse(&GOLDEN.replacen(from, to, 1)).is_err(), "{to} was taken");
+    }
+}
+
+#[test]
+fn facts_of_every_kind_are_refused_with_a_key_too_many() {
+    let digest = Digest::of(b"");
+    for facts in [
+        format!("kind = \"private-key\", spki-sha256 = \"{digest}\""),
+        "kind = \"ssh-key\", fingerprint = \"SHA256:x\"".to_owned(),
+        "kind = \"password-hash\", scheme = \"yescrypt\", cost = \"j9T\"".to_owned(),
+    ] {
+        let with = |facts: &str| {
+            Lock::parse(
+                &GOLDEN.replace("\"generated\"\n", &format!("\"generated\"\nfacts = {{ {facts} }}\n")),
+            )
+        };
+        assert!(with(&facts).is_ok(), "{facts}");
+        assert!(with(&format!("{facts}, size = 6")).is_err(), "{facts}");
+    }
+}
+
+#[test]
+fn a_lock_may_name_512_ancestors_and_no_more() {
+    let mut lock = sample();
+    lock.ancestors = vec![Digest::of(b""); MAX_ANCESTORS];
+    assert_eq!(Lock::parse(&lock.to_text().unwrap()).unwrap(), lock);
+    lock.ancestors.push(Digest::of(b""));
+    assert!(matches!(Lock::parse(&lock.to_text().unwrap()), Err(LockError::Ancestors)));
+}
+
+/// The parser of TOML bounds how deep values nest; without that its recursion would end us.
+#[test]
+fn a_lock_that_nests_deep_is_refused() {
+    for text in [
+        format!("ancestors = {}", "[".repeat(100_000)),
+        format!("ancestors = {}{}", "[".repeat(100_000), "]".repeat(100_000)),
+        format!("files = {}", "{a=".repeat(100_000)),
+        format!("files.{}a = 1", "a.".repeat(100_000)),
+        format!("[files.{}a]", "a.".repeat(100_000)),
+        format!("[[files.{}a]]", "a.".repeat(100_000)),
+    ] {
+        assert!(Lock::parse(&text).is_err());
+    }
+}
+
+fn digest() -> impl Strategy<Value = Digest> {
+    any::<u64>().prop_map(|seed| Digest::of(&seed.to_le_bytes()))
+}
+
+fn timestamp() -> impl Strategy<Value = Timestamp> {
+    (-62_167_219_200_i64..=253_402_300_799)
+        .prop_map(|second| Timestamp::from(time::OffsetDateTime::from_unix_timestamp(second).unwrap()))
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    let certificate = (
+        (any::<String>(), any::<String>(), collection::vec(any::<String>(), 0..3)),
+        (timestamp(), timestamp(), any::<String>(), digest()),
+    );
+    prop_oneof![
+        certificate.prop_map(|((subject, issuer, names), (not_before, not_after, key_type, spki_sha256))| {
+            let facts =
+                CertificateFacts { subject, issuer, names, not_before, not_after, key_type, spki_sha256 };
+            Facts::Certificate(facts)
+        }),
+        digest().prop_map(|spki_sha256| Facts::PrivateKey { spki_sha256 }),
+        any::<String>().prop_map(|fingerprint| Facts::SshKey { fingerprint }),
+        (any::<String>(), any::<String>())
+            .prop_map(|(scheme, cost)| Facts::PasswordHash(HashFacts { scheme, cost })),
+    ]
+}
+
+fn secret() -> impl Strategy<Value = LockedSecret> {
+    let origin = prop_oneof![Just(Origin::Generated), Just(Origin::Entered), Just(Origin::Imported)];
+    let recipients = (0..4_usize).prop_map(|count| {
+        (0..count).flat_map(|_| crate::Identities::generate().recipients()).collect::<BTreeSet<_>>()
+    });
+    (digest(), recipients, timestamp(), timestamp(), origin, option::of(facts())).prop_map(
+        |(sha256, recipients, created, rotated, origin, facts)| LockedSecret {
+            sha256,
+            recipients,
+            created,
+            rotated,
+            origin,
+            facts,
+        },
+    )
+}
+
+fn lock() -> impl Strategy<Value = Lock> {
+    (
+        any::<[u8; 16]>(),
+        0..=i64::MAX as u64,
+        collection::vec(digest(), 0..5),
+        collection::btree_map(any::<String>(), digest(), 0..5),
+        collection::btree_map("[a-z.=@/]{1,8}[a-z0-9]", secret(), 0..5),
+    )
+        .prop_map(|(id, serial, ancestors, files, secrets)| Lock {
+            version: VERSION,
+            id: VaultId(hex::encode(id)),
+            serial,
+            ancestors,
+            files,
+            secrets: secrets
+                .into_iter()
+                .filter_map(|(name, secret)| Some((name.parse().ok()?, secret)))
+                .collect(),
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn any_lock_reads_back_and_is_stable_to_the_byte(lock in lock()) {
+        let text = lock.to_text().unwrap();
+        let read = Lock::parse(&text).unwrap();
+        prop_assert_eq!(&read, &lock);
+        prop_assert_eq!(read.to_text().unwrap(), text);
     }
 }
