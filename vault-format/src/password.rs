@@ -29,6 +29,8 @@ const SHA512_ROUNDS: u32 = 100_000;
 const SHA512_SALT: usize = 12;
 /// crypt(5) recommends 128 bits of salt.
 const YESCRYPT_SALT: usize = 16;
+/// Longest parameters of yescrypt in characters: each of its eight has six at most.
+const MAX_COST: usize = 48;
 
 /// A password that was checked to be one that login, Odoo and pgAdmin all take.
 #[derive(Clone, Debug)]
@@ -169,19 +171,45 @@ impl HashFacts {
     ///
     /// # Errors
     ///
-    /// If it is no hash of a known scheme.
+    /// If it is no hash of a known scheme. What is not a hash through and through might be the
+    /// password itself, and none of it may become a public fact.
     pub fn of(hash: &Plaintext) -> Result<Self, PasswordError> {
         let text = hash.expose_str().ok_or(PasswordError::Unknown)?;
-        let mut fields = text.split('$').skip(1);
-        let (id, cost) = (fields.next(), fields.next());
-        let (scheme, cost) = match (id, cost) {
-            (Some("6"), Some(cost)) if cost.starts_with("rounds=") => ("sha512crypt", cost),
-            (Some("6"), Some(_)) => ("sha512crypt", "rounds=5000"),
-            (Some("y"), Some(cost)) => ("yescrypt", cost),
+        // Tools of old left a newline behind the hash.
+        let fields: Vec<_> = text.trim_end_matches(['\r', '\n']).split('$').collect();
+        let (scheme, cost) = match fields[..] {
+            ["", "6", salt, hash] if is_sha512(salt, hash) => ("sha512crypt", "rounds=5000"),
+            ["", "6", rounds, salt, hash] if is_rounds(rounds) && is_sha512(salt, hash) => {
+                ("sha512crypt", rounds)
+            }
+            ["", "y", cost, salt, hash] if is_yescrypt(cost, salt, hash) => ("yescrypt", cost),
             _ => return Err(PasswordError::Unknown),
         };
         Ok(Self { scheme: scheme.to_owned(), cost: cost.to_owned() })
     }
+}
+
+fn is_rounds(text: &str) -> bool {
+    let digits = text.strip_prefix("rounds=").unwrap_or_default();
+    (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Salt and hash of crypt(5): 64 bytes make 86 characters.
+fn is_sha512(salt: &str, hash: &str) -> bool {
+    salt.len() <= 16 && hash.len() == 86 && is_crypt_text(salt) && is_crypt_text(hash)
+}
+
+/// Parameters, salt and hash of crypt(5): 32 bytes make 43 characters.
+fn is_yescrypt(cost: &str, salt: &str, hash: &str) -> bool {
+    (1..=MAX_COST).contains(&cost.len())
+        && salt.len() <= 86
+        && hash.len() == 43
+        && [cost, salt, hash].into_iter().all(is_crypt_text)
+}
+
+/// Whether all characters are of crypt(5)'s base64.
+fn is_crypt_text(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte))
 }
 
 /// Reads one line from `input`, without its end, into a buffer that is wiped.
@@ -246,6 +274,8 @@ pub enum PasswordError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn entered(text: &str) -> Result<Password, PasswordError> {
@@ -288,7 +318,7 @@ mod tests {
         let yescrypt = HashFacts::of(&password.hash(HashScheme::Yescrypt).unwrap()).unwrap();
         assert_eq!((yescrypt.scheme.as_str(), yescrypt.cost.as_str()), ("yescrypt", "j9T"));
         assert!(HashFacts::of(&Plaintext::from("$1$x$y".to_owned())).is_err());
-        let default = Plaintext::from("$6$saltsalt$hash".to_owned());
+        let default = Plaintext::from(format!("$6$saltsalt${}\n", "h".repeat(86)));
         assert_eq!(HashFacts::of(&default).unwrap().cost, "rounds=5000");
     }
 
@@ -299,5 +329,28 @@ mod tests {
         }
         assert!(read_line(&mut [b'x'; 600].as_slice()).is_err());
         assert!(read_line(&mut [0xff, b'\n'].as_slice()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn facts_of_a_hash_are_its_scheme_and_cost(
+            rounds in proptest::option::of(1_000..=999_999_999_u32),
+            salt in "[./0-9A-Za-z]{0,16}",
+            hash in "[./0-9A-Za-z]{86}",
+            cost in "j[./0-9A-Za-z]{2,8}",
+        ) {
+            let rounds = rounds.map(|rounds| format!("rounds={rounds}"));
+            let field = rounds.as_ref().map(|rounds| format!("{rounds}$")).unwrap_or_default();
+            let sha512 = HashFacts::of(&Plaintext::from(format!("$6${field}{salt}${hash}"))).unwrap();
+            prop_assert_eq!(sha512.cost, rounds.unwrap_or_else(|| "rounds=5000".to_owned()));
+            let yescrypt = HashFacts::of(&Plaintext::from(format!("$y${cost}${salt}${}", &hash[..43]))).unwrap();
+            prop_assert_eq!(yescrypt.cost, cost);
+        }
+
+        /// A password that somebody stored where its hash belongs must not end up in the lock.
+        #[test]
+        fn what_is_no_hash_has_no_facts(password in "[$6y]{0,4}\\PC{0,40}[$y6]{0,3}\\PC{0,20}") {
+            prop_assert!(HashFacts::of(&Plaintext::from(password)).is_err());
+        }
     }
 }
