@@ -64,6 +64,8 @@ impl From<Digest> for String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// FIPS 180-4, SHA-256 of the empty message.
@@ -75,5 +77,19 @@ mod tests {
         assert_eq!(EMPTY.parse::<Digest>().unwrap(), Digest::of(b""));
         assert!(EMPTY.to_uppercase().parse::<Digest>().is_err());
         assert!(EMPTY[1..].parse::<Digest>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn round_trips(bytes: Vec<u8>) {
+            let digest = Digest::of(&bytes);
+            prop_assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
+        }
+
+        #[test]
+        fn a_text_is_its_own_only_spelling_or_refused(text in "[0-9a-fA-F]{63,65}|[0-9a-f]{64}") {
+            let plain = text.len() == 64 && text == text.to_lowercase();
+            prop_assert_eq!(text.parse::<Digest>().ok().map(|digest| digest.to_string()), plain.then_some(text));
+        }
     }
 }
