@@ -177,6 +177,7 @@ pub fn decrypt_into(file: &[u8], identities: &Identities, buffer: &mut [u8]) -> 
     }
     let mut reader = decryptor.decrypt(identities.iter()).map_err(|error| match error {
         age::DecryptError::NoMatchingKeys => CipherError::NoMatchingIdentity,
+        age::DecryptError::InvalidHeader => CipherError::Header,
         _ => CipherError::Damaged,
     })?;
     reader.read_exact(buffer).map_err(|_| CipherError::Damaged)?;
