@@ -74,12 +74,17 @@ impl PolicyEditor {
         self.0.get("secret").and_then(|secrets| secrets.get(name.as_str())).is_some()
     }
 
-    /// Writes the table of a secret, in place of the one it may have.
+    /// Writes the table of a secret, in place of the one it may have, whose comment and place in
+    /// the file the new one takes over.
     pub fn set_secret(&mut self, name: &SecretName, table: &SecretTable) {
         let secrets = self.0.entry("secret").or_insert_with(implicit_table);
-        if let Some(secrets) = secrets.as_table_like_mut() {
-            secrets.insert(name.as_str(), Item::Table(table.to_toml()));
+        let Some(secrets) = secrets.as_table_like_mut() else { return };
+        let mut new = table.to_toml();
+        if let Some(Item::Table(old)) = secrets.get(name.as_str()) {
+            *new.decor_mut() = old.decor().clone();
+            new.set_position(old.position());
         }
+        secrets.insert(name.as_str(), Item::Table(new));
     }
 
     /// Takes the table of a secret out, if it has one.
