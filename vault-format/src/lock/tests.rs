@@ -179,13 +179,16 @@ fn facts() -> impl Strategy<Value = Facts> {
 
 fn secret() -> impl Strategy<Value = LockedSecret> {
     let origin = prop_oneof![Just(Origin::Generated), Just(Origin::Entered), Just(Origin::Imported)];
-    let recipients = (0..4_usize).prop_map(|count| {
-        (0..count).flat_map(|_| crate::Identities::generate().recipients()).collect::<BTreeSet<_>>()
-    });
-    (digest(), recipients, timestamp(), timestamp(), origin, option::of(facts())).prop_map(
-        |(sha256, recipients, created, rotated, origin, facts)| LockedSecret {
+    let keys = |most: usize| {
+        (0..most).prop_map(|count| {
+            (0..count).flat_map(|_| crate::Identities::generate().recipients()).collect::<BTreeSet<_>>()
+        })
+    };
+    (digest(), (keys(4), keys(3)), timestamp(), timestamp(), origin, option::of(facts())).prop_map(
+        |(sha256, (recipients, exposed_to), created, rotated, origin, facts)| LockedSecret {
             sha256,
             recipients,
+            exposed_to,
             created,
             rotated,
             origin,
