@@ -32,10 +32,12 @@ fn is_format(c: char) -> bool {
 }
 
 fn render_raw(error: &dyn Diagnostic) -> String {
-    if error.source_code().is_some() {
-        return render_with_source(error);
-    }
-    let mut text = format!("error: {error}");
+    let place = match place(error) {
+        Some(Place::Line) => return render_with_source(error),
+        Some(Place::LongLine(place)) => format!("{place}: "),
+        None => String::new(),
+    };
+    let mut text = format!("error: {place}{error}");
     let mut source = error.source();
     while let Some(cause) = source {
         // Writing to a String cannot fail, here and below.
@@ -49,6 +51,31 @@ fn render_raw(error: &dyn Diagnostic) -> String {
         let _ = write!(text, "\n{}", render_raw(related));
     }
     text
+}
+
+/// Longest line of a file that is shown, in bytes.
+const LONGEST_LINE: usize = 1_000;
+
+/// Where in a file an error is.
+enum Place {
+    /// In a line that can be shown.
+    Line,
+    /// In a line that fills the screen with what nobody reads: only file and number.
+    LongLine(String),
+}
+
+fn place(error: &dyn Diagnostic) -> Option<Place> {
+    let source = error.source_code()?;
+    let label = error.labels().and_then(|mut labels| labels.next());
+    let Some(label) = label else { return Some(Place::Line) };
+    // With a line before and after, as they are shown.
+    let shown = source.read_span(label.inner(), 1, 1).ok()?;
+    if shown.data().split(|byte| *byte == b'\n').all(|line| line.len() <= LONGEST_LINE) {
+        return Some(Place::Line);
+    }
+    let line = source.read_span(label.inner(), 0, 0).ok()?;
+    let name = line.name().or(shown.name()).unwrap_or_default();
+    Some(Place::LongLine(format!("{name}:{}:{}", line.line() + 1, line.column() + 1)))
 }
 
 fn render_with_source(error: &dyn Diagnostic) -> String {
