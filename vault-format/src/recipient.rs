@@ -1,6 +1,6 @@
 //! Recipients: public keys that can decrypt.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,10 @@ use thiserror::Error;
 /// `ssh-rsa`).
 ///
 /// Ordered and compared by its one spelling: Bech32 in lower case, or type and base64 without a
-/// comment.
+/// comment. The text is shared, since each of ten thousand secrets names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Recipient(String);
+pub struct Recipient(Arc<str>);
 
 impl Recipient {
     /// The public key as text.
@@ -45,7 +45,7 @@ impl Recipient {
 
 impl From<&age::x25519::Identity> for Recipient {
     fn from(identity: &age::x25519::Identity) -> Self {
-        Self(identity.to_public().to_string())
+        Self(identity.to_public().to_string().into())
     }
 }
 
@@ -100,7 +100,7 @@ impl FromStr for Recipient {
             return known.map(|_| Self(key)).map_err(|_| RecipientError::Ssh(shorten(text)));
         }
         let key: age::x25519::Recipient = text.parse().map_err(|_| RecipientError::unreadable(text))?;
-        Ok(Self(key.to_string()))
+        Ok(Self(key.to_string().into()))
     }
 }
 
@@ -114,7 +114,7 @@ impl TryFrom<String> for Recipient {
 
 impl From<Recipient> for String {
     fn from(recipient: Recipient) -> Self {
-        recipient.0
+        recipient.0.as_ref().to_owned()
     }
 }
 

@@ -1,8 +1,9 @@
 //! What somebody hostile may write costs no more than its length: in time, memory and stack.
 //!
-//! Nothing is timed here. Without its bound each of these takes minutes, all memory or the stack.
+//! Nothing is timed here. Without its bound each of these is taken, or takes minutes, all memory or
+//! the stack.
 
-use std::{fmt::Write, fs::File};
+use std::{fmt::Write, fs::File, sync::Arc};
 
 use vault_format::{
     Identities, LOCK_FILE, Lock, POLICY_FILE, Policy, SIGNATURE_FILE, VaultFolder, cipher, folder, lock,
@@ -13,6 +14,7 @@ use vault_format::{
 };
 
 const NESTED: usize = 100_000;
+const MANY: usize = 10_000;
 
 fn keys(count: usize) -> String {
     let keys = (0..count).flat_map(|_| Identities::generate().recipients());
@@ -55,25 +57,25 @@ fn groups_nest_32_deep_in_whatever_order_they_are_named() {
     for name in [|at| at, |at| 999_999 - at] {
         assert!(Policy::parse(&chain(32, name)).is_ok());
         assert!(refused(&chain(33, name)).contains("nests too deep"));
-        assert!(refused(&chain(NESTED, name)).contains("nests too deep"));
+        assert!(refused(&chain(10_000, name)).contains("nests too deep"));
     }
 }
 
 #[test]
 fn groups_of_groups_cannot_multiply() {
-    // 100,000 groups of 500 keys each: 50 million keys from some 3 MB.
+    // 10,000 groups of 500 keys each: 5 million keys from 200 KB, and it grows with the square.
     let mut text = format!("version = 1\n[recipients]\nall = [{}]\n", keys(500));
-    for at in 0..NESTED {
+    for at in 0..MANY {
         writeln!(text, "g{at} = [\"all\"]").unwrap();
     }
-    assert!(refused(&text).contains("more than 4 million keys"));
+    assert!(refused(&text).contains("more than 2 million keys"));
 }
 
 #[test]
 fn one_group_named_often_in_one_list_cannot_multiply() {
-    let names = "\"all\",".repeat(NESTED);
+    let names = "\"all\",".repeat(MANY);
     let text = format!("version = 1\n[recipients]\nall = [{}]\nmany = [{names}]\n", keys(500));
-    assert!(refused(&text).contains("more than 4 million keys"));
+    assert!(refused(&text).contains("more than 2 million keys"));
 }
 
 #[test]
@@ -81,10 +83,10 @@ fn secrets_for_many_keys_each_cannot_multiply() {
     for audience in ["", "audience = [\"all\"]"] {
         let mut text =
             format!("version = 1\n[recipients]\nall = [{}]\n[defaults]\naudience = [\"all\"]\n", keys(500));
-        for at in 0..NESTED {
+        for at in 0..MANY {
             writeln!(text, "[secret.s{at}]\n{audience}").unwrap();
         }
-        assert!(refused(&text).contains("more than 4 million keys"));
+        assert!(refused(&text).contains("more than 2 million keys"));
     }
 }
 
@@ -104,12 +106,13 @@ fn very_many_views_of_one_secret_share_its_services() {
         "version = 1\n[recipients]\nops = [{}]\n[defaults]\naudience = [\"ops\"]\n[secret.a]\nservices = [{units}]\n",
         keys(1)
     );
-    for at in 0..NESTED {
+    for at in 0..MANY {
         writeln!(text, "[view.v{at}]\nof = \"a\"").unwrap();
     }
     let policy = Policy::parse(&text).unwrap();
-    assert_eq!(policy.views().len(), NESTED);
-    assert!(policy.views().values().all(|view| view.access.services.len() == 2_000));
+    assert_eq!(policy.views().len(), MANY);
+    let services = &policy.secret(&"a".parse().unwrap()).access.services;
+    assert!(policy.views().values().all(|view| Arc::ptr_eq(&view.access.services, services)));
 }
 
 #[test]
@@ -117,7 +120,7 @@ fn names_of_very_many_parts_are_checked_in_one_pass() {
     let mut text =
         format!("version = 1\n[recipients]\nops = [{}]\n[defaults]\naudience = [\"ops\"]\n", keys(1));
     let parts = "a/".repeat(500);
-    for at in 0..10_000 {
+    for at in 0..2_000 {
         writeln!(text, "[secret.\"{parts}{at:06}\"]").unwrap();
     }
     assert!(Policy::parse(&text).is_ok());
@@ -132,7 +135,7 @@ fn an_error_shows_little_of_a_long_line_and_of_many_names() {
     let shown = refused(&long);
     assert!(shown.len() < 10_000 && shown.contains("vault.toml:2:1: unknown field"), "{shown:.200}");
     let mut many = "version = 1\n[recipients]\n".to_owned();
-    for at in 0..NESTED {
+    for at in 0..MANY {
         writeln!(many, "g{at} = []").unwrap();
     }
     let many = format!("{many}[secret.a]\naudience = [\"nobody\"]\n");
@@ -177,11 +180,11 @@ fn a_lock_of_very_many_secrets_and_a_name_twice_is_read_in_proportion() {
     let mut text =
         "version = 1\nid = \"000102030405060708090a0b0c0d0e0f\"\nserial = 1\nancestors = []\n[files]\n"
             .to_owned();
-    for at in 0..20_000 {
+    for at in 0..5_000 {
         writeln!(text, "[secret.s{at}]\nsha256 = \"{digest}\"\nrecipients = []\ncreated = 2026-11-22T13:51:00Z\nrotated = 2026-11-22T13:51:00Z\norigin = \"entered\"").unwrap();
     }
     let lock = Lock::parse(&text).unwrap();
-    assert_eq!(lock.secrets.len(), 20_000);
+    assert_eq!(lock.secrets.len(), 5_000);
     assert_eq!(Lock::parse(&lock.to_text().unwrap()).unwrap(), lock);
     assert!(Lock::parse(&format!("{text}[secret.s1]\n")).is_err());
     let ancestors =

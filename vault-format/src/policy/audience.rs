@@ -16,8 +16,8 @@ use crate::{Recipient, cipher::MAX_RECIPIENTS, recipient::RecipientError};
 /// Groups nest at most this deep.
 const MAX_DEPTH: usize = 32;
 /// Most keys that all groups and secrets come to, each counted wherever it stands: 10,000 secrets
-/// for 400 keys each. A few lines can name millions of keys, since groups hold groups.
-const MAX_GRANTS: usize = 1 << 22;
+/// for 200 keys each. A few lines can name millions of keys, since groups hold groups.
+const MAX_GRANTS: usize = 1 << 21;
 /// How many names an error suggests.
 const SUGGESTED: usize = 10;
 
@@ -67,7 +67,7 @@ impl Audiences {
                     .help(format!("known are: {}{more}", known.join(", ")))
             })?;
             self.budget.spend(members.len(), name)?;
-            keys.extend(members.iter().cloned());
+            keys.append(&mut members.clone());
             if keys.len() > MAX_RECIPIENTS {
                 return Err(Fault::at(name.span(), "this audience has more than 1,000 keys")
                     .help("name fewer; a file cannot be encrypted to more"));
@@ -98,7 +98,7 @@ struct Budget(Cell<usize>);
 impl Budget {
     fn spend(&self, keys: usize, at: &Spanned<String>) -> Result<(), Fault> {
         let left = self.0.get().checked_sub(keys).ok_or_else(|| {
-            Fault::at(at.span(), "up to here the audiences come to more than 4 million keys")
+            Fault::at(at.span(), "up to here the audiences come to more than 2 million keys")
                 .help("name fewer people and machines for each secret, or split the vault")
         })?;
         self.0.set(left);
@@ -171,7 +171,7 @@ impl Walk<'_> {
         match self.resolved.get(text) {
             Some(group) => {
                 self.budget.spend(group.keys.len(), member)?;
-                into.keys.extend(group.keys.iter().cloned());
+                into.keys.append(&mut group.keys.clone());
                 into.depth = into.depth.max(group.depth + 1);
             }
             None => {
