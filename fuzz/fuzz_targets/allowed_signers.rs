@@ -1,11 +1,10 @@
-//! `allowed_signers`: each signer that is taken can be written as a line and reads back.
+//! `allowed_signers`: what is taken can be written and reads back as the same.
 #![no_main]
 
 use vault_format::signers::AllowedSigners;
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
-    for signer in AllowedSigners::parse(text).iter().flat_map(AllowedSigners::iter) {
-        let line = AllowedSigners::parse(&signer.to_string()).expect("a line that was written can be read");
-        assert!(line.find(signer.key().key_data()).is_some_and(|read| read.principal() == signer.principal()));
+    if let Ok(signers) = AllowedSigners::parse(text) {
+        assert_eq!(AllowedSigners::parse(&signers.to_string()).expect("reads what it writes"), signers);
     }
 });

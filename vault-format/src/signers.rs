@@ -192,8 +192,12 @@ struct Options {
 impl Options {
     fn parse(text: &str) -> Result<Self, &'static str> {
         let mut options = Self { for_vaults: true, validity: Validity::default() };
+        let mut seen = BTreeSet::new();
         for option in split_quoted(text) {
             let (name, value) = option.split_once('=').ok_or("it has an option that is not known")?;
+            if !seen.insert(name) {
+                return Err("it has an option twice, which OpenSSH refuses");
+            }
             let value = value
                 .strip_prefix('"')
                 .and_then(|value| value.strip_suffix('"'))
@@ -257,6 +261,7 @@ mod tests {
         assert!(parse(&format!("alice namespaces=\"git\" {KEY}")).unwrap().0.is_empty());
         for line in [
             format!("alice cert-authority {KEY}"),
+            format!("alice namespaces=\"git\",namespaces=\"odbox-vault\" {KEY}"),
             format!("alice verify-required=\"yes\" {KEY}"),
             format!("alice namespaces=odbox-vault {KEY}"),
             format!("* {KEY}"),

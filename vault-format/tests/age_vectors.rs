@@ -1,5 +1,6 @@
 //! The C2SP/CCTV test vectors of the age format through our reading path, with the same verdict
 //! as the vectors' own list, and each difference by name.
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may what it is made of")]
 
 use std::{collections::BTreeMap, fs, io::Read, path::Path};
 

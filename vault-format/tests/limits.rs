@@ -2,6 +2,7 @@
 //!
 //! Nothing is timed here. Without its bound each of these is taken, or takes minutes, all memory or
 //! the stack.
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may what it is made of")]
 
 use std::{fmt::Write, fs::File, sync::Arc};
 

@@ -1,5 +1,6 @@
 //! What is written reads back as the same, for any content: the formats that take more than one
 //! room of the crate to write.
+#![allow(clippy::unwrap_used, reason = "a test may panic, and so may what it is made of")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -127,6 +128,7 @@ proptest! {
             expected.push((principal.clone(), key, ended));
         }
         let signers = AllowedSigners::parse(&text).unwrap();
+        prop_assert_eq!(&AllowedSigners::parse(&signers.to_string()).unwrap(), &signers);
         let read: Vec<_> = signers
             .iter()
             .map(|signer| (signer.principal().to_owned(), signer.key().clone(), signer.ended()))

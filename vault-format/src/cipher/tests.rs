@@ -143,7 +143,7 @@ proptest! {
         recipients in 1..6_usize,
         noise in (any::<proptest::sample::Index>(), 1..=255_u8),
     ) {
-        let bytes: Vec<u8> = (0..len).map(|at| (at % 251) as u8 ^ seed).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().map(|byte: u8| byte ^ seed).take(len).collect();
         let readers: Vec<_> = (0..recipients).map(|_| Identities::generate()).collect();
         let keys: Vec<_> = readers.iter().flat_map(Identities::recipients).collect();
         let mut file = encrypt(&Plaintext::from(bytes.clone()), &keys).unwrap();
