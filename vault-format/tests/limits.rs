@@ -92,6 +92,19 @@ fn secrets_for_many_keys_each_cannot_multiply() {
 }
 
 #[test]
+fn names_of_groups_without_keys_cannot_multiply_either() {
+    let names = "\"none\",".repeat(1_000);
+    let mut text = format!(
+        "version = 1\n[recipients]\nnone = []\nops = [{}]\n[defaults]\naudience = [\"ops\",{names}]\n",
+        keys(1)
+    );
+    for at in 0..MANY {
+        writeln!(text, "[secret.s{at}]").unwrap();
+    }
+    assert!(refused(&text).contains("more than 2 million"));
+}
+
+#[test]
 fn an_audience_is_no_larger_than_a_file_can_be_encrypted_to() {
     let with = |count| {
         format!("version = 1\n[recipients]\nall = [{}]\n[secret.a]\naudience = [\"all\"]\n", keys(count))

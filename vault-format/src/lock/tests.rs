@@ -1,7 +1,7 @@
 use proptest::{collection, option, prelude::*};
 
 use super::*;
-use crate::certificate::CertificateFacts;
+use crate::{certificate::CertificateFacts, password::HashFacts};
 
 /// The lock's bytes are a promise: other people's tools diff and sign them.
 const GOLDEN: &str = r#"# Written by vaultgen and signed: a change by hand breaks the signature.

@@ -8,6 +8,7 @@ use std::{
 use toml::Spanned;
 
 use super::{
+    SecretPolicy,
     error::Fault,
     raw::{self, Group},
 };
@@ -15,7 +16,7 @@ use crate::{Recipient, cipher::MAX_RECIPIENTS, recipient::RecipientError};
 
 /// Groups nest at most this deep.
 const MAX_DEPTH: usize = 32;
-/// Most keys that all groups and secrets come to, each counted wherever it stands: 10,000 secrets
+/// Most names and keys that all groups and secrets come to, each counted wherever it stands: 10,000 secrets
 /// for 200 keys each. A few lines can name millions of keys, since groups hold groups.
 const MAX_GRANTS: usize = 1 << 21;
 /// How many names an error suggests.
@@ -66,7 +67,7 @@ impl Audiences {
                 Fault::at(name.span(), format!("no group or machine is called \"{}\"", name.get_ref()))
                     .help(format!("known are: {}{more}", known.join(", ")))
             })?;
-            self.budget.spend(members.len(), name)?;
+            self.budget.spend(1 + members.len(), name)?;
             keys.append(&mut members.clone());
             if keys.len() > MAX_RECIPIENTS {
                 return Err(Fault::at(name.span(), "this audience has more than 1,000 keys")
@@ -81,14 +82,14 @@ impl Audiences {
         self.keys.get(name).cloned().unwrap_or_default()
     }
 
-    /// The same keys for one more secret.
+    /// The audience of the defaults for one more secret.
     pub fn again(
         &self,
-        keys: &BTreeSet<Recipient>,
+        defaults: &SecretPolicy,
         name: &Spanned<String>,
     ) -> Result<BTreeSet<Recipient>, Fault> {
-        self.budget.spend(keys.len(), name)?;
-        Ok(keys.clone())
+        self.budget.spend(defaults.groups.len() + defaults.audience.len(), name)?;
+        Ok(defaults.audience.clone())
     }
 }
 

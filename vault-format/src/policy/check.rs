@@ -232,7 +232,7 @@ fn secrets(
         }
         let audience = match &table.audience {
             Some(list) => audiences.of(list)?,
-            None => audiences.again(&defaults.audience, name)?,
+            None => audiences.again(defaults, name)?,
         };
         if audience.is_empty() {
             return Err(Fault::at(name.span(), format!("nobody could decrypt \"{}\"", name.get_ref()))
