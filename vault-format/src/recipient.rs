@@ -97,7 +97,7 @@ impl FromStr for Recipient {
             let key = ssh_key::PublicKey::from(key.key_data().clone()).to_openssh();
             let key = key.map_err(|_| RecipientError::Ssh(shorten(text)))?;
             let known: Result<age::ssh::Recipient, _> = key.parse();
-            return known.map(|_| Self(key)).map_err(|_| RecipientError::Ssh(shorten(text)));
+            return known.map(|_| Self(key.into())).map_err(|_| RecipientError::Ssh(shorten(text)));
         }
         let key: age::x25519::Recipient = text.parse().map_err(|_| RecipientError::unreadable(text))?;
         Ok(Self(key.to_string().into()))

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, fs, io::Read, path::Path};
 use vault_format::{
     Digest, Identities, Plaintext,
     cipher::{self, CipherError},
+    passphrase::Nobody,
 };
 
 /// How many vectors the set has: none may get lost.
@@ -61,7 +62,7 @@ impl Vector {
 
     /// Opens the file as a vault's file is opened.
     fn open(&self) -> (Verdict, Option<Plaintext>) {
-        let identities = Identities::parse(&Plaintext::from(self.identities.clone()));
+        let identities = Identities::parse(&Plaintext::from(self.identities.clone()), &Nobody);
         match cipher::decrypt(&self.file, &identities.unwrap_or_else(|_| Identities::none())) {
             Ok(plaintext) => (Verdict::Success, Some(plaintext)),
             Err(CipherError::Empty | CipherError::NotAge | CipherError::Header) => {

@@ -8,6 +8,7 @@ use proptest::{collection, option, prelude::*};
 use vault_format::{
     Identities, Plaintext, Policy, SecretName, Timestamp, VaultFolder,
     folder::FolderError,
+    passphrase::Nobody,
     policy::{Kind, PolicyEditor, SecretTable},
     signers::{AllowedSigners, Signer},
     ssh::SshKey,
@@ -156,14 +157,14 @@ proptest! {
         let file = made.to_file(now);
         let text = format!("# {comment}\n\n{}\r\n", file.expose_str().unwrap().replace('\n', "\r\n"));
         for text in [file.clone(), Plaintext::from(text)] {
-            let read = Identities::parse(&text).unwrap();
+            let read = Identities::parse(&text, &Nobody).unwrap();
             prop_assert_eq!(read.recipients(), made.recipients());
             prop_assert_eq!(&read.to_file(now), &file);
         }
         // A line of anything else makes the whole file no identity file.
         let mut lines: Vec<_> = file.expose_str().unwrap().lines().collect();
         lines.insert(line.index(lines.len() + 1), &junk);
-        prop_assert!(Identities::parse(&Plaintext::from(lines.join("\n"))).is_err());
+        prop_assert!(Identities::parse(&Plaintext::from(lines.join("\n")), &Nobody).is_err());
     }
 }
 
@@ -200,7 +201,7 @@ proptest! {
     #[test]
     fn any_sequence_of_changes_does_what_a_map_does_or_nothing(steps in collection::vec((step(), any::<bool>()), 1..8)) {
         let temp = folder();
-        let open = || ExclusiveFolder::lock(VaultFolder::open(temp.path()).unwrap()).unwrap();
+        let open = || ExclusiveFolder::lock(VaultFolder::open(temp.path()).unwrap(), || {}).unwrap();
         let mut exclusive = open();
         let mut model: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         for (step, private) in steps {
