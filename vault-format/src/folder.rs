@@ -207,9 +207,7 @@ fn open_folder(parent: BorrowedFd<'_>, name: impl rustix::path::Arg) -> Result<O
 pub enum FolderError {
     /// Not there.
     #[error("{0}: there is no such file or folder")]
-    #[diagnostic(help(
-        "check the path; a file that the vault should have comes back with `git checkout -- FILE`"
-    ))]
+    #[diagnostic(help("check the path; a file of a vault comes back with `git checkout -- FILE`"))]
     Missing(PathBuf),
     /// A file where the vault should be.
     #[error("{0}: it is not a folder")]
@@ -236,9 +234,7 @@ pub enum FolderError {
     },
     /// The system refused.
     #[error("{path}")]
-    #[diagnostic(help(
-        "check space and permissions there, then run the command again; nothing is half-done"
-    ))]
+    #[diagnostic(help("check that you may read and write there, and that there is space"))]
     Io {
         /// The file.
         path: PathBuf,

@@ -75,6 +75,7 @@ pub enum KeyFileError {
     NotAKeyFile(PathBuf),
     /// Cannot be read.
     #[error("{path}")]
+    #[diagnostic(help("check that you may read it"))]
     Io {
         /// The file.
         path: PathBuf,
