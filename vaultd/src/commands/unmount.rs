@@ -53,6 +53,7 @@ fn only() -> Result<Mounted, UnmountError> {
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 enum UnmountError {
     #[error("cannot find {}", .path.display())]
+    #[diagnostic(help("see where vaults are mounted: findmnt -t fuse.vaultd"))]
     Examine {
         path: PathBuf,
         #[source]
