@@ -70,7 +70,7 @@ const DAMAGES: [Damage; 17] = [
     damage("a missing lock", |vault| remove(vault, "vault.lock"), "vault.lock: there is no such file"),
     damage("an extra secret", |vault| write(vault, "extra.age", "x"), "extra.age is not in the lock"),
     damage("a link in place of a secret", link, "token.age"),
-    damage("a link to elsewhere", |vault| symlink_to_etc(vault), "link is a symbolic link or a special file"),
+    damage("a link to elsewhere", symlink_to_etc, "link is a symbolic link or a special file"),
 ];
 
 fn write(vault: &Vault, file: &str, text: &str) {
@@ -114,9 +114,7 @@ fn whole() -> Vault {
 
 fn expect_refusal(refused: &Ended, damage: &Damage) {
     assert_eq!(refused.status, Some(1), "{}: {refused}", damage.name);
-    refused.explains(damage.error);
-    assert!(!refused.to_string().contains(PLAINTEXT), "{}: {refused}", damage.name);
-    assert!(!refused.errors.contains("AGE-SECRET-KEY"), "{}: {refused}", damage.name);
+    refused.explains(damage.error).tells_nothing_of(PLAINTEXT);
 }
 
 #[test]
