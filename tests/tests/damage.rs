@@ -15,6 +15,7 @@ use fixtures::{
     tree,
     vault::Vault,
 };
+use serde_json::Value;
 
 const PLAINTEXT: &str = "the-plaintext-of-the-token";
 
@@ -129,6 +130,25 @@ fn verify_names_the_damage() {
         assert_eq!(json.status, Some(1), "{}: {json}", damage.name);
         assert!(tree::snapshot(&vault.path()) == before, "{}: verify changed something", damage.name);
     }
+}
+
+#[test]
+fn verify_tells_machines_the_same() {
+    let vault = whole();
+    let verify = || vaultgen().args(["verify", "--json", "--vault"]).arg(vault.path());
+    let report = |ended: &Ended| serde_json::from_slice::<Value>(&ended.output).expect("JSON");
+    let sound = report(&verify().succeeds());
+    assert_eq!((&sound["sound"], &sound["state"]["secrets"]), (&Value::Bool(true), &Value::from(2)));
+    // The list of signers lay beside the vault, so it proves little; with one from outside it is proof.
+    assert_eq!(sound["signer_authenticated"], false);
+    let outside = report(&verify().arg("--allowed-signers").arg(vault.signers()).succeeds());
+    assert_eq!(outside["signer_authenticated"], true);
+
+    vault.damage("token.age");
+    let broken = report(&verify().exits(1));
+    assert_eq!(broken["sound"], false);
+    let problem = broken["problems"][0].as_str().expect("a problem");
+    assert!(problem.contains("token.age is not what was signed"), "{problem}");
 }
 
 #[test]

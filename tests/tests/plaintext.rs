@@ -74,7 +74,8 @@ fn a_program_that_writes_plaintext_is_caught() {
 
 #[test]
 fn init_writes_ciphertext_only() {
-    if !machine::has(&NEEDS) {
+    // Of a process that hides its memory, only root sees what its descriptors are.
+    if !machine::has(&NEEDS) || !machine::has(&[Root]) {
         return;
     }
     let made = Vault::standard();
