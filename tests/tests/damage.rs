@@ -110,7 +110,7 @@ fn symlink_to_etc(vault: &Vault) {
 }
 
 fn whole() -> Vault {
-    Vault::with("token", PLAINTEXT).and("other", "another plaintext").build()
+    Vault::with("token", PLAINTEXT).and("other", "another plaintext").build().trusted()
 }
 
 fn expect_refusal(refused: &Ended, damage: &Damage) {

@@ -42,7 +42,7 @@ const REFUSALS: [Refusal; 16] = [
         run: |vault| {
             vaultgen().args(["init", "--vault"]).arg(vault.beside("new")).under(["setsid", "--wait"])
         },
-        error: "there is no terminal to ask for passwords on",
+        error: "there is no terminal to ask on",
     },
     Refusal {
         name: "a folder of somebody else",
@@ -149,7 +149,7 @@ fn folder_with_a_file(vault: &Vault) -> std::path::PathBuf {
 #[test]
 fn says_what_is_wrong_and_changes_nothing() {
     for refusal in REFUSALS.iter().filter(|refusal| machine::has(refusal.needs)) {
-        let vault = Vault::with("token", PLAINTEXT).build();
+        let vault = Vault::with("token", PLAINTEXT).build().trusted();
         let run = (refusal.run)(&vault);
         let before = tree::snapshot(&vault.beside("."));
         let refused = run.run();
