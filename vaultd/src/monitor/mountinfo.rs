@@ -35,9 +35,11 @@ impl Mounted {
     /// waits for one that is slow.
     #[must_use]
     pub fn is_dead(&self) -> bool {
-        // Not stat(2): the kernel may answer that from its cache.
+        // Not stat(2): the kernel may answer that from its cache. ECONNABORTED: its server went
+        // away while we asked.
+        let is_gone = |errno| matches!(errno, Errno::NOTCONN | Errno::CONNABORTED);
         let is_fuse = self.file_system == "fuse" || self.file_system.starts_with("fuse.");
-        is_fuse && rustix::fs::statfs(&self.path).is_err_and(|errno| errno == Errno::NOTCONN)
+        is_fuse && rustix::fs::statfs(&self.path).is_err_and(is_gone)
     }
 }
 
