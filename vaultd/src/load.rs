@@ -17,7 +17,7 @@ use vault_format::{Identities, SecretName, VaultFolder, Verified, verify};
 
 use crate::generation::{BuildError, Entry, Generation};
 use crate::owner::{OwnerError, Owners};
-use crate::sys::memory::{Locking, Residency};
+use crate::sys::memory::Locking;
 
 /// What to serve, and whom to trust.
 #[derive(Debug, Args)]
@@ -186,7 +186,7 @@ fn decrypt(
         }
         error => LoadError::Build(error),
     })?;
-    let warnings = warnings(vault, &owners, generation.residency());
+    let warnings = warnings(vault, &owners);
     Ok(Loaded { generation, warnings })
 }
 
@@ -209,13 +209,10 @@ fn failure(file: &ServedFile<'_>, error: CipherError) -> DecryptFailure {
     DecryptFailure { name: file.path.clone(), error }
 }
 
-fn warnings(vault: &Verified, owners: &Owners, residency: Residency) -> Vec<String> {
+fn warnings(vault: &Verified, owners: &Owners) -> Vec<String> {
     let mut warnings: Vec<String> = vault.warnings().iter().map(ToString::to_string).collect();
     for name in owners.unknown() {
         warnings.push(format!("there is no user or group {name}: its files are left to root"));
-    }
-    if residency == Residency::Swappable {
-        warnings.push("memory is not locked: secrets may be written to swap".to_owned());
     }
     warnings
 }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use crate::load::{Source, load};
 use crate::monitor::mount_point::{MountPoint, detach_dead};
 use crate::monitor::{self, background, mount};
+use crate::sys::memory::Residency;
 use crate::sys::process;
 
 /// Verify a vault, decrypt it into memory and serve its files
@@ -65,14 +66,17 @@ pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
 fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode> {
     mount::require_root()?;
     process::forbid_dumps()?;
-    // Without the lock, loading says so.
-    process::lock_memory(args.source.locking())?;
+    let process = process::lock_memory(args.source.locking())?;
     let device = mount::open_device()?;
     let mount_point = free(&args.mount_point)?;
 
     let loaded = load(&args.source)?;
     for warning in &loaded.warnings {
         tell("warning", warning);
+    }
+    // A small vault fits a limit that this process does not: either is enough to say so.
+    if [process, loaded.generation.residency()].contains(&Residency::Swappable) {
+        eprintln!("warning: memory is not locked: secrets may be written to swap");
     }
     monitor::run(&mount_point, device, loaded.generation, notify)?;
     Ok(ExitCode::SUCCESS)
