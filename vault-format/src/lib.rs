@@ -11,6 +11,7 @@
 //! | [`lock`] | `vault.lock`: the facts about every file, written by machine |
 //! | [`policy`] | `vault.toml`: who may decrypt and who may read, written by people |
 //! | [`verify`](mod@verify) | the one way to a [`Verified`] vault |
+//! | [`inspect`](mod@inspect) | what only a key can tell |
 //! | [`proposal`] | what lies in the folder beyond the signed state |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
 //! | [`key_file`], [`passphrase`] | private keys, where their owner keeps and how he protects them |
@@ -33,6 +34,7 @@ pub mod digest;
 pub mod facts;
 pub mod folder;
 pub mod identity;
+pub mod inspect;
 pub mod key_file;
 pub mod lock;
 pub mod name;
@@ -55,6 +57,7 @@ pub use change::Change;
 pub use digest::Digest;
 pub use folder::VaultFolder;
 pub use identity::Identities;
+pub use inspect::inspect;
 pub use lock::Lock;
 pub use name::SecretName;
 pub use plaintext::Plaintext;

@@ -130,6 +130,24 @@ impl Password {
     }
 }
 
+/// Whether `hash` is a crypt(5) hash of `password`; nothing where it is no hash of a known scheme.
+#[must_use]
+pub fn is_hash_of(hash: &Plaintext, password: &Plaintext) -> Option<bool> {
+    let facts = HashFacts::of(hash).ok()?;
+    let text = hash.expose_str()?;
+    let verified = if facts.scheme == "yescrypt" {
+        yescrypt::PasswordVerifier::<str>::verify_password(
+            &yescrypt::Yescrypt::default(),
+            password.expose(),
+            text,
+        )
+    } else {
+        let hash = sha_crypt::PasswordHashRef::new(text).ok()?;
+        sha_crypt::PasswordVerifier::verify_password(&sha_crypt::ShaCrypt::SHA512, password.expose(), hash)
+    };
+    Some(verified.is_ok())
+}
+
 fn salt<const LEN: usize>() -> Result<[u8; LEN], PasswordError> {
     let mut salt = [0; LEN];
     OsRng.try_fill_bytes(&mut salt).map_err(|_| PasswordError::Randomness)?;
@@ -320,6 +338,17 @@ mod tests {
         assert!(HashFacts::of(&Plaintext::from("$1$x$y".to_owned())).is_err());
         let default = Plaintext::from(format!("$6$saltsalt${}\n", "h".repeat(86)));
         assert_eq!(HashFacts::of(&default).unwrap().cost, "rounds=5000");
+    }
+
+    #[test]
+    fn a_hash_is_of_its_password_and_of_no_other() {
+        let (right, wrong) = (entered("abc123").unwrap(), entered("abc124").unwrap());
+        for scheme in [HashScheme::Sha512, HashScheme::Yescrypt] {
+            let hash = right.hash(scheme).unwrap();
+            assert_eq!(is_hash_of(&hash, right.plaintext()), Some(true));
+            assert_eq!(is_hash_of(&hash, wrong.plaintext()), Some(false));
+        }
+        assert_eq!(is_hash_of(&Plaintext::from("no hash".to_owned()), right.plaintext()), None);
     }
 
     #[test]

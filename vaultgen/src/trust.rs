@@ -95,6 +95,20 @@ impl Memory {
         }
     }
 
+    /// Remembers a state whose signer somebody vouched for, unless a newer one or one of another
+    /// branch was seen: looking at an old state must not let it in.
+    ///
+    /// # Errors
+    ///
+    /// If the memory cannot be read or written.
+    pub fn remember_if_newer(&self, folder: &VaultFolder, state: State<'_>) -> Result<(), TrustError> {
+        let id = state.lock.id.to_string();
+        match read(&self.0.join(format!("{id}.toml")))? {
+            Some(seen) if seen.precedes(state).is_err() => Ok(()),
+            _ => self.remember(folder, state),
+        }
+    }
+
     /// Remembers a state as the last one seen.
     ///
     /// # Errors
@@ -139,6 +153,10 @@ impl Seen {
         if known.find(state.signer.key().key_data()).is_none() {
             return Err(TrustError::UnknownSigner(ssh::fingerprint(state.signer.key())));
         }
+        self.precedes(state)
+    }
+
+    fn precedes(&self, state: State<'_>) -> Result<(), TrustError> {
         if state.digest == self.lock_sha256 {
             return Ok(());
         }

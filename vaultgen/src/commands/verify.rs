@@ -5,11 +5,17 @@ use std::{fs, path::PathBuf};
 use miette::Diagnostic;
 use serde::Serialize;
 use thiserror::Error;
-use vault_format::{VaultFolder, Verified, report, signers::AllowedSigners, ssh, verify, verify::Unsound};
+use vault_format::{
+    VaultFolder, Verified, inspect, inspect::Mismatch, report, signers::AllowedSigners, ssh, verify,
+    verify::Unsound,
+};
 
-use crate::{cli::Common, commands, trust::Memory, vault};
+use crate::{cli::Common, commands, keys, trust::Memory, vault};
 
 /// Check the signature, every digest, the policy and the age headers. Needs no private key.
+///
+/// With --identity it also opens every secret that the identity can, and holds it against the lock
+/// and the secret that it is derived from.
 ///
 /// The exit status is 1 if anything is not sound. Without --allowed-signers the vault's own copy
 /// of the signers is used, which cannot tell whether somebody replaced the whole folder.
@@ -41,17 +47,36 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let folder = vault::open(&common.vault)?;
     let (signers, trust) = trusted_signers(args, &folder)?;
     let result = verify(&folder, &signers, |_, _| false);
-    if args.json {
-        commands::say(common.quiet, &Report::of(&result, trust).to_json()?);
-        return result.map(drop).map_err(|_| NotSound.into());
-    }
-    let verified = result?;
-    print(&verified, trust, common.quiet);
-    if trust == Trust::Outside {
+    let opened = match &result {
+        Ok(vault) if !common.identities.is_empty() => {
+            let (count, mismatches) = inspect(&folder, vault, &keys::identities(common)?);
+            Some(Opened { count, mismatches })
+        }
+        _ => None,
+    };
+    if let (Ok(vault), Trust::Outside) = (&result, trust) {
         // Whoever brought a list of signers from outside has said whom to trust.
-        Memory::open()?.remember(&folder, vault::state(&verified))?;
+        Memory::open()?.remember_if_newer(&folder, vault::state(vault))?;
+    }
+    if args.json {
+        let report = Report::of(&result, opened.as_ref(), trust);
+        commands::say(common.quiet, &report.to_json()?);
+        return if report.sound { Ok(()) } else { Err(NotSound.into()) };
+    }
+    print(&result?, trust, common.quiet);
+    if let Some(opened) = opened {
+        commands::say(common.quiet, &format!("opened: {} secrets", opened.count));
+        if !opened.mismatches.is_empty() {
+            return Err(Mismatches { mismatches: opened.mismatches }.into());
+        }
     }
     Ok(())
+}
+
+/// What the identities opened, and what was not as the lock has it.
+struct Opened {
+    count: usize,
+    mismatches: Vec<Mismatch>,
 }
 
 fn trusted_signers(args: &Args, folder: &VaultFolder) -> miette::Result<(AllowedSigners, Trust)> {
@@ -90,6 +115,8 @@ struct Report {
     signer_authenticated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<State>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opened: Option<usize>,
     problems: Vec<String>,
     warnings: Vec<String>,
 }
@@ -106,11 +133,13 @@ struct State {
 }
 
 impl Report {
-    fn of(result: &Result<Verified, Unsound>, trust: Trust) -> Self {
+    fn of(result: &Result<Verified, Unsound>, opened: Option<&Opened>, trust: Trust) -> Self {
+        let mismatches = opened.map(|opened| opened.mismatches.as_slice()).unwrap_or_default();
         let signer_authenticated = result.is_ok() && trust == Trust::Outside;
         match result {
             Ok(vault) => Self {
-                sound: true,
+                sound: mismatches.is_empty(),
+                opened: opened.map(|opened| opened.count),
                 signer_authenticated,
                 state: Some(State {
                     id: vault.lock().id.to_string(),
@@ -120,11 +149,12 @@ impl Report {
                     fingerprint: ssh::fingerprint(vault.signer().key()),
                     secrets: vault.lock().secrets.len(),
                 }),
-                problems: Vec::new(),
+                problems: mismatches.iter().map(|mismatch| report::render(mismatch)).collect(),
                 warnings: vault.warnings().iter().map(ToString::to_string).collect(),
             },
             Err(unsound) => Self {
                 sound: false,
+                opened: None,
                 signer_authenticated,
                 state: None,
                 problems: unsound.problems().iter().map(|problem| report::render(problem)).collect(),
@@ -154,6 +184,14 @@ pub enum VerifyError {
     /// The report cannot be written.
     #[error("cannot write the report")]
     Json(#[source] serde_json::Error),
+}
+
+/// Secrets that are not what the vault says of them.
+#[derive(Debug, Error, Diagnostic)]
+#[error("{} of the secrets are not what the vault says of them", mismatches.len())]
+struct Mismatches {
+    #[related]
+    mismatches: Vec<Mismatch>,
 }
 
 /// Not sound, as the report on standard output says in full.
