@@ -67,6 +67,8 @@ pub fn encrypt<'a>(
         writer.finish()
     });
     written.map_err(|_| CipherError::NoRecipient)?;
+    // Stanzas of RSA keys are longer.
+    Header::parse(&ciphertext).map_err(|_| CipherError::TooManyRecipients)?;
     Ok(ciphertext)
 }
 
@@ -223,10 +225,12 @@ pub fn decrypt_with_passphrase(file: &[u8], passphrase: SecretString) -> Result<
         .take(MAX_HEADER as u64)
         .read_to_end(&mut binary)
         .map_err(|_| CipherError::Header)?;
-    let mut plaintext = Plaintext::zeroed(plaintext_len(&binary)?);
+    let header = Header::parse(&binary)?;
+    let mut plaintext = Plaintext::zeroed(payload_len(&binary, &header)?);
     let mut identity = age::scrypt::Identity::new(passphrase);
     identity.set_max_work_factor(MAX_SCRYPT_LOG_N);
-    let decryptor = age::Decryptor::new_buffered(binary.as_slice()).map_err(|_| CipherError::Header)?;
+    let decryptor = age::Decryptor::new_buffered(HeaderAtOnce::new(&binary, header.len))
+        .map_err(|_| CipherError::Header)?;
     let mut reader =
         decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).map_err(|error| match error {
             age::DecryptError::ExcessiveWork { .. } => CipherError::ExcessiveWork,
@@ -289,7 +293,7 @@ pub enum CipherError {
     #[diagnostic(help("name at least one group or machine with a key in the audience"))]
     NoRecipient,
     /// More than [`MAX_RECIPIENTS`].
-    #[error("there are more than 1,000 recipients to encrypt to")]
+    #[error("there are more recipients than the header of a file can hold")]
     #[diagnostic(help("name fewer keys in the audience; what everybody may read is no secret"))]
     TooManyRecipients,
     /// A key that cannot be encrypted to.

@@ -73,6 +73,16 @@ fn as_many_recipients_as_may_be_can_be_read_again_and_no_more() {
     assert!(matches!(refused, Err(CipherError::TooManyRecipients)));
 }
 
+/// Fewer keys of RSA fit, whose stanzas are longer.
+#[test]
+fn a_file_that_could_not_be_read_again_is_not_written() {
+    const RSA: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDDxRWQugxWEHN0naWGV7JtTmvcy1pUVzQbKmUbvMq88at1O0vI6QjMHU5DDf7U0GIUlmnq8OwT7w6BbdKJHZSTkiG/9LNMYj/huzHtGz/zAS/J+K6BZsCMKv9axL/Mm99ga+mEiVoabJu6wS8pfQOPcnJztJL7jx5A0lQJAbywlqzjsst+4wTGYBLQcNT5EjkB56j0Hr9KOdUsga2z4ocS0479mCwOUT8a2WhzSAj9Pcw/cfMjFRSjlr+Urq5Fv9Ql1ZPzfGyixetBZGiNDnvcTR9GIFUGiBoUfq0bo42GoFX4/vuyHdHZW6I9TUmLy2KaOK/Ag/7aPD2adpLbOdCf";
+    let rsa: Recipient = RSA.parse().unwrap();
+    assert!(encrypt(&Plaintext::zeroed(6), std::iter::repeat_n(&rsa, 300)).is_ok());
+    let refused = encrypt(&Plaintext::zeroed(6), std::iter::repeat_n(&rsa, 400));
+    assert!(matches!(refused, Err(CipherError::TooManyRecipients)));
+}
+
 /// A header of `len` bytes at most that is well-formed but for its MAC, and some payload.
 fn hostile(stanza: &str, len: usize) -> Vec<u8> {
     let end = format!("--- {}\n", "A".repeat(43));
