@@ -124,12 +124,9 @@ impl ExclusiveFolder {
         self.check_target(path)
     }
 
-    /// Refuses what could not be removed, or not be said in a commit file. A committed change must
-    /// be possible to finish, or no program could ever change the vault again.
+    /// Refuses what could not be removed. A committed change must be possible to finish, or no
+    /// program could ever change the vault again.
     fn check_removal(&self, path: &str) -> Result<(), FolderError> {
-        if path.contains(['\n', '\r']) {
-            return Err(FolderError::NotPlain(self.0.join(path)));
-        }
         match self.check_target(path) {
             Err(FolderError::Missing(_)) => Ok(()),
             checked => checked,
@@ -138,6 +135,10 @@ impl ExclusiveFolder {
 
     /// Refuses a target that a rename could not replace, while nothing has changed yet.
     fn check_target(&self, path: &str) -> Result<(), FolderError> {
+        // Listed by another spelling, it would not be found again; with a newline it would be two.
+        if path.escape_default().ne(path.chars()) {
+            return Err(FolderError::NotPlain(self.0.join(path)));
+        }
         let (parent, name) = self.0.parent_of(path)?;
         let parent = parent.as_ref().map_or(self.0.root(), AsFd::as_fd);
         fs::accessat(parent, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)

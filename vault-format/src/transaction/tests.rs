@@ -149,6 +149,18 @@ fn a_removal_that_cannot_be_done_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn a_file_whose_name_is_listed_otherwise_is_refused() {
+    let (temp, folder) = exclusive();
+    for path in ["gr\u{f6}\u{df}e", "a\nb", "a\\b"] {
+        let staging = stage(&folder, &[("a", "new")], &[]);
+        assert!(staging.write_public(path, b"new").is_err(), "{path:?}");
+        drop(staging);
+        assert!(tree(&folder).is_empty());
+        assert!(!temp.path().join(STAGING).exists());
+    }
+}
+
+#[test]
 fn a_file_may_come_where_the_folder_of_a_removed_one_would_be() {
     let (_temp, folder) = exclusive();
     stage(&folder, &[("a", "new")], &["a/b"]).commit().unwrap();
