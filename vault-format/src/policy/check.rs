@@ -26,11 +26,12 @@ const ROOT: &str = "root";
 
 pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
     let check = || -> Result<Policy, Fault> {
-        no_private_key(text)?;
         if text.len() > MAX_BYTES {
-            return Err(Fault::at(0..0, "the policy is longer than 16 MiB")
-                .help("let groups and [defaults] say what many secrets have in common"));
+            let help = "let groups and [defaults] say what many secrets have in common".to_owned();
+            let message = "the policy is longer than 16 MiB".to_owned();
+            return Err(Fault { span: None, message, help: Some(help) });
         }
+        no_private_key(text)?;
         let raw: raw::Policy = toml::from_str(text)?;
         version(&raw.version)?;
         let audiences = Audiences::resolve(&raw)?;
