@@ -335,7 +335,19 @@ mod tests {
         assert_eq!((sha512.scheme.as_str(), sha512.cost.as_str()), ("sha512crypt", "rounds=100000"));
         let yescrypt = HashFacts::of(&password.hash(HashScheme::Yescrypt).unwrap()).unwrap();
         assert_eq!((yescrypt.scheme.as_str(), yescrypt.cost.as_str()), ("yescrypt", "j9T"));
-        assert!(HashFacts::of(&Plaintext::from("$1$x$y".to_owned())).is_err());
+        let hash = "h".repeat(86);
+        for none in [
+            "$1$x$y".to_owned(),
+            "$y$hunter2".to_owned(),
+            "$y$hunter2$salt$hash".to_owned(),
+            format!("$y${}$salt${}", "x".repeat(MAX_COST + 1), &hash[..43]),
+            format!("hunter2$6$salt${hash}"),
+            format!("$6$rounds=hunter2$salt${hash}"),
+            "$6$rounds=5000$hunter2$hash".to_owned(),
+            format!("$6$salt${hash}$hunter2"),
+        ] {
+            assert!(HashFacts::of(&Plaintext::from(none.clone())).is_err(), "{none} was taken");
+        }
         let default = Plaintext::from(format!("$6$saltsalt${}\n", "h".repeat(86)));
         assert_eq!(HashFacts::of(&default).unwrap().cost, "rounds=5000");
     }
