@@ -21,6 +21,7 @@
 //! | room | what it makes |
 //! | --- | --- |
 //! | [`password`], [`certificate`], [`ssh`] | the secrets themselves, with their public facts |
+//! | [`profile`] | which of them a machine gets |
 //! | [`facts`] | what an auditor may know of each |
 //! | [`standard`] | the secrets that `vaultgen init` puts into every Odoo vault |
 //! | [`change`] | a new state on top of a verified one: encrypt, lock, sign |
@@ -42,6 +43,7 @@ pub mod passphrase;
 pub mod password;
 pub mod plaintext;
 pub mod policy;
+pub mod profile;
 pub mod proposal;
 pub mod recipient;
 pub mod report;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{audience, init, recipients, rekey, show, sign, signers, verify};
+use crate::commands::{audience, init, machine, recipients, rekey, show, sign, signers, verify};
 
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
 #[derive(Debug, Parser)]
@@ -41,6 +41,7 @@ pub struct Common {
 pub enum Command {
     Grant(audience::GrantArgs),
     Init(init::Args),
+    Machine(machine::Args),
     Recipients(recipients::Args),
     Rekey(rekey::Args),
     Revoke(audience::RevokeArgs),

@@ -31,6 +31,7 @@ pub fn run() -> ExitCode {
     let done = match cli.command {
         Command::Grant(args) => commands::audience::grant(&args, &cli.common),
         Command::Init(args) => commands::init::run(&args, &cli.common),
+        Command::Machine(args) => commands::machine::run(&args, &cli.common),
         Command::Recipients(args) => commands::recipients::run(&args, &cli.common),
         Command::Rekey(args) => commands::rekey::run(&args, &cli.common),
         Command::Revoke(args) => commands::audience::revoke(&args, &cli.common),

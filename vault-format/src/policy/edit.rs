@@ -146,6 +146,32 @@ impl PolicyEditor {
         audience.len() < before
     }
 
+    /// Adds a machine, in no audience yet.
+    pub fn add_machine(&mut self, name: &str, key: &Recipient, profile: &str) {
+        let mut machine = InlineTable::new();
+        machine.insert("keys", Array::from_iter([key.as_str()]).into());
+        machine.insert("profile", profile.into());
+        self.table("machines").insert(name, value(machine));
+    }
+
+    /// Takes a machine out, also from every audience and group that names it.
+    pub fn remove_machine(&mut self, name: &str) {
+        self.table("machines").remove(name);
+        let named = |item: &Value| item.as_str() == Some(name);
+        for table in ["secret", "template"] {
+            for_each_table(self.0.get_mut(table), |table| {
+                retain(table.get_mut("audience"), |item| !named(item))
+            });
+        }
+        retain(self.0.get_mut("defaults").and_then(|defaults| defaults.get_mut("audience")), |item| {
+            !named(item)
+        });
+        let groups = self.0.get_mut("recipients").and_then(Item::as_table_like_mut);
+        for (_, group) in groups.into_iter().flat_map(TableLike::iter_mut) {
+            retain(Some(group), |item| !named(item));
+        }
+    }
+
     /// Names a signer, for people.
     pub fn set_signer(&mut self, signer: &Signer) {
         self.table("signers").insert(signer.principal(), value(key_text(signer)));
@@ -240,6 +266,22 @@ fn key_text(signer: &Signer) -> String {
 
 fn table<const N: usize>(entries: [(&str, Value); N]) -> Item {
     Item::Table(entries.into_iter().collect())
+}
+
+fn for_each_table(tables: Option<&mut Item>, mut act: impl FnMut(&mut dyn TableLike)) {
+    let tables = tables.and_then(Item::as_table_like_mut);
+    for (_, item) in tables.into_iter().flat_map(TableLike::iter_mut) {
+        if let Some(table) = item.as_table_like_mut() {
+            act(table);
+        }
+    }
+}
+
+/// Keeps some of the items, if this is an array.
+fn retain(array: Option<&mut Item>, keep: impl FnMut(&Value) -> bool) {
+    if let Some(array) = array.and_then(Item::as_array_mut) {
+        array.retain(keep);
+    }
 }
 
 /// `[secret]` itself is not written, only `[secret."NAME"]`.

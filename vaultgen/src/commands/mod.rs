@@ -2,6 +2,7 @@
 
 pub mod audience;
 pub mod init;
+pub mod machine;
 pub mod recipients;
 pub mod rekey;
 pub mod show;
