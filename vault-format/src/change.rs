@@ -226,6 +226,26 @@ impl Change {
         Ok(Applied { lock: self.lock, lock_digest, signer, signers: self.signers, reencrypted })
     }
 
+    /// Writes what is new without lock and signature, for a signer to look at and sign. What only
+    /// gets another audience is left to the signer. Until then nothing accepts the vault.
+    ///
+    /// # Errors
+    ///
+    /// If the policy is not sound, or anything cannot be encrypted or written; or if there is
+    /// nothing that could be seen in the folder.
+    pub fn propose(mut self, folder: &ExclusiveFolder) -> Result<(), ChangeError> {
+        if !self.rekeyed.is_empty() {
+            return Err(ChangeError::NothingToPropose);
+        }
+        let policy_text = self.policy.text();
+        let policy = Policy::parse(&policy_text)?;
+        self.put_public_file(POLICY_FILE, policy_text.into_bytes());
+        let mut staging = folder.stage()?;
+        self.stage_new_secrets(&staging, &policy)?;
+        self.stage_files(&mut staging)?;
+        Ok(staging.commit()?)
+    }
+
     fn stage_new_secrets(&mut self, staging: &Staging<'_>, policy: &Policy) -> Result<(), ChangeError> {
         let known = &self.lock.secrets;
         let staged = std::mem::take(&mut self.secrets)
@@ -382,6 +402,10 @@ pub enum ChangeError {
     #[error("{0} was changed by another program while it was being encrypted anew")]
     #[diagnostic(help("run the command again when nothing else writes to the vault"))]
     Changed(SecretName),
+    /// Encrypting anew needs a signature.
+    #[error("encrypting a secret anew cannot be proposed: only a signer can say that it counts")]
+    #[diagnostic(help("leave out --no-sign, and sign with a signer's key"))]
+    NothingToPropose,
     /// Nobody would accept the signature.
     #[error("the signing key {0} is none of this vault's signers")]
     #[diagnostic(help(

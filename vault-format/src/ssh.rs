@@ -4,7 +4,8 @@ use std::fmt;
 
 use age::secrecy::ExposeSecret;
 use miette::Diagnostic;
-use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, rand_core::OsRng};
+pub use ssh_key::PublicKey;
+use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, rand_core::OsRng};
 use thiserror::Error;
 
 use crate::{Plaintext, passphrase::AskPassphrase};
@@ -104,6 +105,15 @@ pub fn fingerprint(key: &PublicKey) -> String {
 /// If it is no SSH public key.
 pub fn parse_public_key(line: &str) -> Result<PublicKey, SshError> {
     PublicKey::from_openssh(line.trim()).map_err(|_| SshError::NotPublic)
+}
+
+/// The public key of a FIDO token, from the file that stands for its private half; nothing for any
+/// other key.
+#[must_use]
+pub fn token_public_key(text: &Plaintext) -> Option<PublicKey> {
+    let handle = PrivateKey::from_openssh(text.expose()).ok()?;
+    let on_token = matches!(handle.algorithm(), Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256);
+    on_token.then(|| handle.public_key().clone())
 }
 
 /// The fingerprint of a private key file, which may be protected by a passphrase: its public half

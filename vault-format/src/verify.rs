@@ -358,7 +358,7 @@ pub enum Problem {
     /// Another digest than the lock says.
     #[error("{0} is not what was signed")]
     #[diagnostic(help(
-        "it was changed, damaged or replaced: restore it from Git with `git checkout -- FILE`"
+        "restore it from Git with `git checkout -- FILE`; if you changed it yourself, `vaultgen sign` shows what that means"
     ))]
     Changed(String),
     /// A ciphertext that is not age.

@@ -26,9 +26,12 @@ pub struct Common {
     /// A file with an age identity, to decrypt with. Else VAULTGEN_IDENTITY, then DIR/age.key.
     #[arg(long = "identity", global = true, value_name = "FILE")]
     pub identities: Vec<PathBuf>,
-    /// The file with the SSH key to sign with. Else DIR/signing.key.
+    /// The SSH key to sign with, or the public half of one that an agent holds. Else DIR/signing.key.
     #[arg(long, global = true, value_name = "FILE")]
     pub sign_key: Option<PathBuf>,
+    /// Propose a change without signing it: it counts once a signer runs `vaultgen sign`.
+    #[arg(long, global = true)]
+    pub no_sign: bool,
     /// Never ask: generate, or fail.
     #[arg(long, global = true)]
     pub batch: bool,

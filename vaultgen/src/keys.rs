@@ -11,10 +11,11 @@ use vault_format::{
     IDENTITY_FILE, Identities, Plaintext, SIGNING_KEY_FILE,
     identity::IdentityError,
     key_file::{KeyFile, KeyFileError},
+    signature::LockSigner,
     ssh::{SshError, SshKey},
 };
 
-use crate::{cli::Common, prompt::Terminal};
+use crate::{cli::Common, openssh::OpenSshKey, prompt::Terminal};
 
 /// Names an identity file for every command of a shell.
 const IDENTITY_VARIABLE: &str = "VAULTGEN_IDENTITY";
@@ -53,21 +54,25 @@ pub fn identities(common: &Common) -> Result<Identities, KeyError> {
     find_identities(common)?.ok_or_else(|| KeyError::NoIdentity(common.vault.join(IDENTITY_FILE)))
 }
 
-/// The key to sign with: that of `--sign-key`, else the vault's own `signing.key`. Nothing where
-/// there is no such file.
+/// The key to sign with: that of `--sign-key`, else the vault's own `signing.key`. A public key
+/// stands for one that an SSH agent holds. Nothing where there is no such file.
 ///
 /// # Errors
 ///
-/// If the file that was named cannot be read, or it is no private key.
-pub fn find_signing_key(common: &Common) -> Result<Option<SshKey>, KeyError> {
+/// If the file that was named cannot be read, or it is no key.
+pub fn find_signing_key(common: &Common) -> Result<Option<Box<dyn LockSigner>>, KeyError> {
     let own = common.vault.join(SIGNING_KEY_FILE);
     let (path, file) = match &common.sign_key {
         Some(path) => (path, Some(KeyFile::read(path)?)),
         None => (&own, KeyFile::read_if_present(&own)?),
     };
-    file.map(|file| SshKey::parse(&file.text, &Terminal { file: path }))
-        .transpose()
-        .map_err(|error| KeyError::SigningKey { path: path.clone(), error })
+    let Some(file) = file else { return Ok(None) };
+    if let Some(key) = OpenSshKey::of(path, &file.text) {
+        return Ok(Some(Box::new(key)));
+    }
+    let key = SshKey::parse(&file.text, &Terminal { file: path });
+    let key = key.map_err(|error| KeyError::SigningKey { path: path.clone(), error })?;
+    Ok(Some(Box::new(key)))
 }
 
 /// Parses an identity file; `path` is for messages.

@@ -8,6 +8,7 @@
 mod cli;
 mod commands;
 mod keys;
+mod openssh;
 mod process;
 mod prompt;
 mod trust;

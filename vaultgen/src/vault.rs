@@ -20,7 +20,7 @@ use vault_format::{
 
 use crate::{
     cli::Common,
-    keys,
+    commands, keys,
     keys::KeyError,
     trust::{Memory, State, TrustError},
 };
@@ -129,14 +129,21 @@ impl OpenVault {
         Ok(Change::after(&self.vault, Timestamp::now())?)
     }
 
-    /// Signs and applies a change, and remembers the new state.
+    /// Signs and applies a change, and remembers the new state. With `--no-sign` it only proposes the
+    /// change, and gives back nothing.
     ///
     /// # Errors
     ///
     /// If a key is missing, or the change cannot be made. Then nothing was changed.
-    pub fn apply(&self, change: Change, common: &Common) -> miette::Result<Applied> {
+    pub fn apply(&self, change: Change, common: &Common) -> miette::Result<Option<Applied>> {
+        if common.no_sign {
+            change.propose(&self.folder)?;
+            let note = "proposed, not signed: it counts once a signer runs `vaultgen sign`";
+            commands::say(common.quiet, note);
+            return Ok(None);
+        }
         let identities = keys::find_identities(common)?.unwrap_or_else(Identities::none);
-        apply(change, &self.folder, &self.memory, &identities, common)
+        apply(change, &self.folder, &self.memory, &identities, common).map(Some)
     }
 }
 
@@ -165,7 +172,7 @@ pub fn apply(
 ) -> miette::Result<Applied> {
     let key = keys::find_signing_key(common)?
         .ok_or_else(|| KeyError::NoSigningKey(common.vault.join(SIGNING_KEY_FILE)))?;
-    let applied = change.apply(folder, &key, identities)?;
+    let applied = change.apply(folder, key.as_ref(), identities)?;
     remember(memory, folder.folder(), &applied).map_err(|error| ChangedButForgotten { error })?;
     Ok(applied)
 }

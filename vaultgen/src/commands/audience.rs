@@ -48,7 +48,7 @@ pub fn grant(args: &GrantArgs, common: &Common) -> miette::Result<()> {
     }
     let mut change = open.change()?;
     change.policy().add_to_audience(name, present, group);
-    let applied = open.apply(change, common)?;
+    let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     commands::say_reencrypted(&open.vault, &applied, common.quiet);
     Ok(())
 }
@@ -66,7 +66,7 @@ pub fn revoke(args: &RevokeArgs, common: &Common) -> miette::Result<()> {
     if !change.policy().remove_from_audience(name, present, group) {
         return Err(AudienceError::NotGranted { name: name.clone(), group: group.clone() }.into());
     }
-    let applied = open.apply(change, common)?;
+    let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     commands::say_reencrypted(&open.vault, &applied, common.quiet);
     Ok(())
 }

@@ -19,6 +19,7 @@ use vault_format::{
     lock::Origin,
     password::Password,
     policy::PolicyEditor,
+    signature::LockSigner,
     signers::{AllowedSigners, Signer},
     ssh::SshKey,
     standard::{self, CA, GIT_ATTRIBUTES, GIT_IGNORE, LOCALHOST, PASSWORDS, SSH_IDENTITY},
@@ -125,7 +126,7 @@ fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) ->
     };
     // Another program may have come first between making the folder and locking it.
     require_empty(folder.folder())?;
-    let applied = change.apply(&folder, &operator.signing_key, &operator.identities)?;
+    let applied = change.apply(&folder, operator.signing_key.as_ref(), &operator.identities)?;
     new.keep();
     say_what_was_made(&applied, common);
     operator.say_what_to_keep(common);
@@ -143,7 +144,7 @@ fn complete(open: &OpenVault, flavour: Flavour, common: &Common) -> miette::Resu
     let mut change = open.change()?;
     let ca = if missing.ca { None } else { Some(present_ca(&open.vault, common)?) };
     put_missing(&mut change, &missing, ca, flavour, Timestamp::now(), common)?;
-    let applied = open.apply(change, common)?;
+    let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     say_what_was_made(&applied, common);
     Ok(())
 }
@@ -262,28 +263,31 @@ fn has(vault: &Verified, name: &str) -> bool {
 /// The operator's keys, and which of them are new.
 struct Operator {
     identities: Identities,
-    signing_key: SshKey,
-    new_files: Vec<&'static str>,
+    signing_key: Box<dyn LockSigner>,
+    new_files: Vec<(&'static str, Plaintext)>,
 }
 
 impl Operator {
     /// Finds the keys of a new vault, and makes those that were not named.
     fn find(common: &Common) -> miette::Result<Self> {
-        let mut new_files = Vec::new();
-        let identities = match keys::find_identities(common)? {
-            Some(identities) => identities,
+        let (identities, identity_file) = match keys::find_identities(common)? {
+            Some(identities) => (identities, None),
             None => {
-                new_files.push(IDENTITY_FILE);
-                Identities::generate()
+                let identities = Identities::generate();
+                let file = identities.to_file(Timestamp::now());
+                (identities, Some((IDENTITY_FILE, file)))
             }
         };
-        let signing_key = match keys::find_signing_key(common)? {
-            Some(key) => key,
+        let (signing_key, signing_key_file): (Box<dyn LockSigner>, _) = match keys::find_signing_key(common)?
+        {
+            Some(key) => (key, None),
             None => {
-                new_files.push(SIGNING_KEY_FILE);
-                SshKey::generate("odbox vault signer")?
+                let key = SshKey::generate("odbox vault signer")?;
+                let file = key.to_file()?;
+                (Box::new(key), Some((SIGNING_KEY_FILE, file)))
             }
         };
+        let new_files = identity_file.into_iter().chain(signing_key_file).collect();
         Ok(Self { identities, signing_key, new_files })
     }
 
@@ -294,13 +298,8 @@ impl Operator {
         let mut change = Change::create(policy, &AllowedSigners::default().with(signer), now)?;
         change.put_public_file(".gitignore", GIT_IGNORE.into());
         change.put_public_file(".gitattributes", GIT_ATTRIBUTES.into());
-        for file in &self.new_files {
-            let bytes = if *file == IDENTITY_FILE {
-                self.identities.to_file(now)
-            } else {
-                self.signing_key.to_file()?
-            };
-            change.put_private_file(file, bytes);
+        for (file, bytes) in &self.new_files {
+            change.put_private_file(file, bytes.clone());
         }
         Ok(change)
     }
@@ -310,7 +309,7 @@ impl Operator {
             return;
         }
         let files: Vec<_> =
-            self.new_files.iter().map(|file| common.vault.join(file).display().to_string()).collect();
+            self.new_files.iter().map(|(file, _)| common.vault.join(file).display().to_string()).collect();
         commands::say(
             common.quiet,
             &format!("keep a copy of {} in a safe place: Git ignores these files", files.join(" and ")),

@@ -133,7 +133,7 @@ fn add(
     for secret in &granted {
         change.policy().add_to_audience(secret, &policy.secret(secret).groups, name);
     }
-    let applied = open.apply(change, common)?;
+    let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     commands::say_reencrypted(&open.vault, &applied, common.quiet);
     for secret in granted {
         commands::say(common.quiet, &format!("  {secret}"));
@@ -146,7 +146,7 @@ fn remove(open: &OpenVault, name: &str, common: &Common) -> miette::Result<()> {
     require_machine(open, name)?;
     let mut change = open.change()?;
     change.policy().remove_machine(name);
-    let applied = open.apply(change, common)?;
+    let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     commands::say_reencrypted(&open.vault, &applied, common.quiet);
     Ok(())
 }
@@ -161,7 +161,7 @@ fn replace(open: &OpenVault, name: &str, key: &KeySource, common: &Common) -> mi
     }
     change.policy().add_key(name, key.recipient());
     key.put_file(&mut change);
-    let applied = open.apply(change, common)?;
+    let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     commands::say_reencrypted(&open.vault, &applied, common.quiet);
     key.say_what_to_do(name, common);
     Ok(())

@@ -75,7 +75,7 @@ fn add(open: &OpenVault, group: &str, key: &Recipient, common: &Common) -> miett
     }
     let mut change = open.change()?;
     change.policy().add_key(group, key);
-    let applied = open.apply(change, common)?;
+    let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     if known.is_none() {
         let note = format!("{group} is new; no audience names it yet: `vaultgen grant NAME {group}`");
         commands::say(common.quiet, &note);
@@ -89,7 +89,7 @@ fn remove(open: &OpenVault, group: &str, key: &Recipient, common: &Common) -> mi
     if !change.policy().remove_key(group, key) {
         return Err(RecipientsError::Absent { group: group.to_owned(), key: key.clone() }.into());
     }
-    let applied = open.apply(change, common)?;
+    let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     commands::say_reencrypted(&open.vault, &applied, common.quiet);
     Ok(())
 }

@@ -36,7 +36,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let mut change = open.change()?;
     let wanted = |name: &&SecretName| args.secrets.is_empty() || args.secrets.contains(name);
     known.keys().filter(wanted).for_each(|name| change.rekey(name));
-    let applied = open.apply(change, common)?;
+    let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     commands::say_reencrypted(&open.vault, &applied, common.quiet);
     Ok(())
 }
@@ -51,7 +51,7 @@ fn replace_identity(open: &OpenVault, common: &Common) -> miette::Result<()> {
     change.policy().replace_key(&only(&old).ok_or(RekeyError::Several)?, &new_key);
     change.put_private_file(OLD_IDENTITY_FILE, old_file.text);
     change.put_private_file(IDENTITY_FILE, new.to_file(Timestamp::now()));
-    let applied = open.apply(change, common)?;
+    let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     commands::say_reencrypted(&open.vault, &applied, common.quiet);
     let kept = common.vault.join(OLD_IDENTITY_FILE);
     commands::say(

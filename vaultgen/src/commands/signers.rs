@@ -76,7 +76,9 @@ fn add(open: &OpenVault, name: &str, path: &PathBuf, common: &Common) -> miette:
     let mut change = open.change()?;
     change.policy().set_signer(&signer);
     change.put_signers(signers.clone().with(signer));
-    open.apply(change, common)?;
+    if open.apply(change, common)?.is_none() {
+        return Ok(());
+    }
     commands::say(common.quiet, &format!("{name} may sign: {fingerprint}"));
     commands::say(common.quiet, "each machine trusts them only when its own allowed_signers names them");
     Ok(())
@@ -90,7 +92,9 @@ fn remove(open: &OpenVault, name: &str, common: &Common) -> miette::Result<()> {
     let mut change = open.change()?;
     change.policy().remove_signer(name);
     change.put_signers(signers.clone().ending(key, &today));
-    open.apply(change, common)?;
+    if open.apply(change, common)?.is_none() {
+        return Ok(());
+    }
     commands::say(
         common.quiet,
         &format!("{name} may no longer sign; take them out of each machine's signers too"),
