@@ -107,13 +107,12 @@ pub fn parse_public_key(line: &str) -> Result<PublicKey, SshError> {
     PublicKey::from_openssh(line.trim()).map_err(|_| SshError::NotPublic)
 }
 
-/// The public key of a FIDO token, from the file that stands for its private half; nothing for any
-/// other key.
+/// The public half of a private key that OpenSSH has to sign with: one on a FIDO token, and all but
+/// ed25519. Nothing for an ed25519 key, and for what is no key.
 #[must_use]
-pub fn token_public_key(text: &Plaintext) -> Option<PublicKey> {
-    let handle = PrivateKey::from_openssh(text.expose()).ok()?;
-    let on_token = matches!(handle.algorithm(), Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256);
-    on_token.then(|| handle.public_key().clone())
+pub fn public_half_unless_ed25519(text: &Plaintext) -> Option<PublicKey> {
+    let key = PrivateKey::from_openssh(text.expose()).ok()?;
+    (key.algorithm() != Algorithm::Ed25519).then(|| key.public_key().clone())
 }
 
 /// The fingerprint of a private key file, which may be protected by a passphrase: its public half

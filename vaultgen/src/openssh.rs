@@ -1,5 +1,5 @@
-//! Signing with a key that is not ours to read: held by an SSH agent or a FIDO token, reached
-//! through `ssh-keygen -Y sign`.
+//! Signing with a key that we do not sign with ourselves: held by an SSH agent or a FIDO token, or
+//! not ed25519. OpenSSH does it: `ssh-keygen -Y sign`.
 
 use std::{
     io::Write,
@@ -22,12 +22,12 @@ pub struct OpenSshKey {
 }
 
 impl OpenSshKey {
-    /// The key in `file`, if it is a public key (then an agent holds the other half) or the handle
-    /// of a token.
+    /// The key in `file`, if it is a public key (then an agent holds the other half), the handle of a
+    /// token, or another key than ed25519.
     pub fn of(file: &Path, text: &Plaintext) -> Option<Self> {
         let public_key = match ssh::parse_public_key(text.expose_str()?) {
             Ok(public_key) => public_key,
-            Err(_) => ssh::token_public_key(text)?,
+            Err(_) => ssh::public_half_unless_ed25519(text)?,
         };
         Some(Self { public_key, file: file.to_owned() })
     }
