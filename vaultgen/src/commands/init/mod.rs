@@ -1,7 +1,10 @@
 //! `vaultgen init`: what is missing of the standard vault.
 
+mod flavour;
+mod operator;
+
 use std::{
-    env, fs, io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -9,24 +12,19 @@ use miette::Diagnostic;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 use vault_format::{
-    Change, IDENTITY_FILE, Identities, POLICY_FILE, Plaintext, SIGNING_KEY_FILE, SecretName, Timestamp,
-    VaultFolder, Verified,
-    certificate::{self, CA_DAYS, LEAF_DAYS, Scope},
+    Change, POLICY_FILE, Plaintext, SecretName, Timestamp, VaultFolder, Verified, certificate,
     change::{Applied, NewSecret},
     cipher,
     cipher::CipherError,
     folder::{Entry, FolderError},
     lock::Origin,
     password::Password,
-    policy::PolicyEditor,
-    signature::LockSigner,
-    signers::{AllowedSigners, Signer},
-    ssh::SshKey,
-    standard::{self, CA, GIT_ATTRIBUTES, GIT_IGNORE, LOCALHOST, PASSWORDS, SSH_IDENTITY},
+    standard::{self, CA, LOCALHOST, PASSWORDS, SSH_IDENTITY},
     transaction::ExclusiveFolder,
 };
 use zeroize::Zeroizing;
 
+use self::{flavour::Flavour, operator::Operator};
 use crate::{
     cli::Common,
     commands, keys, prompt,
@@ -34,13 +32,8 @@ use crate::{
     vault::{self, OpenVault},
 };
 
-/// The group that can decrypt everything in a new vault.
-const OPERATORS: &str = "ops";
 /// The snake-oil vault's password for everything.
 const SNAKE_OIL_PASSWORD: &str = "abc123";
-const SNAKE_OIL: &str = "snakeoil";
-/// 100 years.
-const SNAKE_OIL_DAYS: u32 = 36525;
 
 /// Create what is missing of the standard vault.
 ///
@@ -58,6 +51,16 @@ pub struct Args {
     snakeoil: bool,
 }
 
+impl Args {
+    fn flavour(&self) -> Flavour {
+        match (self.bare, self.snakeoil) {
+            (true, _) => Flavour::Bare,
+            (_, true) => Flavour::SnakeOil,
+            _ => Flavour::Standard,
+        }
+    }
+}
+
 /// Creates what is missing, and says what it made.
 ///
 /// # Errors
@@ -65,7 +68,7 @@ pub struct Args {
 /// If the folder is no vault and not empty, the vault in it is not sound, a password is not
 /// taken, or anything cannot be written. Then nothing was changed.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
-    let flavour = Flavour::of(args);
+    let flavour = args.flavour();
     match Present::find(common)? {
         Present::Vault(open) => complete(&open, flavour, common),
         Present::Folder(folder) => create(Some(folder), flavour, common),
@@ -175,60 +178,6 @@ fn put_missing(
     Ok(())
 }
 
-/// What kind of vault to make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flavour {
-    Standard,
-    Bare,
-    SnakeOil,
-}
-
-impl Flavour {
-    fn of(args: &Args) -> Self {
-        match (args.bare, args.snakeoil) {
-            (true, _) => Self::Bare,
-            (_, true) => Self::SnakeOil,
-            _ => Self::Standard,
-        }
-    }
-
-    fn ca_subject(self) -> &'static str {
-        match self {
-            Self::SnakeOil => "odbox SNAKE OIL CA - its key is public, do not trust",
-            _ => "odbox vault CA",
-        }
-    }
-
-    fn ssh_comment(self) -> &'static str {
-        match self {
-            Self::SnakeOil => "odbox-SNAKE-OIL-its-private-key-is-public",
-            _ => "odbox",
-        }
-    }
-
-    fn ca_days(self) -> u32 {
-        if self == Self::SnakeOil { SNAKE_OIL_DAYS } else { CA_DAYS }
-    }
-
-    fn leaf_days(self) -> u32 {
-        if self == Self::SnakeOil { SNAKE_OIL_DAYS } else { LEAF_DAYS }
-    }
-
-    fn scope(self) -> Scope {
-        if self == Self::SnakeOil { Scope::Loopback } else { Scope::Any }
-    }
-
-    /// The name that signatures of this operator go by.
-    fn principal(self) -> String {
-        if self == Self::SnakeOil {
-            return SNAKE_OIL.to_owned();
-        }
-        let name = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_default();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if name.is_empty() || !name.chars().all(plain) { "operator".to_owned() } else { name }
-    }
-}
-
 /// What the vault lacks of the standard secrets.
 #[derive(Debug, Default)]
 struct Missing {
@@ -258,63 +207,6 @@ impl Missing {
 
 fn has(vault: &Verified, name: &str) -> bool {
     vault.lock().secrets.keys().any(|secret| secret.as_str() == name)
-}
-
-/// The operator's keys, and which of them are new.
-struct Operator {
-    identities: Identities,
-    signing_key: Box<dyn LockSigner>,
-    new_files: Vec<(&'static str, Plaintext)>,
-}
-
-impl Operator {
-    /// Finds the keys of a new vault, and makes those that were not named.
-    fn find(common: &Common) -> miette::Result<Self> {
-        let (identities, identity_file) = match keys::find_identities(common)? {
-            Some(identities) => (identities, None),
-            None => {
-                let identities = Identities::generate();
-                let file = identities.to_file(Timestamp::now());
-                (identities, Some((IDENTITY_FILE, file)))
-            }
-        };
-        let (signing_key, signing_key_file): (Box<dyn LockSigner>, _) = match keys::find_signing_key(common)?
-        {
-            Some(key) => (key, None),
-            None => {
-                let key = SshKey::generate("odbox vault signer")?;
-                let file = key.to_file()?;
-                (Box::new(key), Some((SIGNING_KEY_FILE, file)))
-            }
-        };
-        let new_files = identity_file.into_iter().chain(signing_key_file).collect();
-        Ok(Self { identities, signing_key, new_files })
-    }
-
-    /// The first state of a vault that this operator can decrypt and sign.
-    fn first_change(&self, flavour: Flavour, now: Timestamp) -> miette::Result<Change> {
-        let signer = Signer::new(&flavour.principal(), self.signing_key.public_key().clone())?;
-        let policy = PolicyEditor::new(OPERATORS, &self.identities.recipients(), &signer);
-        let mut change = Change::create(policy, &AllowedSigners::default().with(signer), now)?;
-        change.put_public_file(".gitignore", GIT_IGNORE.into());
-        change.put_public_file(".gitattributes", GIT_ATTRIBUTES.into());
-        for (file, bytes) in &self.new_files {
-            change.put_private_file(file, bytes.clone());
-        }
-        Ok(change)
-    }
-
-    fn say_what_to_keep(&self, common: &Common) {
-        if self.new_files.is_empty() {
-            return;
-        }
-        let files: Vec<_> =
-            self.new_files.iter().map(|(file, _)| common.vault.join(file).display().to_string()).collect();
-        commands::say(
-            common.quiet,
-            &format!("keep a copy of {} in a safe place: Git ignores these files", files.join(" and ")),
-        );
-    }
 }
 
 /// The passwords to put in, each asked for or generated. Nothing is written meanwhile.
