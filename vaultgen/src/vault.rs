@@ -45,6 +45,17 @@ pub fn open(path: &Path) -> Result<VaultFolder, OpenError> {
     if folder.join(POLICY_FILE).exists() { Ok(folder) } else { Err(OpenError::NotAVault(path.to_owned())) }
 }
 
+/// Opens and verifies a vault, to look at it only. Whether its signer is trusted is not asked: nothing
+/// is built on it.
+///
+/// # Errors
+///
+/// If it is no vault, or not sound.
+pub fn read(common: &Common) -> miette::Result<Verified> {
+    let folder = open(&common.vault)?;
+    Ok(verify(&folder, &own_signers(&folder)?, |_, _| false)?)
+}
+
 /// Locks the folder against other programs, saying so if one makes us wait.
 ///
 /// # Errors

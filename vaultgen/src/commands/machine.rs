@@ -6,11 +6,15 @@ use clap::{ArgGroup, ValueEnum};
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{
-    Change, Identities, Recipient, SecretName, Timestamp, policy::GroupKind, profile::Profile,
+    Change, Identities, Recipient, SecretName, Timestamp, Verified, policy::GroupKind, profile::Profile,
     recipient::RecipientError,
 };
 
-use crate::{cli::Common, commands, vault::OpenVault};
+use crate::{
+    cli::Common,
+    commands,
+    vault::{self, OpenVault},
+};
 
 /// Show and change the machines that serve the vault.
 ///
@@ -92,18 +96,18 @@ impl From<ProfileName> for Profile {
 /// If the vault is not sound or trusted, the name is taken or unknown, or the change cannot be
 /// made.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
-    let open = OpenVault::open(common, |_, _| false)?;
+    let open = || OpenVault::open(common, |_, _| false);
     match &args.action {
-        Action::List => list(&open, common.quiet),
-        Action::Add { name, key, profile } => add(&open, name, key, (*profile).into(), common)?,
-        Action::Remove { name } => remove(&open, name, common)?,
-        Action::Replace { name, key, .. } => replace(&open, name, key, common)?,
+        Action::List => list(&vault::read(common)?, common.quiet),
+        Action::Add { name, key, profile } => add(&open()?, name, key, (*profile).into(), common)?,
+        Action::Remove { name } => remove(&open()?, name, common)?,
+        Action::Replace { name, key, .. } => replace(&open()?, name, key, common)?,
     }
     Ok(())
 }
 
-fn list(open: &OpenVault, quiet: bool) {
-    for (name, group) in open.vault.policy().groups() {
+fn list(vault: &Verified, quiet: bool) {
+    for (name, group) in vault.policy().groups() {
         let GroupKind::Machine(profile) = &group.kind else { continue };
         commands::say(quiet, &format!("{name}  {}", profile.as_deref().unwrap_or(Profile::None.name())));
         for key in &group.keys {

@@ -21,6 +21,11 @@ pub fn say(quiet: bool, text: &str) {
     }
 }
 
+/// Prints a warning on standard error, which may be closed: that is no reason to fail.
+pub fn warn(text: &str) {
+    let _ = writeln!(io::stderr(), "warning: {text}");
+}
+
 /// Says what was encrypted anew, and which secrets a removed key still knows.
 pub fn say_reencrypted(before: &Verified, applied: &Applied, quiet: bool) {
     say(

@@ -2,9 +2,13 @@
 
 use miette::Diagnostic;
 use thiserror::Error;
-use vault_format::{Recipient, policy::GroupKind};
+use vault_format::{Recipient, Verified, policy::GroupKind};
 
-use crate::{cli::Common, commands, vault::OpenVault};
+use crate::{
+    cli::Common,
+    commands,
+    vault::{self, OpenVault},
+};
 
 /// Show and change the groups and the public keys in them.
 ///
@@ -43,17 +47,17 @@ enum Action {
 /// If the vault is not sound or trusted, the group or key is not there, or the change cannot be
 /// made.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
-    let open = OpenVault::open(common, |_, _| false)?;
+    let open = || OpenVault::open(common, |_, _| false);
     match &args.action {
-        Action::List => list(&open, common),
-        Action::Add { group, key } => add(&open, group, key, common)?,
-        Action::Remove { group, key } => remove(&open, group, key, common)?,
+        Action::List => list(&vault::read(common)?, common),
+        Action::Add { group, key } => add(&open()?, group, key, common)?,
+        Action::Remove { group, key } => remove(&open()?, group, key, common)?,
     }
     Ok(())
 }
 
-fn list(open: &OpenVault, common: &Common) {
-    for (name, group) in open.vault.policy().groups() {
+fn list(vault: &Verified, common: &Common) {
+    for (name, group) in vault.policy().groups() {
         let kind = match &group.kind {
             GroupKind::Person => "person".to_owned(),
             GroupKind::Recovery => "recovery".to_owned(),

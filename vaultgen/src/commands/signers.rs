@@ -10,7 +10,11 @@ use vault_format::{
     ssh,
 };
 
-use crate::{cli::Common, commands, vault::OpenVault};
+use crate::{
+    cli::Common,
+    commands,
+    vault::{self, OpenVault},
+};
 
 /// Show and change who may sign.
 ///
@@ -46,11 +50,11 @@ enum Action {
 ///
 /// If the vault is not sound or trusted, the signer is not there, or the change cannot be made.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
-    let open = OpenVault::open(common, |_, _| false)?;
+    let open = || OpenVault::open(common, |_, _| false);
     match &args.action {
-        Action::List => list(open.vault.signers(), common.quiet),
-        Action::Add { name, public_key } => add(&open, name, public_key, common)?,
-        Action::Remove { name } => remove(&open, name, common)?,
+        Action::List => list(vault::read(common)?.signers(), common.quiet),
+        Action::Add { name, public_key } => add(&open()?, name, public_key, common)?,
+        Action::Remove { name } => remove(&open()?, name, common)?,
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ use vault_format::{
     password::Password,
     standard::{self, CA, LOCALHOST, PASSWORDS, SSH_IDENTITY},
     transaction::ExclusiveFolder,
+    verify,
 };
 use zeroize::Zeroizing;
 
@@ -70,7 +71,7 @@ impl Args {
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let flavour = args.flavour();
     match Present::find(common)? {
-        Present::Vault(open) => complete(&open, flavour, common),
+        Present::Vault(folder) => complete(folder, flavour, common),
         Present::Folder(folder) => create(Some(folder), flavour, common),
         Present::Nothing => create(None, flavour, common),
     }
@@ -81,21 +82,18 @@ enum Present {
     Nothing,
     /// An empty folder.
     Folder(ExclusiveFolder),
-    Vault(Box<OpenVault>),
+    Vault(ExclusiveFolder),
 }
 
 impl Present {
-    /// Locks the folder if there is one, finishing or undoing an interrupted change, and verifies
-    /// the vault in it.
+    /// Locks the folder if there is one, finishing or undoing an interrupted change.
     fn find(common: &Common) -> miette::Result<Self> {
         let folder = match vault::lock(&common.vault) {
             Err(FolderError::Missing(_)) => return Ok(Self::Nothing),
             other => other?,
         };
         if folder.folder().join(POLICY_FILE).exists() {
-            let ca = standard::certificate_names(CA)?;
-            let open = OpenVault::verify(folder, common, |name, _| ca.contains(name))?;
-            return Ok(Self::Vault(Box::new(open)));
+            return Ok(Self::Vault(folder));
         }
         require_empty(folder.folder())?;
         Ok(Self::Folder(folder))
@@ -114,7 +112,6 @@ fn require_empty(folder: &VaultFolder) -> miette::Result<()> {
 /// Makes a new vault. Nothing is written before all is asked and generated.
 fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) -> miette::Result<()> {
     let now = Timestamp::now();
-    let memory = Memory::open()?;
     let operator = Operator::find(common)?;
     let mut change = operator.first_change(flavour, now)?;
     if flavour != Flavour::Bare {
@@ -133,17 +130,24 @@ fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) ->
     new.keep();
     say_what_was_made(&applied, common);
     operator.say_what_to_keep(common);
-    vault::remember(&memory, folder.folder(), &applied)?;
+    // Without a memory the next change asks whether the vault is trusted; that is no reason to fail.
+    let remembered = Memory::open().and_then(|memory| vault::remember(&memory, folder.folder(), &applied));
+    if let Err(error) = remembered {
+        commands::warn(&format!("the vault is not remembered as yours: {error}"));
+    }
     Ok(())
 }
 
 /// Adds what a vault lacks of the standard secrets.
-fn complete(open: &OpenVault, flavour: Flavour, common: &Common) -> miette::Result<()> {
-    let missing = Missing::from(Some(&open.vault));
+fn complete(folder: ExclusiveFolder, flavour: Flavour, common: &Common) -> miette::Result<()> {
+    let present = verify(folder.folder(), &vault::own_signers(folder.folder())?, |_, _| false)?;
+    let missing = Missing::from(Some(&present));
     if flavour == Flavour::Bare || missing.is_nothing() {
         commands::say(common.quiet, "nothing to do: the vault is complete");
         return Ok(());
     }
+    let ca = standard::certificate_names(CA)?;
+    let open = OpenVault::verify(folder, common, |name, _| ca.contains(name))?;
     let mut change = open.change()?;
     let ca = if missing.ca { None } else { Some(present_ca(&open.vault, common)?) };
     put_missing(&mut change, &missing, ca, flavour, Timestamp::now(), common)?;
