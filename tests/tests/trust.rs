@@ -39,6 +39,18 @@ fn another_vault_in_its_place_is_refused() {
     expect_refusal(&vault, "and now holds vault");
 }
 
+/// Whoever removes a vault and makes a new one there has not been handed another one.
+#[test]
+fn a_new_vault_in_its_place_is_known() {
+    let vault = Vault::with("token", "x").build().trusted();
+    for _ in 0..4 {
+        fs::remove_dir_all(vault.path()).expect("a vault to remove");
+        let make = || vaultgen().args(["init", "--bare", "--batch", "--vault"]).arg(vault.path());
+        make().succeeds();
+        make().succeeds().says("nothing to do");
+    }
+}
+
 #[test]
 fn an_older_state_is_refused() {
     let vault = Vault::with("token", "x").build().trusted();

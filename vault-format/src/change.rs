@@ -67,6 +67,31 @@ pub struct Applied {
     pub reencrypted: BTreeSet<SecretName>,
 }
 
+/// A change that is encrypted, signed and staged. Dropped, it leaves the vault as it was.
+#[derive(Debug)]
+pub struct Prepared<'a> {
+    staging: Staging<'a>,
+    applied: Applied,
+}
+
+impl Prepared<'_> {
+    /// What it will have done.
+    #[must_use]
+    pub fn applied(&self) -> &Applied {
+        &self.applied
+    }
+
+    /// Moves it into place, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// If the files cannot be moved.
+    pub fn commit(self) -> Result<Applied, ChangeError> {
+        self.staging.commit()?;
+        Ok(self.applied)
+    }
+}
+
 impl Change {
     /// The first state of a new vault.
     ///
@@ -194,11 +219,25 @@ impl Change {
     /// If the policy or the new state is not sound, the key is none of the signers, or anything
     /// cannot be decrypted, encrypted, signed or written.
     pub fn apply(
-        mut self,
+        self,
         folder: &ExclusiveFolder,
         key: &dyn LockSigner,
         identities: &Identities,
     ) -> Result<Applied, ChangeError> {
+        self.prepare(folder, key, identities)?.commit()
+    }
+
+    /// As [`Self::apply`], up to the moment from which the change counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::apply`].
+    pub fn prepare<'a>(
+        mut self,
+        folder: &'a ExclusiveFolder,
+        key: &dyn LockSigner,
+        identities: &Identities,
+    ) -> Result<Prepared<'a>, ChangeError> {
         if self.signers.find(key.public_key().key_data()).is_none() {
             return Err(ChangeError::NotASigner(ssh::fingerprint(key.public_key())));
         }
@@ -221,9 +260,9 @@ impl Change {
         let signer = signature::verify(&signature, &lock, &self.signers)?.clone();
         staging.write_public(LOCK_FILE, &lock)?;
         staging.write_public(SIGNATURE_FILE, &signature)?;
-        staging.commit()?;
         let lock_digest = Digest::of(&lock);
-        Ok(Applied { lock: self.lock, lock_digest, signer, signers: self.signers, reencrypted })
+        let applied = Applied { lock: self.lock, lock_digest, signer, signers: self.signers, reencrypted };
+        Ok(Prepared { staging, applied })
     }
 
     /// Writes what is new without lock and signature, for a signer to look at and sign. What only

@@ -126,7 +126,27 @@ impl Memory {
             folders,
             allowed_signers: state.signers.to_string(),
         };
-        let text = toml::to_string(&seen).map_err(|_| TrustError::Malformed(path.clone()))?;
+        self.write(&seen)
+    }
+
+    /// Forgets which vault this folder held: a new one is being made in it.
+    ///
+    /// # Errors
+    ///
+    /// If the memory cannot be read or written.
+    pub fn forget_folder(&self, folder: &VaultFolder) -> Result<(), TrustError> {
+        let place = canonical(folder)?;
+        for mut seen in self.all()? {
+            if seen.folders.remove(&place) {
+                self.write(&seen)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, seen: &Seen) -> Result<(), TrustError> {
+        let path = self.0.join(format!("{}.toml", seen.id));
+        let text = toml::to_string(seen).map_err(|_| TrustError::Malformed(path.clone()))?;
         // Written beside and renamed over: a crash leaves the old memory or the new one.
         let draft = path.with_extension("new");
         fs::write(&draft, text)

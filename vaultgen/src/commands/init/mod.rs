@@ -126,12 +126,17 @@ fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) ->
     };
     // Another program may have come first between making the folder and locking it.
     require_empty(folder.folder())?;
-    let applied = change.apply(&folder, operator.signing_key.as_ref(), &operator.identities)?;
+    let prepared = change.prepare(&folder, operator.signing_key.as_ref(), &operator.identities)?;
+    // Before it counts: a vault that an interrupted run made is known to the next one. Without a
+    // memory the next change asks whether the vault is trusted; that is no reason to fail.
+    let remembered = Memory::open().and_then(|memory| {
+        memory.forget_folder(folder.folder())?;
+        vault::remember(&memory, folder.folder(), prepared.applied())
+    });
+    let applied = prepared.commit()?;
     new.keep();
     say_what_was_made(&applied, common);
     operator.say_what_to_keep(common);
-    // Without a memory the next change asks whether the vault is trusted; that is no reason to fail.
-    let remembered = Memory::open().and_then(|memory| vault::remember(&memory, folder.folder(), &applied));
     if let Err(error) = remembered {
         commands::warn(&format!("the vault is not remembered as yours: {error}"));
     }
