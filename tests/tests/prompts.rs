@@ -8,49 +8,23 @@ use fixtures::{
         self,
         Need::{self, Program},
     },
+    terminal::Operator,
     tree,
     vault::Vault,
 };
-use rexpect::session::PtySession;
 
-/// Milliseconds; hashing on a busy machine takes the longest.
-const DEADLINE: u64 = 60_000;
 const NEEDS: [Need; 3] = [Program("sh"), Program("stty"), Program("age")];
 const PASSWORD: &str = "kelp-Orbit7-vanilla-tram";
 const OTHER: &str = "quartz-Lemon3-harbour-fjord";
 const WEAK: &str = "password1";
 
-/// Somebody at a terminal, with everything that appeared on it.
-struct Operator {
-    session: PtySession,
-    screen: String,
+/// The questions of `vaultgen init`.
+trait Answers {
+    fn answers(&mut self, name: &str, first: &str, second: &str) -> &mut Self;
+    fn leaves_empty(&mut self, name: &str) -> &mut Self;
 }
 
-impl Operator {
-    /// Starts a program on a terminal that echoes, as terminals do; rexpect's do not by themselves.
-    fn starts(run: command::Run) -> Self {
-        let run = run.under(["sh", "-c", "stty echo && \"$@\"; echo \"exit status $?\"", "sh"]);
-        let session = rexpect::session::spawn_command(run.command(), Some(DEADLINE)).expect("a terminal");
-        Self { session, screen: String::new() }
-    }
-
-    fn starts_init(path: &Path) -> Self {
-        Self::starts(vaultgen().args(["init", "--vault"]).arg(path))
-    }
-
-    fn reads(&mut self, text: &str) -> &mut Self {
-        let before = self.session.exp_string(text);
-        let before = before.unwrap_or_else(|error| panic!("{text:?} did not appear: {error}"));
-        self.screen.push_str(&before);
-        self.screen.push_str(text);
-        self
-    }
-
-    fn types(&mut self, line: &str) -> &mut Self {
-        self.session.send_line(line).expect("a line");
-        self
-    }
-
+impl Answers for Operator {
     fn answers(&mut self, name: &str, first: &str, second: &str) -> &mut Self {
         self.reads(&format!("Password for {name} (empty: generate one): ")).types(first);
         self.reads(&format!("The same again for {name}: ")).types(second)
@@ -59,14 +33,10 @@ impl Operator {
     fn leaves_empty(&mut self, name: &str) -> &mut Self {
         self.reads(&format!("Password for {name} (empty: generate one): ")).types("")
     }
+}
 
-    /// Waits for the end, and gives back the exit status and all that appeared.
-    fn ends(mut self) -> (i32, String) {
-        self.screen.push_str(&self.session.exp_eof().expect("an end"));
-        let screen = self.screen.replace('\r', "");
-        let (screen, status) = screen.rsplit_once("exit status ").expect("an exit status");
-        (status.trim_end().parse().expect("a number"), screen.to_owned())
-    }
+fn starts_init(path: &Path) -> Operator {
+    Operator::starts(vaultgen().args(["init", "--vault"]).arg(path))
 }
 
 /// The terminal of these tests does show what is typed, or they would prove nothing.
@@ -88,7 +58,7 @@ fn entered_passwords_end_up_in_the_vault_and_never_on_the_terminal() {
     }
     let folder = tree::folder();
     let path = folder.path().join("vault");
-    let mut operator = Operator::starts_init(&path);
+    let mut operator = starts_init(&path);
     operator.answers("root", PASSWORD, PASSWORD).leaves_empty("admin");
     operator.answers("odoo-admin", OTHER, OTHER).leaves_empty("pgadmin-admin");
     let (status, screen) = operator.ends();
@@ -122,7 +92,7 @@ fn refuses_answers(first: &str, second: &str, error: &str) {
     }
     let folder = tree::folder();
     let path = folder.path().join("vault");
-    let mut operator = Operator::starts_init(&path);
+    let mut operator = starts_init(&path);
     operator.answers("root", first, second);
     let (status, screen) = operator.ends();
     assert_eq!(status, 1, "{screen}");
@@ -139,10 +109,9 @@ fn an_interrupted_question_makes_nothing() {
         return;
     }
     let folder = tree::folder();
-    let mut operator = Operator::starts_init(&folder.path().join("vault"));
+    let mut operator = starts_init(&folder.path().join("vault"));
     operator.reads("Password for root (empty: generate one): ");
-    operator.session.send_control('c').expect("Control-C");
-    operator.session.exp_eof().expect("an end");
+    operator.interrupts();
     assert_eq!(tree::snapshot(folder.path()).len(), 1, "something is left behind");
 }
 

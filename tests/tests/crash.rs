@@ -1,0 +1,316 @@
+//! A kill at any system call that changes a file: the next command finishes or undoes the change.
+//!
+//! `ODBOX_CRASH=every-call` kills at all other system calls too, which takes long.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use fixtures::{
+    command::{Run, program, vaultgen},
+    machine::{
+        self,
+        Need::{self, Program, Root},
+    },
+    stop::{At, Stop, stops},
+    tree,
+    vault::{Vault, VaultBuilder},
+};
+use tempfile::TempDir;
+
+/// `vaultgen` keeps its memory out of reach of other processes, so that only root can trace it.
+const NEEDS: [Need; 3] = [Root, Program("strace"), Program("ssh-keygen")];
+const GUEST: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+
+/// What is at each path, without the times.
+type Contents = BTreeMap<PathBuf, (u32, Vec<u8>)>;
+
+fn contents(folder: &Path) -> Contents {
+    let nodes = tree::snapshot(folder).into_iter();
+    nodes.map(|(path, node)| (path, (node.mode, node.bytes))).collect()
+}
+
+/// A vault and an operator's home that start as they were again and again, at the same paths.
+struct Scene {
+    folder: TempDir,
+}
+
+impl Scene {
+    fn of(builder: VaultBuilder) -> Self {
+        let scene = Self::empty();
+        let vault = builder.build();
+        tree::copy(&vault.path(), &scene.vault());
+        fs::copy(vault.signers(), scene.folder.path().join("signers")).expect("signers");
+        let verify = scene.vaultgen(&["verify", "--allowed-signers"]);
+        verify.arg(scene.folder.path().join("signers")).succeeds();
+        scene
+    }
+
+    fn small() -> Self {
+        Self::of(Vault::with("certs/one.pem", "one").and("token", "two"))
+    }
+
+    /// No vault yet.
+    fn empty() -> Self {
+        let scene = Self { folder: tree::folder() };
+        fs::create_dir_all(scene.work().join("home")).expect("a home");
+        scene
+    }
+
+    fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    fn vault(&self) -> PathBuf {
+        self.work().join("vault")
+    }
+
+    fn vaultgen(&self, arguments: &[&str]) -> Run {
+        let run = vaultgen().at_home(self.work().join("home"));
+        run.arg("--vault").arg(self.vault()).args(arguments)
+    }
+
+    /// One more change before the one that is tried.
+    fn after(self, arguments: &[&str]) -> Self {
+        self.vaultgen(arguments).succeeds();
+        self
+    }
+
+    /// A public key of somebody who may sign, beside the vault.
+    fn signer(&self) -> String {
+        let key = self.folder.path().join("guest");
+        let keygen = program("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]);
+        keygen.arg(&key).succeeds();
+        key.with_extension("pub").to_str().expect("a path that is text").to_owned()
+    }
+
+    /// Keeps the present as what [`Self::restore`] brings back.
+    fn keep(&self) {
+        tree::copy(&self.work(), &self.folder.path().join("kept"));
+    }
+
+    fn restore(&self) {
+        fs::remove_dir_all(self.work()).expect("a scene to remove");
+        tree::copy(&self.folder.path().join("kept"), &self.work());
+    }
+
+    /// Everybody can be opened, and the operator is not asked whether to trust what is there.
+    #[track_caller]
+    fn expect_sound(&self, what: &str) {
+        let open = self.vaultgen(&["verify", "--identity"]).arg(self.vault().join("age.key"));
+        let opened = open.run();
+        assert_eq!(opened.status, Some(0), "{what}: {opened}");
+        let count = fs::read_to_string(self.vault().join("vault.lock")).expect("a lock");
+        let count = count.matches("\n[secret.").count();
+        opened.says(&format!("opened: {count} secrets"));
+        assert!(!self.vault().join(".vaultgen").exists(), "{what}: the staging folder remains");
+        let text = opened.text();
+        assert!(!text.contains("is not part of the vault"), "{what}: {text}");
+    }
+
+    /// As [`Self::expect_sound`], and nothing waits to be signed.
+    #[track_caller]
+    fn expect_trusted(&self, what: &str) {
+        let sign = self.vaultgen(&["sign", "--batch"]).run();
+        assert_eq!(sign.status, Some(0), "{what}: {sign}");
+        sign.says("nothing to do");
+    }
+}
+
+/// Which calls to stop at.
+fn at() -> At {
+    let every = env::var_os("ODBOX_CRASH").is_some_and(|value| value == "every-call");
+    if every { At::EveryCall } else { At::Changes }
+}
+
+/// Every place at which the verb can be stopped, and what it makes when it is not.
+fn rehearse(scene: &Scene, verb: &[&str]) -> (Vec<Stop>, Contents) {
+    scene.keep();
+    let (_, found) = stops(scene.vaultgen(verb), at(), &scene.folder.path().join("trace"));
+    let whole = contents(&scene.vault());
+    (found, whole)
+}
+
+/// Ends the verb at each of its calls, and expects the old or the new vault after the next command.
+fn expect_whole(scene: &Scene, verb: &[&str], signal: &str) {
+    let (found, whole) = rehearse(scene, verb);
+    assert!(whole.keys().all(|path| !path.starts_with(".vaultgen")), "staging remains");
+    scene.restore();
+    let old = contents(&scene.vault());
+    let (mut kept, mut made) = (0, 0);
+    for stop in &found {
+        let what = format!("{} stopped at {}", verb.join(" "), stop.call);
+        scene.restore();
+        let ended = stop.signals(scene.vaultgen(verb), signal).run();
+        if at() == At::Changes {
+            assert_eq!(ended.status, None, "{what}: it went on: {ended}");
+        }
+        scene.expect_sound(&what);
+        let now = contents(&scene.vault());
+        if now == old {
+            kept += 1;
+        } else {
+            expect_same_kind(&now, &whole, &what);
+            scene.expect_trusted(&what);
+            made += 1;
+        }
+    }
+    assert!(kept > 0 && made > 0, "{}: {kept} times the old vault, {made} times the new", verb.join(" "));
+    let name = verb[..verb.len().min(2)].join(" ");
+    println!("{name}: {} times {signal}: {kept} old, {made} new", found.len());
+}
+
+/// Two runs of a verb make the same files, with other ciphertext.
+#[track_caller]
+fn expect_same_kind(now: &Contents, whole: &Contents, what: &str) {
+    let shape = |contents: &Contents| -> BTreeMap<PathBuf, u32> {
+        contents.iter().map(|(path, (mode, _))| (path.clone(), *mode)).collect()
+    };
+    assert_eq!(shape(now), shape(whole), "{what}");
+    for public in ["allowed_signers", ".gitignore", ".gitattributes", "signing.key"].map(Path::new) {
+        assert!(now.get(public) == whole.get(public), "{what}: {}", public.display());
+    }
+}
+
+fn expect_whole_after_kills(scene: &Scene, verb: &[&str]) {
+    expect_whole(scene, verb, "KILL");
+}
+
+#[test]
+fn killed_while_adding_a_recipient() {
+    if machine::has(&NEEDS) {
+        expect_whole_after_kills(&Scene::small(), &["recipients", "add", "ops", GUEST]);
+    }
+}
+
+#[test]
+fn killed_while_removing_a_recipient() {
+    if machine::has(&NEEDS) {
+        let scene = Scene::small().after(&["recipients", "add", "ops", GUEST]);
+        expect_whole_after_kills(&scene, &["recipients", "remove", "ops", GUEST]);
+    }
+}
+
+#[test]
+fn killed_while_granting_and_revoking() {
+    if machine::has(&NEEDS) {
+        let scene = Scene::small().after(&["recipients", "add", "guest", GUEST]);
+        expect_whole_after_kills(&scene, &["grant", "token", "guest"]);
+        let scene = Scene::small().after(&["recipients", "add", "guest", GUEST]);
+        let scene = scene.after(&["grant", "token", "guest"]);
+        expect_whole_after_kills(&scene, &["revoke", "token", "guest"]);
+    }
+}
+
+#[test]
+fn killed_while_encrypting_anew() {
+    if machine::has(&NEEDS) {
+        expect_whole_after_kills(&Scene::small(), &["rekey"]);
+    }
+}
+
+#[test]
+fn killed_while_replacing_the_identity() {
+    if machine::has(&NEEDS) {
+        expect_whole_after_kills(&Scene::small(), &["rekey", "--new-identity"]);
+    }
+}
+
+#[test]
+fn killed_while_adding_and_removing_a_signer() {
+    if machine::has(&NEEDS) {
+        let scene = Scene::small();
+        let key = scene.signer();
+        expect_whole_after_kills(&scene, &["signers", "add", "guest", &key]);
+        let scene = Scene::small();
+        let key = scene.signer();
+        let scene = scene.after(&["signers", "add", "guest", &key]);
+        expect_whole_after_kills(&scene, &["signers", "remove", "guest"]);
+    }
+}
+
+/// The old state is the one before the signature, which is not sound but is what it was.
+#[test]
+fn killed_while_signing() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let scene = Scene::small();
+    let policy = scene.vault().join("vault.toml");
+    let text = fs::read_to_string(&policy).expect("a policy");
+    fs::write(&policy, text.replace("\"0400\"", "\"0440\"")).expect("an edit");
+    fs::remove_file(scene.vault().join("certs/one.pem.age")).expect("a secret to remove");
+    let verb = ["sign", "--yes"];
+    let (found, whole) = rehearse(&scene, &verb);
+    scene.restore();
+    let old = contents(&scene.vault());
+    let mut made = 0;
+    for stop in &found {
+        let what = format!("sign stopped at {}", stop.call);
+        scene.restore();
+        let _ = stop.signals(scene.vaultgen(&verb), "KILL").run();
+        let verified = scene.vaultgen(&["verify"]).run();
+        let now = contents(&scene.vault());
+        if now == old {
+            assert_eq!(verified.status, Some(1), "{what}: {verified}");
+        } else {
+            scene.expect_sound(&what);
+            scene.expect_trusted(&what);
+            expect_same_kind(&now, &whole, &what);
+            made += 1;
+        }
+    }
+    assert!(made > 0 && made < found.len(), "{made} of {}", found.len());
+    println!("sign --yes: {} times KILL: {} old, {made} new", found.len(), found.len() - made);
+}
+
+/// All of the standard vault but the SSH identity, which takes no hashing of passwords.
+#[test]
+fn killed_while_completing_a_vault() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let mut builder = Vault::with("passwords/root.txt", "root");
+    for name in ["admin", "odoo-admin", "pgadmin-admin"] {
+        builder = builder.and(&format!("passwords/{name}.txt"), name);
+    }
+    for name in ["vault-ca-cert", "vault-ca-key", "localhost-cert", "localhost-key"] {
+        builder = builder.and(&format!("certs/{name}.pem"), name);
+    }
+    expect_whole_after_kills(&Scene::of(builder), &["init", "--batch"]);
+}
+
+/// Of a vault that did not come to be, nothing is in the way of the next try.
+#[test]
+fn killed_while_making_a_vault() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let scene = Scene::empty();
+    let verb = ["init", "--batch", "--bare"];
+    let (found, whole) = rehearse(&scene, &verb);
+    for stop in &found {
+        let what = format!("init stopped at {}", stop.call);
+        scene.restore();
+        let _ = stop.signals(scene.vaultgen(&verb), "KILL").run();
+        let again = scene.vaultgen(&verb).run();
+        assert_eq!(again.status, Some(0), "{what}: {again}");
+        scene.expect_sound(&what);
+        scene.expect_trusted(&what);
+        let (now, whole) = (contents(&scene.vault()), &whole);
+        assert!(now.keys().eq(whole.keys()), "{what}: {:?}", now.keys());
+    }
+    println!("init --bare: {} times KILL", found.len());
+}
+
+/// Control-C, or the machine going down.
+#[test]
+fn told_to_end_while_adding_a_recipient() {
+    if machine::has(&NEEDS) {
+        for signal in ["INT", "TERM"] {
+            expect_whole(&Scene::small(), &["recipients", "add", "ops", GUEST], signal);
+        }
+    }
+}
