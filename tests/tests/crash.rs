@@ -15,7 +15,7 @@ use fixtures::{
         Need::{self, Program, Root},
     },
     stop::{At, Stop, stops},
-    tree,
+    tree::{self, contents},
     vault::{Vault, VaultBuilder},
 };
 use tempfile::TempDir;
@@ -26,11 +26,6 @@ const GUEST: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmca
 
 /// What is at each path, without the times.
 type Contents = BTreeMap<PathBuf, (u32, Vec<u8>)>;
-
-fn contents(folder: &Path) -> Contents {
-    let nodes = tree::snapshot(folder).into_iter();
-    nodes.map(|(path, node)| (path, (node.mode, node.bytes))).collect()
-}
 
 /// A vault and an operator's home that start as they were again and again, at the same paths.
 struct Scene {
