@@ -15,7 +15,7 @@ use crate::{
     CIPHERTEXT_SUFFIX, Digest, IDENTITY_FILE, LOCK_FILE, Lock, OLD_IDENTITY_FILE, POLICY_FILE, Policy,
     Recipient, SIGNATURE_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFolder,
     cipher::Header,
-    folder::MAX_FILE,
+    folder::{FolderError, MAX_FILE},
     lock::{self, LockedSecret},
     name::{below_files, path_order},
     signature,
@@ -112,6 +112,10 @@ pub fn verify(
     let kept = check_ciphertexts(folder, &lock, keep, &mut problems);
     let mut warnings = exposures(&lock);
     check_extra_files(folder, &lock, &mut problems, &mut warnings);
+    // A link is one problem, however many files cannot be read because of it.
+    if problems.iter().any(|problem| matches!(problem, Problem::NotPlain(_))) {
+        problems.retain(|problem| !matches!(problem, Problem::File(FolderError::NotPlain(_))));
+    }
     let Some(documents) = documents else { return Err(Unsound { problems }) };
     problems.extend(disagreements(&documents.policy, &lock));
     if !problems.is_empty() {
