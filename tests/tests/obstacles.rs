@@ -119,10 +119,9 @@ fn a_folder_without_permission_leaves_the_old_vault() {
     fs::create_dir(&home).expect("a home");
     let owner = format!("{SOMEBODY}:{SOMEBODY}");
     program("chown").args(["-R", &owner]).arg(vault.path()).arg(&home).succeeds();
-    let run = |arguments: &[&str]| {
-        let run = public_copy("vaultgen", programs.path()).as_user(SOMEBODY).at_home(&home);
-        run.arg("--vault").arg(vault.path()).args(arguments)
-    };
+    let program = public_copy("vaultgen", programs.path()).as_user(SOMEBODY).at_home(&home);
+    let program = program.arg("--vault").arg(vault.path());
+    let run = |arguments: &[&str]| program.clone().args(arguments);
     run(&["verify", "--allowed-signers"]).arg(vault.signers()).succeeds();
     let before = contents(&vault.path());
     for folder in ["", "certs"] {
