@@ -162,6 +162,26 @@ fn two_changes_at_once_are_both_made() {
     }
 }
 
+/// What was seen of a vault is kept for all its clones, which know no common lock.
+#[test]
+fn two_clones_at_once_are_both_remembered() {
+    let vault = small();
+    let clone = vault.beside("clone");
+    tree::copy(&vault.path(), &clone);
+    for _ in 0..20 {
+        let verify = [vault.path(), clone.clone(), vault.path(), clone.clone()]
+            .map(|path| on(&path, &["verify", "--allowed-signers"]).arg(vault.signers()));
+        thread::scope(|scope| {
+            let running = verify.map(|run| scope.spawn(|| run.run()));
+            for ended in running.map(|run| run.join().expect("an end")) {
+                assert_eq!(ended.status, Some(0), "{ended}");
+            }
+        });
+    }
+    on(&vault.path(), &["rekey"]).succeeds();
+    on(&clone, &["recipients", "list"]).exits(1).explains_once("older than the one you last saw");
+}
+
 /// Somebody who holds the vault's lock for as long as this lives.
 struct Holder {
     child: Child,

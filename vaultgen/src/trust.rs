@@ -3,11 +3,14 @@
 
 use std::{
     collections::BTreeSet,
-    env, fs, io,
+    env,
+    fs::{self, File},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use miette::Diagnostic;
+use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use vault_format::{
@@ -117,6 +120,7 @@ impl Memory {
     pub fn remember(&self, folder: &VaultFolder, state: State<'_>) -> Result<(), TrustError> {
         let id = state.lock.id.to_string();
         let path = self.0.join(format!("{id}.toml"));
+        let _alone = self.lock()?;
         let mut folders = read(&path)?.map(|seen| seen.folders).unwrap_or_default();
         folders.insert(canonical(folder)?);
         let seen = Seen {
@@ -136,6 +140,7 @@ impl Memory {
     /// If the memory cannot be read or written.
     pub fn forget_folder(&self, folder: &VaultFolder) -> Result<(), TrustError> {
         let place = canonical(folder)?;
+        let _alone = self.lock()?;
         for mut seen in self.all()? {
             if seen.folders.remove(&place) {
                 self.write(&seen)?;
@@ -144,12 +149,24 @@ impl Memory {
         Ok(())
     }
 
+    /// Keeps other programs from writing to the memory until it is dropped: two of them may change
+    /// two clones of one vault.
+    fn lock(&self) -> Result<File, TrustError> {
+        let locked = File::open(&self.0).and_then(|folder| {
+            rustix::fs::flock(&folder, FlockOperation::LockExclusive)?;
+            Ok(folder)
+        });
+        locked.map_err(|error| TrustError::Io { path: self.0.clone(), error })
+    }
+
+    /// Under the lock.
     fn write(&self, seen: &Seen) -> Result<(), TrustError> {
         let path = self.0.join(format!("{}.toml", seen.id));
         let text = toml::to_string(seen).map_err(|_| TrustError::Malformed(path.clone()))?;
         // Written beside and renamed over: a crash leaves the old memory or the new one.
         let draft = path.with_extension("new");
-        fs::write(&draft, text)
+        File::create(&draft)
+            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&draft, &path))
             .map_err(|error| TrustError::Io { path, error })
     }
