@@ -63,6 +63,8 @@ pub struct Applied {
     pub signer: Signer,
     /// Who may sign the next.
     pub signers: AllowedSigners,
+    /// The policy of the new state.
+    pub policy_text: String,
     /// The secrets whose value stayed and which were encrypted anew.
     pub reencrypted: BTreeSet<SecretName>,
 }
@@ -243,7 +245,7 @@ impl Change {
         }
         let policy_text = self.policy.text();
         let policy = Policy::parse(&policy_text)?;
-        self.put_public_file(POLICY_FILE, policy_text.into_bytes());
+        self.put_public_file(POLICY_FILE, policy_text.clone().into_bytes());
 
         let mut staging = folder.stage()?;
         self.stage_new_secrets(&staging, &policy)?;
@@ -261,7 +263,8 @@ impl Change {
         staging.write_public(LOCK_FILE, &lock)?;
         staging.write_public(SIGNATURE_FILE, &signature)?;
         let lock_digest = Digest::of(&lock);
-        let applied = Applied { lock: self.lock, lock_digest, signer, signers: self.signers, reencrypted };
+        let Self { lock, signers, .. } = self;
+        let applied = Applied { lock, lock_digest, signer, signers, policy_text, reencrypted };
         Ok(Prepared { staging, applied })
     }
 

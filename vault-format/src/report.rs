@@ -14,7 +14,9 @@ pub fn render(error: &dyn Diagnostic) -> String {
     visible(&render_raw(error))
 }
 
-fn visible(text: &str) -> String {
+/// The text with whatever could move the cursor or reorder what is shown as `\u{…}`.
+#[must_use]
+pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if (c.is_control() && c != '\n') || is_format(c) {

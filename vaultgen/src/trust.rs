@@ -32,6 +32,8 @@ struct Seen {
     folders: BTreeSet<PathBuf>,
     /// The `allowed_signers` of that state: whom we expect to have signed the next.
     allowed_signers: String,
+    /// The policy of that state, to show what a change of it means.
+    policy: String,
 }
 
 /// The folder with what was seen.
@@ -49,6 +51,8 @@ pub struct State<'a> {
     pub signer: &'a Signer,
     /// Who may sign the next.
     pub signers: &'a AllowedSigners,
+    /// Its policy.
+    pub policy_text: &'a str,
 }
 
 impl Memory {
@@ -98,6 +102,16 @@ impl Memory {
         }
     }
 
+    /// The policy of a state, if it is the one that was last seen of its vault.
+    ///
+    /// # Errors
+    ///
+    /// If the memory cannot be read.
+    pub fn policy_of(&self, lock: &Lock, digest: Digest) -> Result<Option<String>, TrustError> {
+        let seen = read(&self.0.join(format!("{}.toml", lock.id)))?;
+        Ok(seen.filter(|seen| seen.lock_sha256 == digest).map(|seen| seen.policy))
+    }
+
     /// Remembers a state whose signer somebody vouched for, unless a newer one or one of another
     /// branch was seen: looking at an old state must not let it in.
     ///
@@ -129,6 +143,7 @@ impl Memory {
             lock_sha256: state.digest,
             folders,
             allowed_signers: state.signers.to_string(),
+            policy: state.policy_text.to_owned(),
         };
         self.write(&seen)
     }

@@ -166,6 +166,7 @@ pub fn state(vault: &Verified) -> State<'_> {
         digest: vault.lock_digest(),
         signer: vault.signer(),
         signers: vault.signers(),
+        policy_text: vault.policy_text(),
     }
 }
 
@@ -194,8 +195,8 @@ pub fn apply(
 ///
 /// If the memory cannot be written.
 pub fn remember(memory: &Memory, folder: &VaultFolder, applied: &Applied) -> Result<(), TrustError> {
-    let Applied { lock, lock_digest, signer, signers, .. } = applied;
-    memory.remember(folder, State { lock, digest: *lock_digest, signer, signers })
+    let Applied { lock, lock_digest, signer, signers, policy_text, .. } = applied;
+    memory.remember(folder, State { lock, digest: *lock_digest, signer, signers, policy_text })
 }
 
 /// Why a folder cannot be opened as a vault.

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use miette::Diagnostic;
+use similar::TextDiff;
 use thiserror::Error;
-use vault_format::{Change, Identities, Proposal, SecretName, Timestamp, proposal::Difference, ssh};
+use vault_format::{Change, Identities, Proposal, SecretName, Timestamp, proposal::Difference, report, ssh};
 
 use crate::{
     cli::Common,
@@ -12,6 +13,9 @@ use crate::{
     trust::{Memory, State},
     vault,
 };
+
+/// Lines shown around each change of the policy: enough to see whose it is.
+const POLICY_CONTEXT: usize = 3;
 
 /// Sign what lies in the folder, after showing what it means.
 ///
@@ -40,7 +44,8 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         commands::say(common.quiet, "nothing to do: everything is signed");
         return Ok(());
     }
-    for line in meaning(&proposal) {
+    let signed_policy = memory.policy_of(proposal.lock(), proposal.lock_digest())?;
+    for line in meaning(&proposal, signed_policy.as_deref()) {
         // Shown even with --quiet: whoever signs must see what.
         commands::say(false, &line);
     }
@@ -60,12 +65,14 @@ fn state(proposal: &Proposal) -> State<'_> {
         digest: proposal.lock_digest(),
         signer: proposal.signer(),
         signers: proposal.signers(),
+        policy_text: proposal.policy_text(),
     }
 }
 
 /// What signing would do, a line each.
-fn meaning(proposal: &Proposal) -> Vec<String> {
+fn meaning(proposal: &Proposal, signed_policy: Option<&str>) -> Vec<String> {
     let mut lines: Vec<String> = proposal.differences().iter().map(ToString::to_string).collect();
+    lines.extend(policy_changes(signed_policy, proposal.policy_text()));
     if proposal.differences().contains(&Difference::PublicFile(vault_format::SIGNERS_FILE.to_owned())) {
         lines.extend(proposal.signers().iter().map(|signer| {
             let ended = if signer.ended() { " (removed)" } else { "" };
@@ -83,6 +90,18 @@ fn meaning(proposal: &Proposal) -> Vec<String> {
         lines.extend(audience.iter().map(|key| format!("can decrypt      {name}  {key}")));
     }
     lines
+}
+
+/// The lines of the policy that came and went. Where the signed policy is not known, that is said:
+/// owners, modes and services may have changed too.
+fn policy_changes(signed: Option<&str>, present: &str) -> Vec<String> {
+    let Some(signed) = signed else {
+        return vec!["this state was never seen here, so look at vault.toml with `git diff`".to_owned()];
+    };
+    let diff = TextDiff::from_lines(signed, present);
+    let diff = diff.unified_diff().context_radius(POLICY_CONTEXT).to_string();
+    // The policy comes from the repository: it may not write on the terminal.
+    diff.lines().map(report::visible).collect()
 }
 
 fn added(proposal: &Proposal) -> BTreeSet<&SecretName> {
