@@ -139,11 +139,14 @@ impl Lock {
     ///
     /// If it is no lock of this version.
     pub fn parse(text: &str) -> Result<Self, LockError> {
-        let version: Version = toml::from_str(text).map_err(|error| malformed(text, &error))?;
-        if version.version != VERSION {
-            return Err(LockError::Version(version.version));
+        let lock: Self = toml::from_str(text).map_err(|error| match toml::from_str(text) {
+            // Another version may well have keys that we do not know.
+            Ok(Version { version }) if version != VERSION => LockError::Version(version),
+            _ => malformed(text, &error),
+        })?;
+        if lock.version != VERSION {
+            return Err(LockError::Version(lock.version));
         }
-        let lock: Self = toml::from_str(text).map_err(|error| malformed(text, &error))?;
         if lock.ancestors.len() > MAX_ANCESTORS {
             return Err(LockError::Ancestors);
         }
