@@ -1,23 +1,23 @@
 //! A new state of a vault: what is new is encrypted, what has another audience is encrypted anew,
 //! the lock is rebuilt and signed, and all of it moved into place at once.
 
+mod error;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use miette::Diagnostic;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
-use thiserror::Error;
 
+pub use self::error::ChangeError;
 use crate::{
     Digest, Identities, LOCK_FILE, Lock, POLICY_FILE, Plaintext, Policy, Recipient, SIGNATURE_FILE,
-    SIGNERS_FILE, SecretName, Timestamp, VaultFolder, Verified,
-    cipher::{self, CipherError},
-    facts::{Facts, FactsError},
-    folder::{FolderError, MAX_FILE},
-    lock::{LockError, LockedSecret, MAX_ANCESTORS, Origin},
-    policy::{Kind, PolicyEditor, PolicyError, SecretTable},
+    SIGNERS_FILE, SecretName, Timestamp, VaultFolder, Verified, cipher,
+    facts::Facts,
+    folder::MAX_FILE,
+    lock::{LockedSecret, MAX_ANCESTORS, Origin},
+    policy::{Kind, PolicyEditor, SecretTable},
     proposal::{Difference, Proposal},
-    signature::{self, LockSigner, SignatureError},
-    signers::{AllowedSigners, Signer, SignersError},
+    signature::{self, LockSigner},
+    signers::{AllowedSigners, Signer},
     ssh,
     transaction::{ExclusiveFolder, Staging},
     verify::{MAX_PUBLIC, Unsound, disagreements},
@@ -402,68 +402,4 @@ fn decrypt(
     }
     cipher::decrypt(&ciphertext, identities)
         .map_err(|error| ChangeError::Cipher { name: name.clone(), error })
-}
-
-/// Why a change was not made. The vault is what it was before.
-#[derive(Debug, Error, Diagnostic)]
-pub enum ChangeError {
-    /// The verified policy could not be edited.
-    #[error("vault.toml cannot be edited")]
-    Editor,
-    /// The new policy is wrong.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Policy(#[from] PolicyError),
-    /// The new signers are wrong.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Signers(#[from] SignersError),
-    /// The new state contradicts itself.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Unsound(#[from] Unsound),
-    /// A secret cannot be decrypted or encrypted.
-    #[error("{name}: {error}")]
-    Cipher {
-        /// The secret.
-        name: SecretName,
-        /// Why.
-        #[diagnostic_source]
-        error: CipherError,
-    },
-    /// Not what its kind says.
-    #[error("{name}: {error}")]
-    Kind {
-        /// The secret.
-        name: SecretName,
-        /// Why.
-        #[diagnostic_source]
-        error: FactsError,
-    },
-    /// Changed by somebody else meanwhile.
-    #[error("{0} was changed by another program while it was being encrypted anew")]
-    #[diagnostic(help("run the command again when nothing else writes to the vault"))]
-    Changed(SecretName),
-    /// Encrypting anew needs a signature.
-    #[error("encrypting a secret anew cannot be proposed: only a signer can say that it counts")]
-    #[diagnostic(help("leave out --no-sign, and sign with a signer's key"))]
-    NothingToPropose,
-    /// Nobody would accept the signature.
-    #[error("the signing key {0} is none of this vault's signers")]
-    #[diagnostic(help(
-        "sign with a signer's key (--sign-key FILE), or have a signer add yours: `vaultgen signers add`"
-    ))]
-    NotASigner(String),
-    /// The lock cannot be written.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Lock(#[from] LockError),
-    /// The lock cannot be signed.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Signature(#[from] SignatureError),
-    /// The files cannot be written.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Folder(#[from] FolderError),
 }
