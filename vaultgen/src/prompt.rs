@@ -8,7 +8,7 @@ use std::{
 };
 
 use miette::Diagnostic;
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::SecretString;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
@@ -74,7 +74,7 @@ impl AskPassphrase for Terminal<'_> {
 /// The answer is wiped when it is dropped. Typing it into the terminal leaves it in the kernel's
 /// line buffer, which we cannot reach.
 fn ask(question: &str) -> Result<Zeroizing<String>, PromptError> {
-    let _echo = EchoGuard::watch(open_terminal()?)?;
+    let _quiet = Quiet::keep(open_terminal()?)?;
     rpassword::prompt_password(question).map(Zeroizing::new).map_err(PromptError::NoAnswer)
 }
 
@@ -82,14 +82,21 @@ fn open_terminal() -> Result<File, PromptError> {
     File::options().read(true).write(true).open(TERMINAL).map_err(PromptError::NoTerminal)
 }
 
-/// While it lives, a signal that ends the program first gives the terminal its echo back.
-struct EchoGuard(Handle);
+/// While it lives, the terminal does not echo: already when the question appears, so that not even
+/// a fast answer is seen. A signal that ends the program gives the echo back first.
+struct Quiet {
+    signals: Handle,
+    terminal: File,
+    present: Termios,
+}
 
-impl EchoGuard {
-    fn watch(terminal: File) -> Result<Self, PromptError> {
+impl Quiet {
+    fn keep(terminal: File) -> Result<Self, PromptError> {
         let present = tcgetattr(&terminal).map_err(|errno| PromptError::NoTerminal(errno.into()))?;
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]).map_err(PromptError::NoAnswer)?;
-        let handle = signals.handle();
+        let quiet = Self { signals: signals.handle(), terminal, present };
+        let (terminal, present) =
+            (quiet.terminal.try_clone().map_err(PromptError::NoTerminal)?, quiet.present.clone());
         thread::spawn(move || {
             // Ends without a signal when the guard is dropped.
             if let Some(signal) = signals.forever().next() {
@@ -97,13 +104,19 @@ impl EchoGuard {
                 let _ = emulate_default_handler(signal);
             }
         });
-        Ok(Self(handle))
+        let mut silent = quiet.present.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        silent.local_modes.insert(LocalModes::ECHONL);
+        tcsetattr(&quiet.terminal, OptionalActions::Now, &silent)
+            .map_err(|errno| PromptError::NoTerminal(errno.into()))?;
+        Ok(quiet)
     }
 }
 
-impl Drop for EchoGuard {
+impl Drop for Quiet {
     fn drop(&mut self) {
-        self.0.close();
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.present);
+        self.signals.close();
     }
 }
 
