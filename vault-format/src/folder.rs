@@ -14,7 +14,10 @@ use rustix::{
 };
 use thiserror::Error;
 
-use crate::cipher::MAX_CIPHERTEXT;
+use crate::{
+    cipher::MAX_CIPHERTEXT,
+    files::{Entry, VaultFiles},
+};
 
 /// Most bytes of one file that are read into memory: the largest secret and its age framing.
 pub const MAX_FILE: u64 = MAX_CIPHERTEXT as u64;
@@ -30,16 +33,6 @@ const MAX_DEPTH: usize = 64;
 pub struct VaultFolder {
     path: PathBuf,
     root: OwnedFd,
-}
-
-/// One entry found in the folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Path relative to the vault, parts joined by `/`, with everything but printable ASCII
-    /// escaped: what the repository holds may not write on the operator's terminal.
-    pub path: String,
-    /// Whether it is a regular file, and not a link, a socket or a device.
-    pub is_plain_file: bool,
 }
 
 impl VaultFolder {
@@ -85,35 +78,6 @@ impl VaultFolder {
         self.root.as_fd()
     }
 
-    /// Reads a file of at most `limit` bytes. Nothing if there is no such file.
-    ///
-    /// # Errors
-    ///
-    /// If it is no regular file, lies behind a link, is longer than `limit`, or cannot be read.
-    pub fn read_if_present(&self, relative: &str, limit: u64) -> Result<Option<Vec<u8>>, FolderError> {
-        match self.read(relative, limit) {
-            Err(FolderError::Missing(_)) => Ok(None),
-            other => other.map(Some),
-        }
-    }
-
-    /// Reads a file of at most `limit` bytes into a buffer that never grows.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::read_if_present`], and if there is no such file.
-    pub fn read(&self, relative: &str, limit: u64) -> Result<Vec<u8>, FolderError> {
-        let file = self.open_file(relative)?;
-        let fault = |error: io::Error| FolderError::Io { path: self.join(relative), error };
-        let size = file.metadata().map_err(fault)?.len();
-        if size > limit {
-            return Err(FolderError::TooLong { path: self.join(relative), limit });
-        }
-        let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
-        (&file).read_exact(&mut bytes).map_err(fault)?;
-        Ok(bytes)
-    }
-
     fn open_file(&self, relative: &str) -> Result<File, FolderError> {
         let path = || self.join(relative);
         let (parent, name) = self.parent_of(relative)?;
@@ -152,20 +116,6 @@ impl VaultFolder {
         Ok((at, name))
     }
 
-    /// Lists every file, link and special file in the vault, at any depth, but not what is
-    /// Git's own. Sorted by path.
-    ///
-    /// # Errors
-    ///
-    /// If a folder cannot be read, or they nest too deep.
-    pub fn entries(&self) -> Result<Vec<Entry>, FolderError> {
-        let mut entries = Vec::new();
-        let root = open_folder(self.root(), ".").map_err(|errno| FolderError::io(&self.path, errno))?;
-        self.collect(root, "", 0, &mut entries)?;
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(entries)
-    }
-
     fn collect(
         &self,
         folder: OwnedFd,
@@ -194,6 +144,30 @@ impl VaultFolder {
             }
         }
         Ok(())
+    }
+}
+
+impl VaultFiles for VaultFolder {
+    /// Into a buffer that never grows.
+    fn read(&self, relative: &str, limit: u64) -> Result<Vec<u8>, FolderError> {
+        let file = self.open_file(relative)?;
+        let fault = |error: io::Error| FolderError::Io { path: self.join(relative), error };
+        let size = file.metadata().map_err(fault)?.len();
+        if size > limit {
+            return Err(FolderError::TooLong { path: self.join(relative), limit });
+        }
+        let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
+        (&file).read_exact(&mut bytes).map_err(fault)?;
+        Ok(bytes)
+    }
+
+    /// Not what is Git's own.
+    fn entries(&self) -> Result<Vec<Entry>, FolderError> {
+        let mut entries = Vec::new();
+        let root = open_folder(self.root(), ".").map_err(|errno| FolderError::io(&self.path, errno))?;
+        self.collect(root, "", 0, &mut entries)?;
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
     }
 }
 

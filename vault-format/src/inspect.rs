@@ -5,7 +5,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use thiserror::Error;
 
 use crate::{
-    Digest, Identities, Plaintext, SecretName, VaultFolder, Verified,
+    Digest, Identities, Plaintext, SecretName, VaultFiles, Verified,
     cipher::{self, CipherError},
     facts::{Facts, FactsError},
     folder::{FolderError, MAX_FILE},
@@ -16,7 +16,7 @@ use crate::{
 /// lock's facts and with the secret that it is derived from. Gives back how many were opened, and
 /// everything that does not fit.
 #[must_use]
-pub fn inspect(folder: &VaultFolder, vault: &Verified, identities: &Identities) -> (usize, Vec<Mismatch>) {
+pub fn inspect(files: &dyn VaultFiles, vault: &Verified, identities: &Identities) -> (usize, Vec<Mismatch>) {
     let ours = identities.recipients();
     let can_open = |name: &SecretName| {
         let secret = vault.lock().secrets.get(name);
@@ -24,10 +24,10 @@ pub fn inspect(folder: &VaultFolder, vault: &Verified, identities: &Identities) 
     };
     let names: Vec<&SecretName> = vault.lock().secrets.keys().filter(|name| can_open(name)).collect();
     let inspect_one = |name: &&SecretName| {
-        let plaintext = open(folder, vault, name, identities)?;
+        let plaintext = open(files, vault, name, identities)?;
         check_facts(vault, name, &plaintext)?;
         match vault.policy().secret(name).from.as_ref().filter(|from| can_open(from)) {
-            Some(from) => check_derived(name, &plaintext, from, &open(folder, vault, from, identities)?),
+            Some(from) => check_derived(name, &plaintext, from, &open(files, vault, from, identities)?),
             None => Ok(()),
         }
     };
@@ -36,12 +36,12 @@ pub fn inspect(folder: &VaultFolder, vault: &Verified, identities: &Identities) 
 }
 
 fn open(
-    folder: &VaultFolder,
+    files: &dyn VaultFiles,
     vault: &Verified,
     name: &SecretName,
     identities: &Identities,
 ) -> Result<Plaintext, Mismatch> {
-    let ciphertext = folder.read(&name.ciphertext_path(), MAX_FILE)?;
+    let ciphertext = files.read(&name.ciphertext_path(), MAX_FILE)?;
     if Digest::of(&ciphertext) != vault.lock().secrets[name].sha256 {
         return Err(Mismatch::Changed(name.clone()));
     }

@@ -6,13 +6,15 @@
 //!
 //! | room | what it knows |
 //! | --- | --- |
+//! | [`files`](mod@files) | where the files of a state are read from |
 //! | [`folder`] | opening files beneath the vault's own descriptor, following no link |
 //! | [`signature`], [`signers`] | who signed the lock, and who may |
 //! | [`lock`] | `vault.lock`: the facts about every file, written by machine |
 //! | [`policy`] | `vault.toml`: who may decrypt and who may read, written by people |
 //! | [`verify`](mod@verify) | the one way to a [`Verified`] vault |
+//! | [`ancestor`] | an earlier state that a verified one descends from |
 //! | [`inspect`](mod@inspect) | what only a key can tell |
-//! | [`proposal`] | what lies in the folder beyond the signed state |
+//! | [`proposal`] | what there is beyond the signed state |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
 //! | [`key_file`], [`passphrase`] | private keys, where their owner keeps and how he protects them |
 //!
@@ -25,19 +27,23 @@
 //! | [`facts`] | what an auditor may know of each |
 //! | [`standard`] | the secrets that `vaultgen init` puts into every Odoo vault |
 //! | [`change`] | a new state on top of a verified one: encrypt, lock, sign |
+//! | [`merge`] | two states that were made side by side, joined into one |
 //! | [`transaction`] | moving that state into place, whole or not at all |
 #![forbid(unsafe_code)]
 
+pub mod ancestor;
 pub mod certificate;
 pub mod change;
 pub mod cipher;
 pub mod digest;
 pub mod facts;
+pub mod files;
 pub mod folder;
 pub mod identity;
 pub mod inspect;
 pub mod key_file;
 pub mod lock;
+pub mod merge;
 pub mod name;
 pub mod passphrase;
 pub mod password;
@@ -55,8 +61,10 @@ pub mod timestamp;
 pub mod transaction;
 pub mod verify;
 
+pub use ancestor::Ancestor;
 pub use change::Change;
 pub use digest::Digest;
+pub use files::VaultFiles;
 pub use folder::VaultFolder;
 pub use identity::Identities;
 pub use inspect::inspect;

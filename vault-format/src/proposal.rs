@@ -1,16 +1,16 @@
-//! What is in the folder beyond the last signed state: a policy edited by hand, a change that
+//! What there is beyond the last signed state: a policy edited by hand, a change that
 //! somebody without a signing key proposes, or damage. Only a signer can tell which.
 
 use std::{collections::BTreeSet, fmt};
 
 use crate::{
-    CIPHERTEXT_SUFFIX, Digest, Lock, POLICY_FILE, Policy, SIGNERS_FILE, SecretName, VaultFolder,
+    CIPHERTEXT_SUFFIX, Digest, Lock, POLICY_FILE, Policy, SIGNERS_FILE, SecretName, VaultFiles,
     folder::MAX_FILE,
     signers::{AllowedSigners, Signer},
     verify::{MAX_PUBLIC, Problem, Unsound, authenticate, is_known, read_policy, read_signers},
 };
 
-/// A folder whose lock is authentic, with all that differs from it.
+/// Files whose lock is authentic, with all that differs from it.
 #[derive(Debug)]
 pub struct Proposal {
     lock: Lock,
@@ -50,22 +50,22 @@ impl fmt::Display for Difference {
 }
 
 impl Proposal {
-    /// Authenticates the lock in `folder` against the signers that the caller trusts, and compares
+    /// Authenticates the lock in `files` against the signers that the caller trusts, and compares
     /// every file with it.
     ///
     /// # Errors
     ///
     /// If the signature does not hold, the policy or the signers as they are now are malformed, or
     /// a file cannot be read or has no name that a secret can have.
-    pub fn read(folder: &VaultFolder, trusted: &AllowedSigners) -> Result<Self, Unsound> {
-        let (lock, lock_digest, signer) = authenticate(folder, trusted)?;
-        let read = |path| folder.read(path, MAX_PUBLIC).map_err(Problem::from);
+    pub fn read(files: &dyn VaultFiles, trusted: &AllowedSigners) -> Result<Self, Unsound> {
+        let (lock, lock_digest, signer) = authenticate(files, trusted)?;
+        let read = |path| files.read(path, MAX_PUBLIC).map_err(Problem::from);
         let (policy, policy_text) = read_policy(read(POLICY_FILE)?)?;
         let signers = read_signers(read(SIGNERS_FILE)?)?;
         let mut differences = BTreeSet::new();
-        compare_public_files(folder, &lock, &mut differences)?;
-        compare_secrets(folder, &lock, &mut differences)?;
-        find_new_files(folder, &lock, &mut differences)?;
+        compare_public_files(files, &lock, &mut differences)?;
+        compare_secrets(files, &lock, &mut differences)?;
+        find_new_files(files, &lock, &mut differences)?;
         Ok(Self { lock, lock_digest, signer, policy, policy_text, signers, differences })
     }
 
@@ -113,12 +113,12 @@ impl Proposal {
 }
 
 fn compare_public_files(
-    folder: &VaultFolder,
+    files: &dyn VaultFiles,
     lock: &Lock,
     found: &mut BTreeSet<Difference>,
 ) -> Result<(), Problem> {
     for (path, digest) in &lock.files {
-        match folder.read_if_present(path, MAX_PUBLIC)? {
+        match files.read_if_present(path, MAX_PUBLIC)? {
             None => found.insert(Difference::PublicFileGone(path.clone())),
             Some(bytes) if Digest::of(&bytes) != *digest => {
                 found.insert(Difference::PublicFile(path.clone()))
@@ -130,12 +130,12 @@ fn compare_public_files(
 }
 
 fn compare_secrets(
-    folder: &VaultFolder,
+    files: &dyn VaultFiles,
     lock: &Lock,
     found: &mut BTreeSet<Difference>,
 ) -> Result<(), Problem> {
     for (name, secret) in &lock.secrets {
-        match folder.read_if_present(&name.ciphertext_path(), MAX_FILE)? {
+        match files.read_if_present(&name.ciphertext_path(), MAX_FILE)? {
             None => found.insert(Difference::Removed(name.clone())),
             Some(bytes) if Digest::of(&bytes) != secret.sha256 => {
                 found.insert(Difference::Changed(name.clone()))
@@ -147,11 +147,11 @@ fn compare_secrets(
 }
 
 fn find_new_files(
-    folder: &VaultFolder,
+    files: &dyn VaultFiles,
     lock: &Lock,
     found: &mut BTreeSet<Difference>,
 ) -> Result<(), Problem> {
-    for entry in folder.entries()? {
+    for entry in files.entries()? {
         let path = entry.path;
         if !entry.is_plain_file {
             return Err(Problem::NotPlain(path));

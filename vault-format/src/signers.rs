@@ -47,6 +47,11 @@ impl Signer {
         &self.key
     }
 
+    /// Whether both lines are of the same name and key, whatever their dates.
+    fn is(&self, other: &Self) -> bool {
+        self.principal == other.principal && self.key.key_data() == other.key.key_data()
+    }
+
     /// Whether the line has an end date: a signer who was removed.
     #[must_use]
     pub fn ended(&self) -> bool {
@@ -119,6 +124,26 @@ impl AllowedSigners {
             signer.validity.before.get_or_insert_with(|| date.to_owned());
         }
         self
+    }
+
+    /// This list and `theirs`, which both descend from `base`: whom one of them added, ended or took
+    /// out, the joined list has, has ended or has not.
+    #[must_use]
+    pub fn joined(mut self, base: &Self, theirs: &Self) -> Self {
+        self.0.retain(|signer| theirs.has(signer) || !base.has(signer));
+        for signer in &theirs.0 {
+            match self.0.iter_mut().find(|other| other.is(signer)) {
+                Some(ours) if signer.ended() && !ours.ended() => ours.validity = signer.validity.clone(),
+                Some(_) => {}
+                None if base.has(signer) => {}
+                None => self.0.push(signer.clone()),
+            }
+        }
+        self
+    }
+
+    fn has(&self, signer: &Signer) -> bool {
+        self.0.iter().any(|other| other.is(signer))
     }
 
     /// The fingerprints of all signers, `SHA256:…`.

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, time::SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use thiserror::Error;
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::datetime};
+use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::datetime};
 
 const FIRST: OffsetDateTime = datetime!(0000-01-01 00:00:00 UTC);
 const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59 UTC);
@@ -31,6 +31,12 @@ impl Timestamp {
     pub fn date_digits(self) -> String {
         let date = self.0.date();
         format!("{:04}{:02}{:02}", date.year(), u8::from(date.month()), date.day())
+    }
+
+    /// A second later.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self::from(self.0.saturating_add(Duration::SECOND))
     }
 
     /// The same moment for the standard library.

@@ -27,10 +27,7 @@ use rustix::{
     process::geteuid,
 };
 
-use crate::{
-    Plaintext, VaultFolder,
-    folder::{Entry, FolderError},
-};
+use crate::{Plaintext, VaultFiles, VaultFolder, files::Entry, folder::FolderError};
 
 /// Where a change is staged: a folder in the vault, on the same file system by construction.
 pub const STAGING: &str = ".vaultgen";

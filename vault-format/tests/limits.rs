@@ -7,8 +7,8 @@
 use std::{fmt::Write, fs::File, sync::Arc};
 
 use vault_format::{
-    Identities, LOCK_FILE, Lock, POLICY_FILE, Policy, SIGNATURE_FILE, VaultFolder, cipher, folder, lock,
-    policy, report,
+    Identities, LOCK_FILE, Lock, POLICY_FILE, Policy, SIGNATURE_FILE, VaultFiles, VaultFolder, cipher,
+    folder, lock, policy, report,
     signers::{AllowedSigners, Signer},
     ssh::SshKey,
     verify,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{collection, option, prelude::*};
 use vault_format::{
-    Identities, Plaintext, Policy, SecretName, Timestamp, VaultFolder,
+    Identities, Plaintext, Policy, SecretName, Timestamp, VaultFiles, VaultFolder,
     folder::FolderError,
     passphrase::Nobody,
     policy::{Kind, PolicyEditor, SecretTable},

@@ -8,8 +8,8 @@ use std::{
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{
-    Change, Identities, POLICY_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, Timestamp, VaultFolder,
-    Verified,
+    Change, Identities, POLICY_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, Timestamp, VaultFiles,
+    VaultFolder, Verified,
     change::Applied,
     folder::FolderError,
     lock::LockedSecret,

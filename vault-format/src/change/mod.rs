@@ -3,14 +3,17 @@
 
 mod error;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use rayon::iter::{IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 pub use self::error::ChangeError;
 use crate::{
     Digest, Identities, LOCK_FILE, Lock, POLICY_FILE, Plaintext, Policy, Recipient, SIGNATURE_FILE,
-    SIGNERS_FILE, SecretName, Timestamp, VaultFolder, Verified, cipher,
+    SIGNERS_FILE, SecretName, Timestamp, VaultFiles, Verified, cipher,
     facts::Facts,
     folder::MAX_FILE,
     lock::{LockedSecret, MAX_ANCESTORS, Origin},
@@ -46,7 +49,8 @@ pub struct Change {
     signers: AllowedSigners,
     now: Timestamp,
     secrets: Vec<NewSecret>,
-    removed: BTreeSet<SecretName>,
+    adopted: BTreeMap<SecretName, Arc<dyn VaultFiles>>,
+    removed: BTreeSet<String>,
     rekeyed: BTreeSet<SecretName>,
     public_files: BTreeMap<String, Vec<u8>>,
     private_files: BTreeMap<String, Plaintext>,
@@ -132,7 +136,7 @@ impl Change {
     /// If a proposed secret cannot be decrypted, or is not of its kind.
     pub fn of(
         proposal: &Proposal,
-        folder: &VaultFolder,
+        files: &dyn VaultFiles,
         identities: &Identities,
         now: Timestamp,
     ) -> Result<Self, ChangeError> {
@@ -143,25 +147,26 @@ impl Change {
         let mut change = Self::on(lock, policy, proposal.signers().clone(), now);
         for difference in proposal.differences() {
             match difference {
-                Difference::PublicFile(path) => change.put_public_file(path, folder.read(path, MAX_PUBLIC)?),
+                Difference::PublicFile(path) => change.put_public_file(path, files.read(path, MAX_PUBLIC)?),
                 Difference::PublicFileGone(path) => drop(change.lock.files.remove(path)),
                 Difference::Removed(name) => change.remove_secret(name),
                 Difference::Added(name) | Difference::Changed(name) => {
                     let kind = proposal.policy().secret(name).kind;
-                    change.secrets.push(proposed_secret(folder, name, kind, identities)?);
+                    change.secrets.push(proposed_secret(files, name, kind, identities)?);
                 }
             }
         }
         Ok(change)
     }
 
-    fn on(lock: Lock, policy: PolicyEditor, signers: AllowedSigners, now: Timestamp) -> Self {
+    pub(crate) fn on(lock: Lock, policy: PolicyEditor, signers: AllowedSigners, now: Timestamp) -> Self {
         Self {
             lock,
             policy,
             signers,
             now,
             secrets: Vec::new(),
+            adopted: BTreeMap::new(),
             removed: BTreeSet::new(),
             rekeyed: BTreeSet::new(),
             public_files: BTreeMap::new(),
@@ -188,7 +193,14 @@ impl Change {
     pub fn remove_secret(&mut self, name: &SecretName) {
         self.policy.remove_secret(name);
         self.lock.secrets.remove(name);
-        self.removed.insert(name.clone());
+        self.removed.insert(name.ciphertext_path());
+    }
+
+    /// Takes a secret over as another state has it, whose ciphertext is in `files`. It is copied as it
+    /// is, or encrypted anew where the policy now names another audience.
+    pub fn adopt_secret(&mut self, name: &SecretName, secret: LockedSecret, files: &Arc<dyn VaultFiles>) {
+        self.lock.secrets.insert(name.clone(), secret);
+        self.adopted.insert(name.clone(), Arc::clone(files));
     }
 
     /// Encrypts a secret anew though its audience is the same.
@@ -205,6 +217,12 @@ impl Change {
     /// Puts a public file in, which the lock then covers.
     pub fn put_public_file(&mut self, path: &str, bytes: Vec<u8>) {
         self.public_files.insert(path.to_owned(), bytes);
+    }
+
+    /// Takes a public file out.
+    pub fn remove_public_file(&mut self, path: &str) {
+        self.lock.files.remove(path);
+        self.removed.insert(path.to_owned());
     }
 
     /// Puts a key file of the operator in, which Git ignores and the lock does not know.
@@ -250,6 +268,7 @@ impl Change {
         let mut staging = folder.stage()?;
         self.stage_new_secrets(&staging, &policy)?;
         let reencrypted = self.stage_reencrypted(&staging, folder.folder(), &policy, identities)?;
+        self.stage_adopted(&staging, folder.folder(), &reencrypted)?;
         self.stage_files(&mut staging)?;
         let problems = disagreements(&policy, &self.lock);
         if !problems.is_empty() {
@@ -301,7 +320,8 @@ impl Change {
                     recipients,
                     exposed_to: BTreeSet::new(),
                     created: known.get(&name).map_or(self.now, |old| old.created),
-                    rotated: self.now,
+                    // Always later than the value before: so a merge can tell who changed it.
+                    rotated: known.get(&name).map_or(self.now, |old| self.now.max(old.rotated.next())),
                     origin,
                     facts,
                 };
@@ -317,7 +337,7 @@ impl Change {
     fn stage_reencrypted(
         &mut self,
         staging: &Staging<'_>,
-        folder: &VaultFolder,
+        files: &dyn VaultFiles,
         policy: &Policy,
         identities: &Identities,
     ) -> Result<BTreeSet<SecretName>, ChangeError> {
@@ -329,7 +349,8 @@ impl Change {
             .into_par_iter()
             .map(|(name, old)| {
                 let recipients = policy.secret(name).audience.clone();
-                let plaintext = decrypt(folder, name, old, identities)?;
+                let files = self.adopted.get(name).map_or(files, |files| &**files);
+                let plaintext = decrypt(files, name, old, identities)?;
                 let sha256 = stage_encrypted(staging, name, &plaintext, &recipients)?;
                 let exposed_to = match policy.secret(name).kind {
                     // Everybody may know a certificate.
@@ -345,6 +366,25 @@ impl Change {
         Ok(names)
     }
 
+    /// Copies what another state has and the folder has not. Ciphertext that is encrypted anew is
+    /// staged already.
+    fn stage_adopted(
+        &self,
+        staging: &Staging<'_>,
+        present: &dyn VaultFiles,
+        reencrypted: &BTreeSet<SecretName>,
+    ) -> Result<(), ChangeError> {
+        let adopted = self.adopted.par_iter().filter(|(name, _)| !reencrypted.contains(*name));
+        adopted.try_for_each(|(name, files)| {
+            let path = name.ciphertext_path();
+            let sha256 = self.lock.secrets[name].sha256;
+            match present.read(&path, MAX_FILE) {
+                Ok(bytes) if Digest::of(&bytes) == sha256 => Ok(()),
+                _ => Ok(staging.write_public(&path, &ciphertext(&**files, name, sha256)?)?),
+            }
+        })
+    }
+
     fn stage_files(&mut self, staging: &mut Staging<'_>) -> Result<(), ChangeError> {
         for (path, bytes) in &self.public_files {
             self.lock.files.insert(path.clone(), Digest::of(bytes));
@@ -353,8 +393,8 @@ impl Change {
         for (path, bytes) in &self.private_files {
             staging.write_private(path, bytes)?;
         }
-        for name in &self.removed {
-            staging.remove(name.ciphertext_path());
+        for path in &self.removed {
+            staging.remove(path.as_str());
         }
         Ok(())
     }
@@ -374,12 +414,12 @@ fn stage_encrypted(
 
 /// A secret that somebody put into the folder without signing.
 fn proposed_secret(
-    folder: &VaultFolder,
+    files: &dyn VaultFiles,
     name: &SecretName,
     kind: Kind,
     identities: &Identities,
 ) -> Result<NewSecret, ChangeError> {
-    let ciphertext = folder.read(&name.ciphertext_path(), MAX_FILE)?;
+    let ciphertext = files.read(&name.ciphertext_path(), MAX_FILE)?;
     let plaintext = cipher::decrypt(&ciphertext, identities)
         .map_err(|error| ChangeError::Cipher { name: name.clone(), error })?;
     let facts =
@@ -388,18 +428,19 @@ fn proposed_secret(
     Ok(NewSecret { name: name.clone(), table, plaintext, origin: Origin::Imported, facts })
 }
 
-/// Reads a secret of the present state. Its bytes are held against the lock again: the folder may
-/// have changed since it was verified.
 fn decrypt(
-    folder: &VaultFolder,
+    files: &dyn VaultFiles,
     name: &SecretName,
     secret: &LockedSecret,
     identities: &Identities,
 ) -> Result<Plaintext, ChangeError> {
-    let ciphertext = folder.read(&name.ciphertext_path(), MAX_FILE)?;
-    if Digest::of(&ciphertext) != secret.sha256 {
-        return Err(ChangeError::Changed(name.clone()));
-    }
-    cipher::decrypt(&ciphertext, identities)
+    cipher::decrypt(&ciphertext(files, name, secret.sha256)?, identities)
         .map_err(|error| ChangeError::Cipher { name: name.clone(), error })
+}
+
+/// Reads a ciphertext. Its bytes are held against the lock again: the files may have changed since they
+/// were verified.
+fn ciphertext(files: &dyn VaultFiles, name: &SecretName, sha256: Digest) -> Result<Vec<u8>, ChangeError> {
+    let ciphertext = files.read(&name.ciphertext_path(), MAX_FILE)?;
+    if Digest::of(&ciphertext) == sha256 { Ok(ciphertext) } else { Err(ChangeError::Changed(name.clone())) }
 }

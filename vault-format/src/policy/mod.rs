@@ -8,6 +8,7 @@ mod audience;
 mod check;
 mod edit;
 mod error;
+mod merge;
 mod mode;
 mod raw;
 
@@ -19,6 +20,7 @@ use std::{
 pub use check::MAX_BYTES;
 pub use edit::{PolicyEditor, SecretTable};
 pub use error::PolicyError;
+pub(crate) use merge::merge;
 pub use mode::{Mode, ModeError};
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! The one way from a folder to a vault that may be used.
+//! The one way from files to a vault that may be used.
 //!
 //! [`verify`] reads top-down: authenticate the lock's raw bytes, parse it, check every file
 //! against it, check that policy and lock agree. Only it makes a [`Verified`] vault, and what
@@ -13,7 +13,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 pub use self::problem::{Problem, Unsound, Warning};
 use crate::{
     CIPHERTEXT_SUFFIX, Digest, IDENTITY_FILE, LOCK_FILE, Lock, OLD_IDENTITY_FILE, POLICY_FILE, Policy,
-    Recipient, SIGNATURE_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFolder,
+    Recipient, SIGNATURE_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFiles,
     cipher::Header,
     folder::{FolderError, MAX_FILE},
     lock::{self, LockedSecret},
@@ -94,7 +94,7 @@ impl Verified {
     }
 }
 
-/// Verifies the vault in `folder` against the signers that the caller trusts. Each file is read
+/// Verifies the vault in `files` against the signers that the caller trusts. Each file is read
 /// once; the ciphertext of the secrets that `keep` picks stays in memory, all other is let go.
 ///
 /// # Errors
@@ -102,16 +102,16 @@ impl Verified {
 /// Everything that is wrong, as far as it can be told: after a wrong signature nothing else is
 /// looked at.
 pub fn verify(
-    folder: &VaultFolder,
+    files: &dyn VaultFiles,
     trusted: &AllowedSigners,
     keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
 ) -> Result<Verified, Unsound> {
-    let (lock, lock_digest, signer) = authenticate(folder, trusted)?;
+    let (lock, lock_digest, signer) = authenticate(files, trusted)?;
     let mut problems = Vec::new();
-    let documents = check_public_files(folder, &lock, &mut problems);
-    let kept = check_ciphertexts(folder, &lock, keep, &mut problems);
+    let documents = check_public_files(files, &lock, &mut problems);
+    let kept = check_ciphertexts(files, &lock, keep, &mut problems);
     let mut warnings = exposures(&lock);
-    check_extra_files(folder, &lock, &mut problems, &mut warnings);
+    check_extra_files(files, &lock, &mut problems, &mut warnings);
     // A link is one problem, however many files cannot be read because of it.
     if problems.iter().any(|problem| matches!(problem, Problem::NotPlain(_))) {
         problems.retain(|problem| !matches!(problem, Problem::File(FolderError::NotPlain(_))));
@@ -127,14 +127,14 @@ pub fn verify(
 
 /// Reads the lock after checking the signature over its raw bytes.
 pub(crate) fn authenticate(
-    folder: &VaultFolder,
+    files: &dyn VaultFiles,
     trusted: &AllowedSigners,
 ) -> Result<(Lock, Digest, Signer), Problem> {
-    let bytes = folder.read(LOCK_FILE, lock::MAX_BYTES)?;
-    let signature = folder.read(SIGNATURE_FILE, MAX_SIGNATURE)?;
+    let bytes = files.read(LOCK_FILE, lock::MAX_BYTES)?;
+    let signature = files.read(SIGNATURE_FILE, MAX_SIGNATURE)?;
     let signer = signature::verify(&signature, &bytes, trusted)?.clone();
-    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::NotText(LOCK_FILE))?;
-    Ok((Lock::parse(text)?, Digest::of(&bytes), signer))
+    let lock_digest = Digest::of(&bytes);
+    Ok((Lock::parse(&read_text(LOCK_FILE, bytes)?)?, lock_digest, signer))
 }
 
 /// The public files that are read for what they say.
@@ -145,7 +145,7 @@ struct Documents {
 }
 
 /// Checks every public file, and reads those that say something, if they are the signed ones.
-fn check_public_files(folder: &VaultFolder, lock: &Lock, problems: &mut Vec<Problem>) -> Option<Documents> {
+fn check_public_files(files: &dyn VaultFiles, lock: &Lock, problems: &mut Vec<Problem>) -> Option<Documents> {
     for required in REQUIRED_FILES {
         if !lock.files.contains_key(required) {
             problems.push(Problem::NotCovered(required));
@@ -153,7 +153,7 @@ fn check_public_files(folder: &VaultFolder, lock: &Lock, problems: &mut Vec<Prob
     }
     let (mut policy, mut signers) = (None, None);
     for (path, digest) in &lock.files {
-        let read = match folder.read(path, MAX_PUBLIC) {
+        let read = match files.read(path, MAX_PUBLIC) {
             Err(error) => Err(error.into()),
             Ok(bytes) if Digest::of(&bytes) != *digest => Err(Problem::Changed(path.clone())),
             Ok(bytes) if path == POLICY_FILE => read_policy(bytes).map(|read| policy = Some(read)),
@@ -167,13 +167,16 @@ fn check_public_files(folder: &VaultFolder, lock: &Lock, problems: &mut Vec<Prob
 }
 
 pub(crate) fn read_policy(bytes: Vec<u8>) -> Result<(Policy, String), Problem> {
-    let text = String::from_utf8(bytes).map_err(|_| Problem::NotText(POLICY_FILE))?;
+    let text = read_text(POLICY_FILE, bytes)?;
     Ok((Policy::parse(&text)?, text))
 }
 
 pub(crate) fn read_signers(bytes: Vec<u8>) -> Result<AllowedSigners, Problem> {
-    let text = String::from_utf8(bytes).map_err(|_| Problem::NotText(SIGNERS_FILE))?;
-    Ok(AllowedSigners::parse(&text)?)
+    Ok(AllowedSigners::parse(&read_text(SIGNERS_FILE, bytes)?)?)
+}
+
+pub(crate) fn read_text(file: &'static str, bytes: Vec<u8>) -> Result<String, Problem> {
+    String::from_utf8(bytes).map_err(|_| Problem::NotText(file))
 }
 
 /// The secrets whose value somebody knows who should not any more.
@@ -186,7 +189,7 @@ fn exposures(lock: &Lock) -> Vec<Warning> {
 
 /// Checks every ciphertext on all cores, and gives back those to keep.
 fn check_ciphertexts(
-    folder: &VaultFolder,
+    files: &dyn VaultFiles,
     lock: &Lock,
     keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
     problems: &mut Vec<Problem>,
@@ -195,7 +198,7 @@ fn check_ciphertexts(
     let checked: Vec<_> = secrets
         .par_iter()
         .map(|&(name, secret)| {
-            let bytes = check_ciphertext(folder, name, secret)?;
+            let bytes = check_ciphertext(files, name, secret)?;
             Ok(keep(name, secret).then(|| (name.clone(), bytes)))
         })
         .collect();
@@ -210,12 +213,12 @@ fn check_ciphertexts(
 }
 
 fn check_ciphertext(
-    folder: &VaultFolder,
+    files: &dyn VaultFiles,
     name: &SecretName,
     secret: &LockedSecret,
 ) -> Result<Vec<u8>, Problem> {
     let path = name.ciphertext_path();
-    let bytes = folder.read(&path, MAX_FILE)?;
+    let bytes = files.read(&path, MAX_FILE)?;
     if Digest::of(&bytes) != secret.sha256 {
         return Err(Problem::Changed(path));
     }
@@ -232,12 +235,12 @@ fn check_ciphertext(
 
 /// An unlisted ciphertext or template source is refused, anything else unlisted is a warning.
 fn check_extra_files(
-    folder: &VaultFolder,
+    files: &dyn VaultFiles,
     lock: &Lock,
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Warning>,
 ) {
-    let entries = match folder.entries() {
+    let entries = match files.entries() {
         Ok(entries) => entries,
         Err(error) => return problems.push(error.into()),
     };

@@ -95,6 +95,15 @@ pub enum Problem {
         /// How many there are.
         found: usize,
     },
+    /// Not among the ancestors of the present state.
+    #[error("it is no state that the present one (serial {serial}) descends from")]
+    #[diagnostic(help(
+        "the lock names its last 512 ancestors; of an older or foreign state take what you need by hand"
+    ))]
+    NotAnAncestor {
+        /// The present serial.
+        serial: u64,
+    },
     /// A link or special file.
     #[error("{0} is a symbolic link or a special file")]
     #[diagnostic(help("a vault holds plain files and folders only; remove it"))]

@@ -12,11 +12,12 @@ use miette::Diagnostic;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 use vault_format::{
-    Change, POLICY_FILE, Plaintext, SecretName, Timestamp, VaultFolder, Verified, certificate,
+    Change, POLICY_FILE, Plaintext, SecretName, Timestamp, VaultFiles, VaultFolder, Verified, certificate,
     change::{Applied, NewSecret},
     cipher,
     cipher::CipherError,
-    folder::{Entry, FolderError},
+    files::Entry,
+    folder::FolderError,
     lock::Origin,
     password::Password,
     standard::{self, CA, LOCALHOST, PASSWORDS, SSH_IDENTITY},
