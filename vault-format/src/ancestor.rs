@@ -1,11 +1,14 @@
 //! An earlier state, known by the digest that a verified one names among its ancestors. Its own
 //! signature counts no more: whoever signed it may have been removed since.
 
+use std::sync::Arc;
+
 use crate::{
-    Digest, LOCK_FILE, Lock, POLICY_FILE, SIGNERS_FILE, VaultFiles, Verified,
+    Change, Digest, LOCK_FILE, Lock, POLICY_FILE, SIGNERS_FILE, Timestamp, VaultFiles, Verified,
+    change::ChangeError,
     lock::MAX_BYTES,
     signers::AllowedSigners,
-    verify::{MAX_PUBLIC, Problem, read_signers, read_text},
+    verify::{MAX_PUBLIC, Problem, Unsound, read_signers, read_text},
 };
 
 /// The lock and the policy of an earlier state. Only [`Ancestor::of`] makes one.
@@ -59,6 +62,46 @@ impl Ancestor {
     pub fn signers(&self) -> &AllowedSigners {
         &self.signers
     }
+}
+
+impl Ancestor {
+    /// The change that makes this state, whose files are `files`, the next one after `present`. Who may
+    /// sign stays as it is: a removed signer does not come back.
+    ///
+    /// # Errors
+    ///
+    /// If a public file is not what the lock says.
+    pub fn restored(
+        &self,
+        present: &Verified,
+        files: &Arc<dyn VaultFiles>,
+        now: Timestamp,
+    ) -> Result<Change, ChangeError> {
+        let mut change = Change::after(present, now)?;
+        change.policy().restore(&self.policy_text).map_err(|_| ChangeError::Editor)?;
+        for path in self.lock.files.keys().filter(|path| !is_kept(path)) {
+            let bytes = public_file(&**files, &self.lock, path).map_err(Unsound::from)?;
+            change.put_public_file(path, bytes);
+        }
+        let now_gone = |path: &&String| !is_kept(path) && !self.lock.files.contains_key(*path);
+        present.lock().files.keys().filter(now_gone).for_each(|path| change.remove_public_file(path));
+        for (name, then) in &self.lock.secrets {
+            let mut entry = then.clone();
+            // In between, others may have read the value that comes back.
+            for known in [Some(then), present.lock().secrets.get(name)].into_iter().flatten() {
+                entry.exposed_to.extend(known.exposed_to.iter().chain(&known.recipients).cloned());
+            }
+            change.adopt_secret(name, entry, files);
+        }
+        let gone = present.lock().secrets.keys().filter(|name| !self.lock.secrets.contains_key(*name));
+        gone.for_each(|name| change.remove_secret(name));
+        Ok(change)
+    }
+}
+
+/// What a restored state does not bring back as a file: the policy is edited, the signers stay.
+fn is_kept(path: &str) -> bool {
+    [POLICY_FILE, SIGNERS_FILE].contains(&path)
 }
 
 /// Reads a public file that `lock` covers.

@@ -44,11 +44,14 @@ pub const GIT_IGNORE: &str = "\
 /.vaultgen/
 ";
 
-/// Keeps Git from changing bytes, and names the drivers for readable diffs and merges.
+/// Keeps Git from changing bytes, and from joining line by line what only `vaultgen merge` can join;
+/// names the drivers for readable diffs and for joining policies.
 pub const GIT_ATTRIBUTES: &str = "\
 * -text
-*.age diff=odbox-age
-vault.lock merge=odbox-lock
+*.age diff=odbox-age -merge
+vault.lock -merge
+vault.lock.sig -merge
+vault.toml merge=odbox-policy
 ";
 
 /// The owner whose service reads the secrets of this password.

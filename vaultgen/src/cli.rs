@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{audience, init, machine, recipients, rekey, show, sign, signers, verify};
+use crate::commands::{
+    audience, init, machine, merge, recipients, rekey, revert, show, sign, signers, verify,
+};
 
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
 #[derive(Debug, Parser)]
@@ -45,8 +47,10 @@ pub enum Command {
     Grant(audience::GrantArgs),
     Init(init::Args),
     Machine(machine::Args),
+    Merge(merge::Args),
     Recipients(recipients::Args),
     Rekey(rekey::Args),
+    Revert(revert::Args),
     Revoke(audience::RevokeArgs),
     Show(show::Args),
     Sign(sign::Args),

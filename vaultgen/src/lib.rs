@@ -7,6 +7,7 @@
 
 mod cli;
 mod commands;
+mod git;
 mod keys;
 mod openssh;
 mod process;
@@ -33,8 +34,10 @@ pub fn run() -> ExitCode {
         Command::Grant(args) => commands::audience::grant(&args, &cli.common),
         Command::Init(args) => commands::init::run(&args, &cli.common),
         Command::Machine(args) => commands::machine::run(&args, &cli.common),
+        Command::Merge(args) => commands::merge::run(&args, &cli.common),
         Command::Recipients(args) => commands::recipients::run(&args, &cli.common),
         Command::Rekey(args) => commands::rekey::run(&args, &cli.common),
+        Command::Revert(args) => commands::revert::run(&args, &cli.common),
         Command::Revoke(args) => commands::audience::revoke(&args, &cli.common),
         Command::Show(args) => commands::show::run(&args, &cli.common),
         Command::Sign(args) => commands::sign::run(&args, &cli.common),

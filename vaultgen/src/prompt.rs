@@ -51,11 +51,34 @@ pub fn new_password(name: &str) -> Result<Option<Password>, PromptError> {
 ///
 /// If there is no terminal.
 pub fn confirm(question: &str) -> Result<bool, PromptError> {
+    Ok(matches!(answer(question)?.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// A line, with its end; nothing if the terminal was closed.
+fn answer(question: &str) -> Result<String, PromptError> {
     let mut terminal = open_terminal()?;
     terminal.write_all(question.as_bytes()).map_err(PromptError::NoAnswer)?;
     let mut answer = String::new();
     BufReader::new(terminal).take(MAX_ANSWER).read_line(&mut answer).map_err(PromptError::NoAnswer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    Ok(answer)
+}
+
+/// Asks on the terminal for one of two words, or its first letter, until it gets one: 0 or 1.
+///
+/// # Errors
+///
+/// If there is no terminal, or it is closed.
+pub fn choose(question: &str, words: [&str; 2]) -> Result<usize, PromptError> {
+    loop {
+        let answer = answer(question)?;
+        if answer.is_empty() {
+            return Err(PromptError::NoAnswer(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let answer = answer.trim().to_ascii_lowercase();
+        if let Some(chosen) = words.iter().position(|word| *word == answer || word[..1] == answer) {
+            return Ok(chosen);
+        }
+    }
 }
 
 /// Asks for the passphrase of a key file, without echo.

@@ -14,7 +14,7 @@ use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use vault_format::{
-    Digest, Lock, VaultFolder,
+    Digest, Lock, VaultFiles, VaultFolder,
     signers::{AllowedSigners, Signer},
     ssh,
 };
@@ -75,6 +75,22 @@ impl Memory {
     /// If the state is older, on another branch, of another vault or signed by somebody unknown,
     /// or nobody says yes.
     pub fn judge(&self, folder: &VaultFolder, state: State<'_>, batch: bool) -> Result<(), TrustError> {
+        self.judge_branches(folder, state, None, batch)
+    }
+
+    /// As [`Self::judge`], for a state that is to be joined with `other`: it is enough that one of them
+    /// descends from what was seen last, since the joined one then does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::judge`].
+    pub fn judge_branches(
+        &self,
+        folder: &VaultFolder,
+        state: State<'_>,
+        other: Option<State<'_>>,
+        batch: bool,
+    ) -> Result<(), TrustError> {
         let place = canonical(folder)?;
         let all = self.all()?;
         let here = all.iter().find(|seen| seen.folders.contains(&place));
@@ -83,22 +99,22 @@ impl Memory {
             return Err(TrustError::OtherVault { folder: place, seen: seen.id.clone(), found: id });
         }
         match all.iter().find(|seen| seen.id == id) {
-            Some(seen) => seen.accepts(state),
+            Some(seen) => seen.accepts(state, other),
             None => first_use(&place, state, batch),
         }
     }
 
     /// The signers of the vault that was last seen in this folder; for a vault that was never seen,
-    /// its own copy, which [`Self::judge`] then asks about.
+    /// the copy among its own files, which [`Self::judge`] then asks about.
     ///
     /// # Errors
     ///
     /// If the memory cannot be read, or the vault's own copy is malformed.
-    pub fn signers_of(&self, folder: &VaultFolder) -> miette::Result<AllowedSigners> {
+    pub fn signers_of(&self, folder: &VaultFolder, files: &dyn VaultFiles) -> miette::Result<AllowedSigners> {
         let place = canonical(folder)?;
         match self.all()?.iter().find(|seen| seen.folders.contains(&place)) {
             Some(seen) => Ok(AllowedSigners::parse(&seen.allowed_signers)?),
-            None => Ok(vault::own_signers(folder)?),
+            None => Ok(vault::own_signers(files)?),
         }
     }
 
@@ -200,12 +216,17 @@ impl Memory {
 }
 
 impl Seen {
-    fn accepts(&self, state: State<'_>) -> Result<(), TrustError> {
+    fn accepts(&self, state: State<'_>, other: Option<State<'_>>) -> Result<(), TrustError> {
         let known = AllowedSigners::parse(&self.allowed_signers).unwrap_or_default();
-        if known.find(state.signer.key().key_data()).is_none() {
-            return Err(TrustError::UnknownSigner(ssh::fingerprint(state.signer.key())));
+        for signer in [Some(state), other].into_iter().flatten().map(|state| state.signer) {
+            if known.find(signer.key().key_data()).is_none() {
+                return Err(TrustError::UnknownSigner(ssh::fingerprint(signer.key())));
+            }
         }
-        self.precedes(state)
+        match other {
+            Some(other) if self.precedes(other).is_ok() => Ok(()),
+            _ => self.precedes(state),
+        }
     }
 
     fn precedes(&self, state: State<'_>) -> Result<(), TrustError> {

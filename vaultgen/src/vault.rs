@@ -74,9 +74,8 @@ pub fn lock(path: &Path) -> Result<ExclusiveFolder, FolderError> {
 /// # Errors
 ///
 /// If they cannot be read or understood.
-pub fn own_signers(folder: &VaultFolder) -> Result<AllowedSigners, OpenError> {
-    let bytes = folder.read(SIGNERS_FILE, MAX_SIGNERS)?;
-    parse_signers(&folder.join(SIGNERS_FILE), bytes)
+pub fn own_signers(files: &dyn VaultFiles) -> Result<AllowedSigners, OpenError> {
+    parse_signers(Path::new(SIGNERS_FILE), files.read(SIGNERS_FILE, MAX_SIGNERS)?)
 }
 
 /// Reads a list of signers; `path` is for messages.

@@ -44,9 +44,11 @@ pub enum ChangeError {
         #[diagnostic_source]
         error: FactsError,
     },
-    /// Changed by somebody else meanwhile.
-    #[error("{0} was changed by another program while it was being encrypted anew")]
-    #[diagnostic(help("run the command again when nothing else writes to the vault"))]
+    /// Not the ciphertext that was signed.
+    #[error("{0} is not the secret that the lock names")]
+    #[diagnostic(help(
+        "another program changed it just now, or the revision that it comes from was tampered with: look with `vaultgen verify` and `git log`"
+    ))]
     Changed(SecretName),
     /// Encrypting anew needs a signature.
     #[error("encrypting a secret anew cannot be proposed: only a signer can say that it counts")]

@@ -265,6 +265,7 @@ impl Change {
         let policy = Policy::parse(&policy_text)?;
         self.put_public_file(POLICY_FILE, policy_text.clone().into_bytes());
 
+        self.forget_exposure(&policy);
         let mut staging = folder.stage()?;
         self.stage_new_secrets(&staging, &policy)?;
         let reencrypted = self.stage_reencrypted(&staging, folder.folder(), &policy, identities)?;
@@ -364,6 +365,17 @@ impl Change {
         let names = staged.iter().map(|(name, _)| name.clone()).collect();
         self.lock.secrets.extend(staged);
         Ok(names)
+    }
+
+    /// Leaves of the keys that an adopted secret is said to be known to only those that may not read it.
+    fn forget_exposure(&mut self, policy: &Policy) {
+        for name in self.adopted.keys() {
+            let secret = policy.secret(name);
+            let public = secret.kind == Kind::Certificate;
+            if let Some(entry) = self.lock.secrets.get_mut(name) {
+                entry.exposed_to.retain(|key| !public && !secret.audience.contains(key));
+            }
+        }
     }
 
     /// Copies what another state has and the folder has not. Ciphertext that is encrypted anew is

@@ -37,6 +37,15 @@ pub enum Side {
     Theirs,
 }
 
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Ours => Self::Theirs,
+            Self::Theirs => Self::Ours,
+        }
+    }
+}
+
 /// One of both states, with the files that it was verified in.
 #[derive(Clone, Copy, Debug)]
 pub struct Parent<'a> {
@@ -127,7 +136,7 @@ pub fn join<'a>(
             Side::Ours
         })
     };
-    let (entries, secrets) = secrets::join(base, ours.state, theirs.state, &mut decide);
+    let (joined, secrets) = secrets::join(base, ours.state, theirs.state, &mut decide);
     let files = join_files(locks, &secrets, &mut decide);
     let texts = [ours, theirs].map(|parent| parent.state.policy_text());
     let policy_text =
@@ -137,12 +146,12 @@ pub fn join<'a>(
     }
 
     let policy_text = policy_text.map_err(|_| MergeError::Editor)?;
-    let policy = Policy::parse(&policy_text)?;
+    Policy::parse(&policy_text)?;
     let mut lock = ours.state.lock().clone();
     lock.serial = lock.serial.max(theirs.state.lock().serial);
     lock.ancestors = ancestors(ours.state, theirs.state);
     lock.files.clear();
-    lock.secrets = secrets::without_known(entries, &policy);
+    lock.secrets = joined;
     let names = locks.iter().flat_map(|lock| lock.secrets.keys());
     let gone = names.filter(|name| !secrets.contains_key(name)).cloned().collect();
     let paths = locks.iter().flat_map(|lock| lock.files.keys());

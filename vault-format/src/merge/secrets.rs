@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Conflict, Side};
-use crate::{Ancestor, Policy, SecretName, Verified, lock::LockedSecret, policy::Kind};
+use crate::{Ancestor, Policy, SecretName, Verified, lock::LockedSecret};
 
 type Entries = BTreeMap<SecretName, LockedSecret>;
 
@@ -36,16 +36,6 @@ pub(super) fn join(
     (entries, sides)
 }
 
-/// Leaves only those exposed keys that the joined policy does not let read anyway.
-pub(super) fn without_known(mut entries: Entries, policy: &Policy) -> Entries {
-    for (name, entry) in &mut entries {
-        let secret = policy.secret(name);
-        let public = secret.kind == Kind::Certificate;
-        entry.exposed_to.retain(|key| !public && !secret.audience.contains(key));
-    }
-    entries
-}
-
 struct Three<'a> {
     base: &'a Entries,
     ours: &'a Entries,
@@ -64,11 +54,10 @@ impl Three<'_> {
         let Some(other) = other.filter(|other| !is_new_value(Some(chosen), Some(other))) else {
             return Some((chosen.clone(), side));
         };
-        let before = self.base.get(name).map(|entry| entry.sha256);
-        let (mut entry, side) = if Some(chosen.sha256) == before && side == Side::Ours {
-            (other.clone(), Side::Theirs)
-        } else if Some(chosen.sha256) == before {
-            (other.clone(), Side::Ours)
+        let made_anew =
+            |entry: &LockedSecret| self.base.get(name).is_none_or(|before| before.sha256 != entry.sha256);
+        let (mut entry, side) = if !made_anew(chosen) && made_anew(other) {
+            (other.clone(), side.other())
         } else {
             (chosen.clone(), side)
         };

@@ -68,6 +68,21 @@ impl PolicyEditor {
         text.parse().map(Self)
     }
 
+    /// Puts an older policy in place of this one, but for the signers.
+    ///
+    /// # Errors
+    ///
+    /// If it is not TOML.
+    pub fn restore(&mut self, text: &str) -> Result<(), toml_edit::TomlError> {
+        let mut older: DocumentMut = text.parse()?;
+        match self.0.get("signers") {
+            Some(signers) => drop(older.insert("signers", signers.clone())),
+            None => drop(older.remove("signers")),
+        }
+        self.0 = older;
+        Ok(())
+    }
+
     /// Whether a secret has a table of its own.
     #[must_use]
     pub fn has_secret(&self, name: &SecretName) -> bool {

@@ -20,7 +20,7 @@ use std::{
 pub use check::MAX_BYTES;
 pub use edit::{PolicyEditor, SecretTable};
 pub use error::PolicyError;
-pub(crate) use merge::merge;
+pub use merge::merge;
 pub use mode::{Mode, ModeError};
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,10 @@
 pub mod audience;
 pub mod init;
 pub mod machine;
+pub mod merge;
 pub mod recipients;
 pub mod rekey;
+pub mod revert;
 pub mod show;
 pub mod sign;
 pub mod signers;
@@ -12,7 +14,11 @@ pub mod verify;
 
 use std::io::{self, Write};
 
-use vault_format::{Verified, change::Applied};
+use similar::TextDiff;
+use vault_format::{Verified, change::Applied, report};
+
+/// Lines shown around each change of a policy: enough to see whose it is.
+const POLICY_CONTEXT: usize = 3;
 
 /// Prints a line for people, unless they asked for silence. Whoever closed the pipe wants no more.
 pub fn say(quiet: bool, text: &str) {
@@ -24,6 +30,15 @@ pub fn say(quiet: bool, text: &str) {
 /// Prints a warning on standard error, which may be closed: that is no reason to fail.
 pub fn warn(text: &str) {
     let _ = writeln!(io::stderr(), "warning: {text}");
+}
+
+/// The lines of a policy that came and went.
+#[must_use]
+pub fn policy_diff(before: &str, after: &str) -> Vec<String> {
+    let diff = TextDiff::from_lines(before, after);
+    let diff = diff.unified_diff().context_radius(POLICY_CONTEXT).to_string();
+    // The policy comes from the repository: it may not write on the terminal.
+    diff.lines().map(report::visible).collect()
 }
 
 /// Says what was encrypted anew, and which secrets a removed key still knows.

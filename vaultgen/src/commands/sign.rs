@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use miette::Diagnostic;
-use similar::TextDiff;
 use thiserror::Error;
-use vault_format::{Change, Identities, Proposal, SecretName, Timestamp, proposal::Difference, report, ssh};
+use vault_format::{Change, Identities, Proposal, SecretName, Timestamp, proposal::Difference, ssh};
 
 use crate::{
     cli::Common,
@@ -13,9 +12,6 @@ use crate::{
     trust::{Memory, State},
     vault,
 };
-
-/// Lines shown around each change of the policy: enough to see whose it is.
-const POLICY_CONTEXT: usize = 3;
 
 /// Sign what lies in the folder, after showing what it means.
 ///
@@ -37,7 +33,7 @@ pub struct Args {
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let folder = vault::lock(&common.vault)?;
     let memory = Memory::open()?;
-    let proposal = Proposal::read(folder.folder(), &memory.signers_of(folder.folder())?)?;
+    let proposal = Proposal::read(folder.folder(), &memory.signers_of(folder.folder(), folder.folder())?)?;
     // Signers that somebody put into the folder say nothing before this is signed.
     memory.judge(folder.folder(), state(&proposal), common.batch)?;
     if proposal.differences().is_empty() {
@@ -95,13 +91,10 @@ fn meaning(proposal: &Proposal, signed_policy: Option<&str>) -> Vec<String> {
 /// The lines of the policy that came and went. Where the signed policy is not known, that is said:
 /// owners, modes and services may have changed too.
 fn policy_changes(signed: Option<&str>, present: &str) -> Vec<String> {
-    let Some(signed) = signed else {
-        return vec!["this state was never seen here, so look at vault.toml with `git diff`".to_owned()];
-    };
-    let diff = TextDiff::from_lines(signed, present);
-    let diff = diff.unified_diff().context_radius(POLICY_CONTEXT).to_string();
-    // The policy comes from the repository: it may not write on the terminal.
-    diff.lines().map(report::visible).collect()
+    match signed {
+        Some(signed) => commands::policy_diff(signed, present),
+        None => vec!["this state was never seen here, so look at vault.toml with `git diff`".to_owned()],
+    }
 }
 
 fn added(proposal: &Proposal) -> BTreeSet<&SecretName> {
