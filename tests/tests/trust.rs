@@ -3,14 +3,25 @@
 use std::{fs, thread};
 
 use fixtures::{
-    command::{Ended, vaultgen},
+    command::{Ended, Run, vaultgen},
     tree,
     vault::Vault,
 };
+use serde_json::Value;
 
 /// Makes the next state of the vault.
 fn change(vault: &Vault) -> Ended {
     vaultgen().args(["rekey", "--batch", "--vault"]).arg(vault.path()).run()
+}
+
+/// `vaultgen verify` against the signers from outside.
+fn verify(vault: &Vault) -> Run {
+    let verify = vaultgen().args(["verify", "--vault"]).arg(vault.path());
+    verify.arg("--allowed-signers").arg(vault.signers())
+}
+
+fn report(ended: &Ended) -> Value {
+    serde_json::from_slice(&ended.output).expect("JSON")
 }
 
 /// Expects that nothing is built on the vault as it lies there.
@@ -39,6 +50,37 @@ fn another_vault_in_its_place_is_refused() {
     expect_refusal(&vault, "and now holds vault");
 }
 
+/// Also one by the same signer; and looking at it does not let it in.
+#[test]
+fn verify_tells_another_vault_in_its_place() {
+    let vault = Vault::with("token", "x").build().trusted();
+    let [ours, theirs] = ["ours", "theirs"].map(|name| vault.beside(name));
+    let init = || vaultgen().args(["init", "--bare", "--batch", "--vault"]);
+    init().arg(&ours).arg("--sign-key").arg(vault.path().join("signing.key")).succeeds();
+    init().arg(&theirs).succeeds();
+    let kept = vault.beside("kept");
+    fs::rename(vault.path(), &kept).expect("a vault to move");
+
+    tree::copy(&theirs, &vault.path());
+    verify(&vault).exits(1).explains_once("which is none of the trusted signers");
+    fs::remove_dir_all(vault.path()).expect("a vault to remove");
+
+    tree::copy(&ours, &vault.path());
+    let held = format!("{} held vault ", vault.path().display());
+    for _ in 0..2 {
+        verify(&vault).exits(1).explains_once(&held).says(" so far, and now holds vault ");
+    }
+    let told = report(&verify(&vault).arg("--json").exits(1));
+    assert_eq!(told["sound"], false, "{told}");
+    assert!(told["problems"][0].as_str().is_some_and(|problem| problem.contains(&held)), "{told}");
+    expect_refusal(&vault, &held);
+
+    fs::remove_dir_all(vault.path()).expect("a vault to remove");
+    fs::rename(&kept, vault.path()).expect("a vault to move");
+    verify(&vault).succeeds();
+    assert_eq!(change(&vault).status, Some(0));
+}
+
 /// Whoever removes a vault and makes a new one there has not been handed another one.
 #[test]
 fn a_new_vault_in_its_place_is_known() {
@@ -58,7 +100,11 @@ fn an_older_state_is_refused() {
     assert_eq!(change(&vault).status, Some(0));
     fs::remove_dir_all(vault.path()).expect("a vault to remove");
     tree::copy(&old, &vault.path());
-    expect_refusal(&vault, "older than the one you last saw: serial 1 after 2");
+    // It may be looked at, in Git or in a backup, but not without being told.
+    let older = "the vault is older than the one you last saw: serial 1 after 2";
+    verify(&vault).succeeds().says(&format!("warning: {older}"));
+    assert_eq!(report(&verify(&vault).arg("--json").succeeds())["warnings"][0], older);
+    expect_refusal(&vault, older);
 }
 
 #[test]

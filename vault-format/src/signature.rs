@@ -90,12 +90,14 @@ pub enum SignatureError {
     /// Signed by a key that is not trusted here.
     #[error("vault.lock is signed by {0}, which is none of the trusted signers")]
     #[diagnostic(help(
-        "if you know this key to be a signer's, add it to the allowed signers; else somebody replaced the vault"
+        "if you know this key to be a signer's, add it to the allowed signers; else somebody replaced vault.lock.sig, or the whole vault"
     ))]
     Untrusted(String),
     /// Signed by a trusted key, but other bytes.
     #[error("vault.lock is not what was signed")]
-    #[diagnostic(help("it was changed after signing: restore it from Git, or find out who changed it"))]
+    #[diagnostic(help(
+        "vault.lock or vault.lock.sig was changed after signing: restore both from Git, or find out who changed them"
+    ))]
     Mismatch,
 }
 

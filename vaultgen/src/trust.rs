@@ -93,12 +93,10 @@ impl Memory {
     ) -> Result<(), TrustError> {
         let place = canonical(folder)?;
         let all = self.all()?;
-        let here = all.iter().find(|seen| seen.folders.contains(&place));
-        let id = state.lock.id.to_string();
-        if let Some(seen) = here.filter(|seen| seen.id != id) {
-            return Err(TrustError::OtherVault { folder: place, seen: seen.id.clone(), found: id });
+        if let Some(error) = other_vault(&all, &place, state) {
+            return Err(error);
         }
-        match all.iter().find(|seen| seen.id == id) {
+        match all.iter().find(|seen| seen.id == state.lock.id.to_string()) {
             Some(seen) => seen.accepts(state, other),
             None => first_use(&place, state, batch),
         }
@@ -128,18 +126,27 @@ impl Memory {
         Ok(seen.filter(|seen| seen.lock_sha256 == digest).map(|seen| seen.policy))
     }
 
-    /// Remembers a state whose signer somebody vouched for, unless a newer one or one of another
-    /// branch was seen: looking at an old state must not let it in.
+    /// Remembers a state whose signer somebody vouched for, and gives back what speaks against it:
+    /// then it is not remembered, since looking at another vault or an old state must not let it in.
     ///
     /// # Errors
     ///
     /// If the memory cannot be read or written.
-    pub fn remember_if_newer(&self, folder: &VaultFolder, state: State<'_>) -> Result<(), TrustError> {
-        let id = state.lock.id.to_string();
-        match read(&self.0.join(format!("{id}.toml")))? {
-            Some(seen) if seen.precedes(state).is_err() => Ok(()),
-            _ => self.remember(folder, state),
+    pub fn remember_if_newer(
+        &self,
+        folder: &VaultFolder,
+        state: State<'_>,
+    ) -> Result<Option<TrustError>, TrustError> {
+        let (place, all) = (canonical(folder)?, self.all()?);
+        let doubt = match all.iter().find(|seen| seen.id == state.lock.id.to_string()) {
+            Some(seen) => seen.precedes(state).err(),
+            None => None,
+        };
+        let doubt = other_vault(&all, &place, state).or(doubt);
+        if doubt.is_none() {
+            self.remember(folder, state)?;
         }
+        Ok(doubt)
     }
 
     /// Remembers a state as the last one seen.
@@ -241,6 +248,13 @@ impl Seen {
         }
         Ok(())
     }
+}
+
+/// Whether this folder held another vault so far.
+fn other_vault(all: &[Seen], place: &Path, state: State<'_>) -> Option<TrustError> {
+    let found = state.lock.id.to_string();
+    let other = all.iter().find(|seen| seen.id != found && seen.folders.contains(place))?;
+    Some(TrustError::OtherVault { folder: place.to_owned(), seen: other.id.clone(), found })
 }
 
 fn first_use(place: &Path, state: State<'_>, batch: bool) -> Result<(), TrustError> {

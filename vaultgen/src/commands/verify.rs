@@ -10,7 +10,12 @@ use vault_format::{
     verify::Unsound,
 };
 
-use crate::{cli::Common, commands, keys, trust::Memory, vault};
+use crate::{
+    cli::Common,
+    commands, keys,
+    trust::{Memory, TrustError},
+    vault,
+};
 
 /// Check the signature, every digest, the policy and the age headers. Needs no private key.
 ///
@@ -54,16 +59,27 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         }
         _ => None,
     };
-    if let (Ok(vault), Trust::Outside) = (&result, trust) {
+    let (problem, doubt) = match (&result, trust) {
         // Whoever brought a list of signers from outside has said whom to trust.
-        Memory::open()?.remember_if_newer(&folder, vault::state(vault))?;
-    }
+        (Ok(vault), Trust::Outside) => remember(&folder, vault)?,
+        _ => (None, None),
+    };
     if args.json {
-        let report = Report::of(&result, opened.as_ref(), trust);
+        let mut report = Report::of(&result, opened.as_ref(), trust);
+        report.sound &= problem.is_none();
+        report.problems.extend(problem.iter().map(|problem| report::render(problem)));
+        report.warnings.extend(doubt.iter().map(ToString::to_string));
         commands::say(common.quiet, &report.to_json()?);
         return if report.sound { Ok(()) } else { Err(NotSound.into()) };
     }
-    print(&result?, trust, common.quiet);
+    let vault = result?;
+    if let Some(problem) = problem {
+        return Err(problem.into());
+    }
+    if let Some(doubt) = doubt {
+        commands::say(common.quiet, &format!("warning: {doubt}"));
+    }
+    print(&vault, trust, common.quiet);
     if let Some(opened) = opened {
         commands::say(common.quiet, &format!("opened: {} secrets", opened.count));
         if !opened.mismatches.is_empty() {
@@ -71,6 +87,18 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Remembers the state, and gives back what speaks against it: another vault in its place is a problem,
+/// an old state is for whoever looks at it to judge.
+fn remember(
+    folder: &VaultFolder,
+    vault: &Verified,
+) -> Result<(Option<TrustError>, Option<TrustError>), TrustError> {
+    Ok(match Memory::open()?.remember_if_newer(folder, vault::state(vault))? {
+        Some(other @ TrustError::OtherVault { .. }) => (Some(other), None),
+        doubt => (None, doubt),
+    })
 }
 
 /// What the identities opened, and what was not as the lock has it.
