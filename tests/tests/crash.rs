@@ -24,6 +24,8 @@ use tempfile::TempDir;
 const NEEDS: [Need; 3] = [Root, Program("strace"), Program("ssh-keygen")];
 const GUEST: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
 
+const MACHINE: &str = "devm";
+
 /// What is at each path, without the times.
 type Contents = BTreeMap<PathBuf, (u32, Vec<u8>)>;
 
@@ -45,6 +47,11 @@ impl Scene {
 
     fn small() -> Self {
         Self::of(Vault::with("certs/one.pem", "one").and("token", "two"))
+    }
+
+    /// One of its two secrets is for machines.
+    fn for_machines() -> Self {
+        Self::of(Vault::with("passwords/odoo-admin.txt", "one").of_kind("password").and("token", "two"))
     }
 
     /// No vault yet.
@@ -105,6 +112,19 @@ impl Scene {
         assert!(!self.vault().join(".vaultgen").exists(), "{what}: the staging folder remains");
         let text = opened.text();
         assert!(!text.contains("is not part of the vault"), "{what}: {text}");
+        self.expect_machine_served(what);
+    }
+
+    /// If the policy has a machine, the key that was made for it opens the machine's one secret.
+    #[track_caller]
+    fn expect_machine_served(&self, what: &str) {
+        let policy = fs::read_to_string(self.vault().join("vault.toml")).expect("a policy");
+        if policy.contains(&format!("\n{MACHINE} = {{")) {
+            let key = self.vault().join(format!("machines/{MACHINE}.key"));
+            let opened = self.vaultgen(&["verify", "--identity"]).arg(key).run();
+            assert_eq!(opened.status, Some(0), "{what}: {opened}");
+            opened.says("opened: 1 secrets");
+        }
     }
 
     /// As [`Self::expect_sound`], and nothing waits to be signed.
@@ -226,6 +246,56 @@ fn killed_while_adding_and_removing_a_signer() {
         let scene = scene.after(&["signers", "add", "guest", &key]);
         expect_whole_after_kills(&scene, &["signers", "remove", "guest"]);
     }
+}
+
+#[test]
+fn killed_while_adding_removing_and_replacing_a_machine() {
+    if machine::has(&NEEDS) {
+        let add = ["machine", "add", MACHINE];
+        expect_whole_after_kills(&Scene::for_machines(), &add);
+        let scene = Scene::for_machines().after(&add);
+        expect_whole_after_kills(&scene, &["machine", "remove", MACHINE]);
+        let scene = Scene::for_machines().after(&add);
+        expect_whole_after_kills(&scene, &["machine", "replace", MACHINE, "--lost"]);
+    }
+}
+
+/// The new state is one that waits for a signer, who can make it the vault's.
+#[test]
+fn killed_while_proposing() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let scene = Scene::for_machines();
+    let verb = ["machine", "add", MACHINE, "--no-sign"];
+    let (found, _) = rehearse(&scene, &verb);
+    scene.restore();
+    let old = contents(&scene.vault());
+    let (mut kept, mut made) = (0, 0);
+    for stop in &found {
+        let what = format!("{} stopped at {}", verb.join(" "), stop.call);
+        scene.restore();
+        let ended = stop.signals(scene.vaultgen(&verb), "KILL").run();
+        if at() == At::Changes {
+            assert_eq!(ended.status, None, "{what}: it went on: {ended}");
+        }
+        let verified = scene.vaultgen(&["verify"]).run();
+        if contents(&scene.vault()) == old {
+            scene.expect_sound(&what);
+            kept += 1;
+            continue;
+        }
+        assert_eq!(verified.status, Some(1), "{what}: {verified}");
+        verified.explains_once("vault.toml is not what was signed");
+        let signed = scene.vaultgen(&["sign", "--yes"]).run();
+        assert_eq!(signed.status, Some(0), "{what}: {signed}");
+        assert!(scene.vault().join(format!("machines/{MACHINE}.key")).exists(), "{what}");
+        scene.expect_sound(&what);
+        scene.expect_trusted(&what);
+        made += 1;
+    }
+    assert!(kept > 0 && made > 0, "{kept} times the old vault, {made} times the proposal");
+    println!("{}: {} times KILL: {kept} old, {made} proposed", verb.join(" "), found.len());
 }
 
 /// The old state is the one before the signature, which is not sound but is what it was.
