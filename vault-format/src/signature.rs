@@ -1,7 +1,8 @@
 //! `vault.lock.sig`: an OpenSSH signature (PROTOCOL.sshsig) over the bytes of `vault.lock`.
 
 use miette::Diagnostic;
-use ssh_key::{HashAlg, LineEnding, PublicKey, SshSig};
+use ssh_encoding::{Encode, EncodePem, Writer, pem::PemLabel};
+use ssh_key::{Algorithm, HashAlg, LineEnding, PublicKey, SshSig};
 use thiserror::Error;
 
 use crate::{
@@ -14,6 +15,11 @@ pub const NAMESPACE: &str = "odbox-vault";
 
 /// The only version of SSHSIG.
 const VERSION: u32 = 1;
+
+/// What a security key adds to its signature: a byte of flags and a counter (PROTOCOL.u2f).
+const SECURITY_KEY_TRAILER: usize = 5;
+/// The flag that says that somebody touched it.
+const USER_PRESENT: u8 = 0x01;
 
 /// Something that can sign locks: a key at hand, or a program that holds one.
 pub trait LockSigner {
@@ -46,20 +52,21 @@ impl LockSigner for SshKey {
 /// # Errors
 ///
 /// If the file is not exactly one canonical SSHSIG of SHA-512 in our namespace (stock tools
-/// accept flipped bits and trailing junk), if its key is none of the `trusted` signers, or if
-/// it was made over other bytes.
+/// accept flipped bits and trailing junk), if its key is none of the `trusted` signers, if it was
+/// made over other bytes, or by a security key that nobody touched.
 pub fn verify<'a>(
     file: &[u8],
     lock: &[u8],
     trusted: &'a AllowedSigners,
 ) -> Result<&'a Signer, SignatureError> {
     let signature = SshSig::from_pem(file).map_err(|_| SignatureError::Malformed)?;
-    let canonical = signature.to_pem(LineEnding::LF).map_err(|_| SignatureError::Malformed)?;
+    let canonical = Canonical(&signature).encode_pem_string(LineEnding::LF);
+    let canonical = canonical.map_err(|_| SignatureError::Malformed)?;
     if canonical.as_bytes() != file {
         return Err(SignatureError::Malformed);
     }
     // The version is not part of what is signed, so nothing else would notice another one.
-    if signature.version() != VERSION {
+    if signature.version() != VERSION || !is_of_its_key(&signature) {
         return Err(SignatureError::Malformed);
     }
     if signature.namespace() != NAMESPACE || signature.hash_alg() != HashAlg::Sha512 {
@@ -68,7 +75,57 @@ pub fn verify<'a>(
     let key = PublicKey::from(signature.public_key().clone());
     let signer = trusted.find(key.key_data()).ok_or_else(|| SignatureError::Untrusted(fingerprint(&key)))?;
     key.verify(NAMESPACE, lock, &signature).map_err(|_| SignatureError::Mismatch)?;
+    // OpenSSH shows this flag and lets it pass; but a program can sign with such a key unseen.
+    if is_of_security_key(&signature) && !was_touched(&signature) {
+        return Err(SignatureError::Untouched);
+    }
     Ok(signer)
+}
+
+/// Whether the signature says that it is of the algorithm of its key; the library does not ask for all
+/// of them.
+fn is_of_its_key(signature: &SshSig) -> bool {
+    match (signature.public_key().algorithm(), signature.algorithm()) {
+        (Algorithm::Rsa { .. }, Algorithm::Rsa { hash }) => hash.is_some(),
+        (key, signature) => key == signature,
+    }
+}
+
+fn is_of_security_key(signature: &SshSig) -> bool {
+    matches!(signature.algorithm(), Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256)
+}
+
+fn was_touched(signature: &SshSig) -> bool {
+    let trailer = signature.signature_bytes().last_chunk::<SECURITY_KEY_TRAILER>();
+    trailer.is_some_and(|[flags, ..]| flags & USER_PRESENT != 0)
+}
+
+/// A signature as OpenSSH writes it. The library's own encoding of one by an ECDSA security key counts
+/// the flags and the counter to the bytes before them (fixed in ssh-key 0.7).
+struct Canonical<'a>(&'a SshSig);
+
+impl Encode for Canonical<'_> {
+    fn encoded_len(&self) -> ssh_encoding::Result<usize> {
+        self.0.encoded_len()
+    }
+
+    fn encode(&self, writer: &mut impl Writer) -> ssh_encoding::Result<()> {
+        let mut bytes = Vec::new();
+        self.0.encode(&mut bytes)?;
+        if self.0.algorithm() == Algorithm::SkEcdsaSha2NistP256 {
+            // The last field, and before it the length that is wrong.
+            let data = self.0.signature_bytes().len();
+            let length = data.checked_sub(SECURITY_KEY_TRAILER).ok_or(ssh_encoding::Error::Length)?;
+            let length = u32::try_from(length)?.to_be_bytes();
+            let at = bytes.len().checked_sub(data + length.len()).ok_or(ssh_encoding::Error::Length)?;
+            bytes[at..at + length.len()].copy_from_slice(&length);
+        }
+        writer.write(&bytes)
+    }
+}
+
+impl PemLabel for Canonical<'_> {
+    const PEM_LABEL: &'static str = SshSig::PEM_LABEL;
 }
 
 /// Why a lock is not validly signed.
@@ -76,6 +133,9 @@ pub fn verify<'a>(
 pub enum SignatureError {
     /// The key cannot sign.
     #[error("cannot sign the lock: {0}")]
+    #[diagnostic(help(
+        "plug in and touch the token, or start the agent that holds the key; what OpenSSH printed says more"
+    ))]
     Sign(String),
     /// Not one SSHSIG, or not canonically encoded.
     #[error("vault.lock.sig is not a well-formed SSH signature")]
@@ -99,6 +159,12 @@ pub enum SignatureError {
         "vault.lock or vault.lock.sig was changed after signing: restore both from Git, or find out who changed them"
     ))]
     Mismatch,
+    /// Signed by a security key, and nobody was there.
+    #[error("vault.lock.sig is of a security key that nobody touched")]
+    #[diagnostic(help(
+        "sign with a key that asks for a touch: made by `ssh-keygen -t ed25519-sk`, without no-touch-required"
+    ))]
+    Untouched,
 }
 
 #[cfg(test)]
