@@ -125,7 +125,11 @@ impl Scene {
     fn new() -> Self {
         let folder = tree::folder();
         let (alice, bob) = (Person::new(folder.path(), "alice"), Person::new(folder.path(), "bob"));
-        let vault = Vault::with("token", "token 1").and("other", "other 1").build().trusted();
+        let vault = Vault::with("token", "token 1")
+            .and("other", "other 1")
+            .and("deep/er", "deeper")
+            .build()
+            .trusted();
         let change = |arguments: &[&str]| {
             vaultgen().args(arguments).arg("--vault").arg(vault.path()).succeeds();
         };

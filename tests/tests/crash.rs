@@ -40,8 +40,7 @@ impl Scene {
         let vault = builder.build();
         tree::copy(&vault.path(), &scene.vault());
         fs::copy(vault.signers(), scene.folder.path().join("signers")).expect("signers");
-        let verify = scene.vaultgen(&["verify", "--allowed-signers"]);
-        verify.arg(scene.folder.path().join("signers")).succeeds();
+        scene.trust_anew();
         scene
     }
 
@@ -59,6 +58,26 @@ impl Scene {
         let scene = Self { folder: tree::folder() };
         fs::create_dir_all(scene.work().join("home")).expect("a home");
         scene
+    }
+
+    /// The operator has seen nothing but what is there now.
+    fn trust_anew(&self) {
+        let _ = fs::remove_dir_all(self.work().join("home/.config"));
+        let verify = self.vaultgen(&["verify", "--allowed-signers"]);
+        verify.arg(self.folder.path().join("signers")).succeeds();
+    }
+
+    /// The vault as the one commit of a repository.
+    fn in_git(self) -> Self {
+        self.git(&["init", "-q", "-b", "main"]);
+        self.git(&["add", "vault"]);
+        self.git(&["commit", "-q", "-m", "a vault"]);
+        self
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let git = program("git").in_folder(self.work()).args(["-c", "user.name=operator"]);
+        git.args(["-c", "user.email=operator@example.org"]).args(arguments).succeeds();
     }
 
     fn work(&self) -> PathBuf {
@@ -257,6 +276,29 @@ fn killed_while_adding_removing_and_replacing_a_machine() {
         expect_whole_after_kills(&scene, &["machine", "remove", MACHINE]);
         let scene = Scene::for_machines().after(&add);
         expect_whole_after_kills(&scene, &["machine", "replace", MACHINE, "--lost"]);
+    }
+}
+
+#[test]
+fn killed_while_bringing_a_state_back() {
+    if machine::has(&NEEDS) && machine::has(&[Program("git")]) {
+        let scene = Scene::small().in_git().after(&["recipients", "add", "friend", GUEST]);
+        expect_whole_after_kills(&scene, &["revert", "--yes", "HEAD"]);
+    }
+}
+
+#[test]
+fn killed_while_joining_branches() {
+    if machine::has(&NEEDS) && machine::has(&[Program("git")]) {
+        let scene = Scene::small().in_git();
+        scene.git(&["checkout", "-q", "-b", "side"]);
+        let scene = scene.after(&["recipients", "add", "friend", GUEST]);
+        scene.git(&["commit", "-q", "-a", "-m", "their change"]);
+        scene.git(&["checkout", "-q", "main"]);
+        scene.trust_anew();
+        let scene = scene.after(&["rekey", "--secret", "token"]);
+        scene.git(&["commit", "-q", "-a", "-m", "our change"]);
+        expect_whole_after_kills(&scene, &["merge", "--batch", "side"]);
     }
 }
 

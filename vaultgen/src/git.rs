@@ -83,6 +83,7 @@ impl Repository {
         // Escaped as in a folder: whoever made the commit chose these names.
         let blobs = entries
             .into_iter()
+            .filter(|entry| !entry.mode.is_tree())
             .map(|entry| (entry.filepath.escape_ascii().to_string(), (entry.oid, entry.mode)))
             .collect();
         let place = PathBuf::from(format!("{name}:{}", self.vault.display()));
