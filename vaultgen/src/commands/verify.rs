@@ -23,7 +23,8 @@ use crate::{
 /// and the secret that it is derived from.
 ///
 /// The exit status is 1 if anything is not sound. Without --allowed-signers the vault's own copy
-/// of the signers is used, which cannot tell whether somebody replaced the whole folder.
+/// of the signers is used, which cannot tell whether somebody replaced the whole folder. With
+/// --allowed-signers a sound state is remembered, and another vault in its place refused from then on.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The signers that you trust, from outside of the repository
