@@ -90,14 +90,14 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     Ok(())
 }
 
-/// Remembers the state, and gives back what speaks against it: another vault in its place is a problem,
-/// an old state is for whoever looks at it to judge.
+/// Remembers the state, and gives back what speaks against it. Another vault in its place, or an older
+/// state, is a problem: both are what somebody who can only push would try. Another branch is not.
 fn remember(
     folder: &VaultFolder,
     vault: &Verified,
 ) -> Result<(Option<TrustError>, Option<TrustError>), TrustError> {
     Ok(match Memory::open()?.remember_if_newer(folder, vault::state(vault))? {
-        Some(other @ TrustError::OtherVault { .. }) => (Some(other), None),
+        Some(problem @ (TrustError::OtherVault { .. } | TrustError::Older { .. })) => (Some(problem), None),
         doubt => (None, doubt),
     })
 }
