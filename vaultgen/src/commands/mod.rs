@@ -12,7 +12,7 @@ pub mod verify;
 
 use std::io::{self, Write};
 
-use vault_format::{Verified, change::Applied};
+use vault_format::{Recipient, Verified, change::Applied};
 
 /// Prints a line for people, unless they asked for silence. Whoever closed the pipe wants no more.
 pub fn say(quiet: bool, text: &str) {
@@ -24,6 +24,16 @@ pub fn say(quiet: bool, text: &str) {
 /// Prints a warning on standard error, which may be closed: that is no reason to fail.
 pub fn warn(text: &str) {
     let _ = writeln!(io::stderr(), "warning: {text}");
+}
+
+/// Warns of a key that makes every secret slow to open.
+pub fn warn_of_cost(key: &Recipient) {
+    if key.is_costly() {
+        warn(
+            "an ssh-rsa key takes some hundred times as long to open each secret as an age1… or ssh-ed25519 key, \
+             and adds half a kilobyte or more to it; prefer one of those",
+        );
+    }
 }
 
 /// Says what was encrypted anew, and which secrets a removed key still knows.
