@@ -12,10 +12,8 @@ use miette::Diagnostic;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 use vault_format::{
-    Change, POLICY_FILE, Plaintext, SecretName, Timestamp, VaultFolder, Verified, certificate,
+    Change, POLICY_FILE, Plaintext, Timestamp, VaultFolder, Verified, certificate,
     change::{Applied, NewSecret},
-    cipher,
-    cipher::CipherError,
     folder::{Entry, FolderError},
     lock::Origin,
     password::Password,
@@ -27,8 +25,9 @@ use zeroize::Zeroizing;
 
 use self::{flavour::Flavour, operator::Operator};
 use crate::{
+    authority::{self, AuthorityError},
     cli::Common,
-    commands, keys, prompt,
+    commands, prompt,
     trust::Memory,
     vault::{self, OpenVault},
 };
@@ -151,10 +150,9 @@ fn complete(folder: ExclusiveFolder, flavour: Flavour, common: &Common) -> miett
         commands::say(common.quiet, "nothing to do: the vault is complete");
         return Ok(());
     }
-    let ca = standard::certificate_names(CA)?;
-    let open = OpenVault::verify(folder, common, |name, _| ca.contains(name))?;
+    let open = OpenVault::verify(folder, common, |name, _| authority::has(name))?;
     let mut change = open.change()?;
-    let ca = if missing.ca { None } else { Some(present_ca(&open.vault, common)?) };
+    let ca = if missing.ca { None } else { Some(authority::open(&open.vault, common)?) };
     put_missing(&mut change, &missing, ca, flavour, Timestamp::now(), common)?;
     let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     say_what_was_made(&applied, common);
@@ -239,18 +237,6 @@ fn ask_passwords(
     Ok(passwords)
 }
 
-/// Certificate and key of the CA that the vault has.
-fn present_ca(vault: &Verified, common: &Common) -> miette::Result<(Plaintext, Plaintext)> {
-    let identities = keys::identities(common)?;
-    let [certificate, key] = standard::certificate_names(CA)?;
-    let open = |name: &SecretName| {
-        let ciphertext = vault.ciphertext(name).ok_or(InitError::NoAuthority)?;
-        cipher::decrypt(ciphertext, &identities)
-            .map_err(|error| InitError::Decrypt { name: name.clone(), error })
-    };
-    Ok((open(&certificate)?, open(&key)?))
-}
-
 /// Makes the secrets on all cores; hashing passwords is most of the work.
 fn generate(
     passwords: Vec<(&'static str, Password, Origin)>,
@@ -291,7 +277,7 @@ fn certificates(
         None => None,
     };
     if missing.localhost {
-        let (certificate, key) = ca.as_ref().ok_or(InitError::NoAuthority)?;
+        let (certificate, key) = ca.as_ref().ok_or(AuthorityError::Missing)?;
         secrets.extend(standard::localhost((certificate, key), flavour.leaf_days(), now)?);
     }
     Ok(secrets)
@@ -346,17 +332,5 @@ pub enum InitError {
         /// What the system says.
         #[source]
         error: io::Error,
-    },
-    /// A certificate is missing and nothing can sign a new one.
-    #[error("the vault has no CA to sign a certificate with")]
-    NoAuthority,
-    /// A secret of the vault cannot be decrypted.
-    #[error("{name}: {error}")]
-    Decrypt {
-        /// The secret.
-        name: SecretName,
-        /// Why.
-        #[diagnostic_source]
-        error: CipherError,
     },
 }

@@ -2,6 +2,9 @@
 
 mod ask;
 mod key;
+mod local_ca;
+
+use std::collections::BTreeSet;
 
 use clap::{ArgGroup, ValueEnum};
 use miette::Diagnostic;
@@ -10,6 +13,7 @@ use vault_format::{SecretName, Verified, policy::GroupKind, profile::Profile};
 
 use self::key::{KeySource, MachineKey};
 use crate::{
+    authority,
     cli::Common,
     commands,
     vault::{self, OpenVault},
@@ -31,15 +35,7 @@ enum Action {
     /// List the machines with their keys
     List,
     /// Add a machine, and encrypt what its profile names for it
-    Add {
-        /// Its name
-        name: String,
-        #[command(flatten)]
-        key: KeySource,
-        /// What it gets
-        #[arg(long, value_enum, default_value_t = ProfileName::OdooBox)]
-        profile: ProfileName,
-    },
+    Add(AddArgs),
     /// Remove a machine from the policy and from every audience
     Remove {
         /// Its name
@@ -59,6 +55,20 @@ enum Action {
         #[command(flatten)]
         key: KeySource,
     },
+}
+
+#[derive(Debug, clap::Args)]
+struct AddArgs {
+    /// Its name
+    name: String,
+    #[command(flatten)]
+    key: KeySource,
+    /// What it gets
+    #[arg(long, value_enum, default_value_t = ProfileName::OdooBox)]
+    profile: ProfileName,
+    /// Also make it a CA of its own below the vault's, which signs for its name and localhost only
+    #[arg(long)]
+    local_ca: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -86,7 +96,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let open = || OpenVault::open(common, |_, _| false);
     match &args.action {
         Action::List => list(&vault::read(common)?, common.quiet),
-        Action::Add { name, key, profile } => add(&open()?, name, key, (*profile).into(), common)?,
+        Action::Add(args) => add(args, common)?,
         Action::Remove { name } => remove(&open()?, name, common)?,
         Action::Replace { name, key, .. } => replace(&open()?, name, key, common)?,
     }
@@ -103,24 +113,24 @@ fn list(vault: &Verified, quiet: bool) {
     }
 }
 
-fn add(
-    open: &OpenVault,
-    name: &str,
-    key: &KeySource,
-    profile: Profile,
-    common: &Common,
-) -> miette::Result<()> {
+fn add(args: &AddArgs, common: &Common) -> miette::Result<()> {
+    let name = &args.name;
+    let profile = Profile::from(args.profile);
+    let open = OpenVault::open(common, |secret, _| args.local_ca && authority::has(secret))?;
     let policy = open.vault.policy();
     if policy.groups().contains_key(name) {
         return Err(MachineError::Taken(name.to_owned()).into());
     }
+    let own = if args.local_ca { local_ca::make(&open.vault, name, common)? } else { Vec::new() };
     let mut change = open.change()?;
-    let key = MachineKey::of(name, key, common)?;
+    let key = MachineKey::of(name, &args.key, common)?;
     change.policy().add_machine(name, key.recipient(), profile.name());
     key.put_file(&mut change);
     let secrets = open.vault.lock().secrets.keys();
-    let granted: Vec<&SecretName> =
-        secrets.filter(|secret| profile.includes(secret, policy.secret(secret).kind)).collect();
+    let included = secrets.filter(|secret| profile.includes(secret, policy.secret(secret).kind)).cloned();
+    let granted: BTreeSet<SecretName> =
+        included.chain(own.iter().map(|secret| secret.name.clone())).collect();
+    own.into_iter().for_each(|secret| change.put_secret(secret));
     for secret in &granted {
         change.policy().add_to_audience(secret, &policy.secret(secret).groups, name);
     }
