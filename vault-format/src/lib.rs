@@ -81,6 +81,9 @@ pub const SIGNERS_FILE: &str = "allowed_signers";
 pub const IDENTITY_FILE: &str = "age.key";
 /// Where a replaced identity is kept: it opens older states in Git.
 pub const OLD_IDENTITY_FILE: &str = "age.key.old";
+/// Where a new recovery identity lies, encrypted to a passphrase, until it is moved to a safe place. It
+/// does not end in `.age`, since it is no secret of the vault.
+pub const RECOVERY_FILE: &str = "recovery.key";
 /// The operator's signing key, where the operator works.
 pub const SIGNING_KEY_FILE: &str = "signing.key";
 /// What an encrypted file's name ends with.

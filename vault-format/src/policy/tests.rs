@@ -166,3 +166,16 @@ fn a_private_key_in_the_policy_is_not_repeated() {
         assert!(!text.contains("GH2XQXX9") && text.contains("private key"), "{text}");
     }
 }
+
+#[test]
+fn a_recovery_key_is_in_the_default_audience() {
+    let [mine, safe] = [key(), key()].map(|key| key.parse::<Recipient>().unwrap());
+    let signer = crate::ssh::SshKey::generate("x").unwrap();
+    let signer = crate::signers::Signer::new("alice", signer.public_key().clone()).unwrap();
+    let mut editor = PolicyEditor::new("ops", &BTreeSet::from([mine.clone()]), &signer);
+    editor.add_recovery("ops", "alice", "safe", &safe);
+    let policy = Policy::parse(&editor.text()).unwrap();
+    assert_eq!(policy.secret(&"x".parse().unwrap()).audience, BTreeSet::from([mine, safe.clone()]));
+    assert_eq!(policy.groups()["safe"], Group { kind: GroupKind::Recovery, keys: BTreeSet::from([safe]) });
+    assert_eq!(policy.groups()["alice"].kind, GroupKind::Person);
+}

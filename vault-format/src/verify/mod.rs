@@ -13,7 +13,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 pub use self::problem::{Problem, Unsound, Warning};
 use crate::{
     CIPHERTEXT_SUFFIX, Digest, IDENTITY_FILE, LOCK_FILE, Lock, OLD_IDENTITY_FILE, POLICY_FILE, Policy,
-    Recipient, SIGNATURE_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFolder,
+    RECOVERY_FILE, Recipient, SIGNATURE_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFolder,
     cipher::Header,
     folder::{FolderError, MAX_FILE},
     lock::{self, LockedSecret},
@@ -262,7 +262,8 @@ fn is_listed(path: &str, lock: &Lock) -> bool {
 /// Files that are part of a vault, but that the lock cannot or must not cover.
 pub(crate) fn is_known(path: &str) -> bool {
     let machine_key = path.strip_prefix("machines/").and_then(|name| name.strip_suffix(".key"));
-    let known = [LOCK_FILE, SIGNATURE_FILE, IDENTITY_FILE, OLD_IDENTITY_FILE, SIGNING_KEY_FILE];
+    let known =
+        [LOCK_FILE, SIGNATURE_FILE, IDENTITY_FILE, OLD_IDENTITY_FILE, RECOVERY_FILE, SIGNING_KEY_FILE];
     known.contains(&path) || machine_key.is_some()
 }
 

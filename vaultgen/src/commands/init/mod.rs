@@ -2,6 +2,7 @@
 
 mod flavour;
 mod operator;
+mod recovery;
 
 use std::{
     fs, io,
@@ -23,7 +24,11 @@ use vault_format::{
 };
 use zeroize::Zeroizing;
 
-use self::{flavour::Flavour, operator::Operator};
+use self::{
+    flavour::Flavour,
+    operator::{OPERATORS, Operator},
+    recovery::Recovery,
+};
 use crate::{
     authority::{self, AuthorityError},
     cli::Common,
@@ -40,7 +45,7 @@ const SNAKE_OIL_PASSWORD: &str = "abc123";
 /// Makes the operator's identity and signing key, the four passwords (root, admin, odoo-admin,
 /// pgadmin-admin) with their hashes, a CA, a certificate for localhost, an SSH identity, policy,
 /// lock and signature. Asks for each password; an empty answer generates a strong one, and with
-/// --batch all are generated. Run again, it changes nothing that is there.
+/// --batch all are generated. Offers a recovery identity, protected by a passphrase. Run again, it changes nothing that is there.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Make a vault with no secrets in it
@@ -117,6 +122,10 @@ fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) ->
         let missing = Missing::from(None);
         put_missing(&mut change, &missing, None, flavour, now, common)?;
     }
+    let recovery = Recovery::offer(flavour, common)?;
+    if let Some(recovery) = &recovery {
+        recovery.put_into(&mut change, OPERATORS, &flavour.principal());
+    }
 
     let new = NewFolder::make_unless(folder.is_some(), &common.vault)?;
     let folder = match folder {
@@ -136,6 +145,9 @@ fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) ->
     new.keep();
     say_what_was_made(&applied, common);
     operator.say_what_to_keep(common);
+    if let Some(recovery) = recovery {
+        recovery.say_what_to_do(common);
+    }
     if let Err(error) = remembered {
         commands::warn(&format!("the vault is not remembered as yours: {error}"));
     }
