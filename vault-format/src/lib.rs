@@ -12,6 +12,7 @@
 //! | [`policy`] | `vault.toml`: who may decrypt and who may read, written by people |
 //! | [`verify`](mod@verify) | the one way to a [`Verified`] vault |
 //! | [`inspect`](mod@inspect) | what only a key can tell |
+//! | [`due`](mod@due) | what is to be changed soon |
 //! | [`proposal`] | what lies in the folder beyond the signed state |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
 //! | [`key_file`], [`passphrase`] | private keys, where their owner keeps and how he protects them |
@@ -32,6 +33,7 @@ pub mod certificate;
 pub mod change;
 pub mod cipher;
 pub mod digest;
+pub mod due;
 pub mod facts;
 pub mod folder;
 pub mod identity;
@@ -57,6 +59,7 @@ pub mod verify;
 
 pub use change::Change;
 pub use digest::Digest;
+pub use due::due;
 pub use folder::VaultFolder;
 pub use identity::Identities;
 pub use inspect::inspect;

@@ -79,6 +79,10 @@ pub fn password_name(name: &str) -> Result<SecretName, NameError> {
     format!("passwords/{name}.txt").parse()
 }
 
+fn hash_name(name: &str, scheme: HashScheme) -> Result<SecretName, NameError> {
+    format!("passwords/{name}.{}", scheme.suffix()).parse()
+}
+
 /// A password and its two hashes.
 ///
 /// # Errors
@@ -102,7 +106,7 @@ pub fn password(name: &str, password: &Password, origin: Origin) -> Result<Vec<N
     for scheme in [HashScheme::Sha512, HashScheme::Yescrypt] {
         let hash = password.hash(scheme)?;
         secrets.push(NewSecret {
-            name: format!("passwords/{name}.{}", scheme.suffix()).parse()?,
+            name: hash_name(name, scheme)?,
             table: SecretTable {
                 kind: Kind::PasswordHash,
                 from: Some(plain.clone()),
@@ -124,6 +128,26 @@ pub fn password(name: &str, password: &Password, origin: Origin) -> Result<Vec<N
 /// If `name` cannot be part of a secret's name.
 pub fn certificate_names(name: &str) -> Result<[SecretName; 2], NameError> {
     Ok([format!("certs/{name}-cert.pem").parse()?, format!("certs/{name}-key.pem").parse()?])
+}
+
+/// The names of all standard secrets, sorted.
+///
+/// # Errors
+///
+/// None in practice: they are all names.
+pub fn names() -> Result<Vec<SecretName>, NameError> {
+    let mut names = vec![SSH_IDENTITY.parse()?];
+    for name in [CA, LOCALHOST] {
+        names.extend(certificate_names(name)?);
+    }
+    for name in PASSWORDS {
+        names.push(password_name(name)?);
+        for scheme in [HashScheme::Sha512, HashScheme::Yescrypt] {
+            names.push(hash_name(name, scheme)?);
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// A certificate and its private key as secrets.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{audience, init, machine, recipients, rekey, show, sign, signers, verify};
+use crate::commands::{audience, init, machine, recipients, rekey, show, sign, signers, status, verify};
 
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
 #[derive(Debug, Parser)]
@@ -51,5 +51,6 @@ pub enum Command {
     Show(show::Args),
     Sign(sign::Args),
     Signers(signers::Args),
+    Status(status::Args),
     Verify(verify::Args),
 }

@@ -40,6 +40,7 @@ pub fn run() -> ExitCode {
         Command::Show(args) => commands::show::run(&args, &cli.common),
         Command::Sign(args) => commands::sign::run(&args, &cli.common),
         Command::Signers(args) => commands::signers::run(&args, &cli.common),
+        Command::Status(args) => commands::status::run(&args, &cli.common),
         Command::Verify(args) => commands::verify::run(&args, &cli.common),
     };
     match done {

@@ -8,7 +8,7 @@ use std::{
 use toml::Spanned;
 
 use super::{
-    Access, Group, GroupKind, Kind, Mode, Policy, PolicyError, SecretPolicy, View,
+    Access, Group, GroupKind, Kind, Mode, Policy, PolicyError, Rotation, SecretPolicy, View,
     audience::Audiences,
     error::Fault,
     raw::{self, KeysKind},
@@ -204,6 +204,7 @@ fn defaults(raw: &raw::Defaults, audiences: &Audiences) -> Result<SecretPolicy, 
         audience: audiences.of(groups)?,
         access: access_keys!(raw, None).over(&root_only)?,
         from: None,
+        rotation: Rotation::default(),
     })
 }
 
@@ -226,11 +227,6 @@ fn secrets(
     let mut secrets = BTreeMap::new();
     for (name, table) in &raw.secret {
         on_change(table.on_change.as_deref().unwrap_or_default())?;
-        if let Some(after) = &table.rotate_after {
-            humantime::parse_duration(after.get_ref()).map_err(|_| {
-                Fault::at(after.span(), "this is no span of time").help("write a span such as \"180d\"")
-            })?;
-        }
         let audience = match &table.audience {
             Some(list) => audiences.of(list)?,
             None => audiences.again(defaults, name)?,
@@ -245,6 +241,7 @@ fn secrets(
             audience,
             access: access_keys!(table, table.services.as_deref()).over(&defaults.access)?,
             from: table.from.as_ref().map(secret_name).transpose()?,
+            rotation: Rotation::of(table)?,
         };
         secrets.insert(secret_name(name)?, policy);
     }

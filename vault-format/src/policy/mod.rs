@@ -10,6 +10,7 @@ mod edit;
 mod error;
 mod mode;
 mod raw;
+mod rotation;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +21,7 @@ pub use check::MAX_BYTES;
 pub use edit::{PolicyEditor, SecretTable};
 pub use error::PolicyError;
 pub use mode::{Mode, ModeError};
+pub use rotation::Rotation;
 use serde::{Deserialize, Serialize};
 
 use crate::{Recipient, SecretName};
@@ -70,6 +72,8 @@ pub struct SecretPolicy {
     pub access: Access,
     /// The secret that it is derived from.
     pub from: Option<SecretName>,
+    /// When its value is to be changed.
+    pub rotation: Rotation,
 }
 
 /// A second path for a secret, with an access of its own.

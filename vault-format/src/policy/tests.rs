@@ -179,3 +179,25 @@ fn a_recovery_key_is_in_the_default_audience() {
     assert_eq!(policy.groups()["safe"], Group { kind: GroupKind::Recovery, keys: BTreeSet::from([safe]) });
     assert_eq!(policy.groups()["alice"].kind, GroupKind::Person);
 }
+
+#[test]
+fn dates_and_spans_are_moments() {
+    let of = |line: &str| {
+        let (text, _) = policy(&format!("[secret.a]\n{line}\n"));
+        Policy::parse(&text).map(|policy| policy.secret(&"a".parse().unwrap()).rotation.clone())
+    };
+    for (text, moment) in [
+        ("2027-03-01", "2027-03-01T00:00:00Z"),
+        ("2027-03-01T12:30:00", "2027-03-01T12:30:00Z"),
+        ("2027-03-01T12:30:00.5+02:00", "2027-03-01T10:30:00Z"),
+    ] {
+        let rotation = of(&format!("expires = {text}")).unwrap();
+        assert_eq!(rotation.expires.unwrap().to_string(), moment);
+    }
+    let rotation = of("rotate-after = \"180d\"\nrotate-at = \"the runbook\"").unwrap();
+    assert_eq!(rotation.after.unwrap().as_secs(), 180 * 24 * 60 * 60);
+    assert_eq!(rotation.at.as_deref(), Some("the runbook"));
+    for wrong in ["expires = 12:30:00", "rotate-after = \"soon\"", "rotate-after = \"99999999999999999999y\""] {
+        assert_eq!(of(wrong).unwrap_err().line(), Some(11), "{wrong}");
+    }
+}

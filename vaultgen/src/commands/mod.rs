@@ -8,6 +8,7 @@ pub mod rekey;
 pub mod show;
 pub mod sign;
 pub mod signers;
+pub mod status;
 pub mod verify;
 
 use std::io::{self, Write};
