@@ -10,6 +10,7 @@
 //! | [`signature`], [`signers`] | who signed the lock, and who may |
 //! | [`lock`] | `vault.lock`: the facts about every file, written by machine |
 //! | [`policy`] | `vault.toml`: who may decrypt and who may read, written by people |
+//! | [`template`] | text with secrets in it |
 //! | [`verify`](mod@verify) | the one way to a [`Verified`] vault |
 //! | [`inspect`](mod@inspect) | what only a key can tell |
 //! | [`due`](mod@due) | what is to be changed soon |
@@ -53,6 +54,7 @@ pub mod signature;
 pub mod signers;
 pub mod ssh;
 pub mod standard;
+pub mod template;
 pub mod timestamp;
 pub mod transaction;
 pub mod verify;

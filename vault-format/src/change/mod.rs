@@ -20,7 +20,7 @@ use crate::{
     signers::{AllowedSigners, Signer},
     ssh,
     transaction::{ExclusiveFolder, Staging},
-    verify::{MAX_PUBLIC, Unsound, disagreements},
+    verify::{MAX_PUBLIC, Sources, Unsound, disagreements, is_template},
 };
 
 /// A secret on its way into the vault.
@@ -251,7 +251,7 @@ impl Change {
         self.stage_new_secrets(&staging, &policy)?;
         let reencrypted = self.stage_reencrypted(&staging, folder.folder(), &policy, identities)?;
         self.stage_files(&mut staging)?;
-        let problems = disagreements(&policy, &self.lock);
+        let problems = disagreements(&policy, &self.lock, &self.template_sources(folder.folder())?);
         if !problems.is_empty() {
             return Err(Unsound::from_iter(problems).into());
         }
@@ -343,6 +343,16 @@ impl Change {
         let names = staged.iter().map(|(name, _)| name.clone()).collect();
         self.lock.secrets.extend(staged);
         Ok(names)
+    }
+
+    /// The sources of templates, the new ones and those that stay.
+    fn template_sources(&self, folder: &VaultFolder) -> Result<Sources, ChangeError> {
+        let paths = self.lock.files.keys().filter(|path| is_template(path));
+        let source = |path: &String| match self.public_files.get(path) {
+            Some(new) => Ok((path.clone(), new.clone())),
+            None => Ok((path.clone(), folder.read(path, MAX_PUBLIC)?)),
+        };
+        paths.map(source).collect()
     }
 
     fn stage_files(&mut self, staging: &mut Staging<'_>) -> Result<(), ChangeError> {

@@ -11,6 +11,7 @@ mod error;
 mod mode;
 mod raw;
 mod rotation;
+mod template;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,6 +24,8 @@ pub use error::PolicyError;
 pub use mode::{Mode, ModeError};
 pub use rotation::Rotation;
 use serde::{Deserialize, Serialize};
+pub use template::TemplatePolicy;
+pub(crate) use template::services_within;
 
 use crate::{Recipient, SecretName};
 
@@ -114,7 +117,7 @@ pub struct Policy {
     secrets: BTreeMap<SecretName, SecretPolicy>,
     defaults: SecretPolicy,
     views: BTreeMap<SecretName, View>,
-    templates: BTreeSet<SecretName>,
+    templates: BTreeMap<SecretName, TemplatePolicy>,
 }
 
 impl Policy {
@@ -150,9 +153,9 @@ impl Policy {
         &self.views
     }
 
-    /// The paths of the templates in the mount.
+    /// The templates, by their path in the mount.
     #[must_use]
-    pub fn templates(&self) -> &BTreeSet<SecretName> {
+    pub fn templates(&self) -> &BTreeMap<SecretName, TemplatePolicy> {
         &self.templates
     }
 }

@@ -81,7 +81,10 @@ owner = "odoo"
     assert_eq!(view.access.owner, "postgres");
     assert_eq!(view.access.group, "nginx");
     assert!(view.access.services.contains("nginx.service"), "a view inherits its source's services");
-    assert_eq!(policy.templates().len(), 1);
+    let template = &policy.templates()[&"odoo/admin.conf".parse().unwrap()];
+    assert_eq!((template.source.as_str(), template.audience.len()), ("templates/admin.conf", 3));
+    assert_eq!((template.owner.as_str(), template.group.as_str()), ("odoo", "root"));
+    assert!(template.services.is_none(), "a template inherits its secrets' services");
 }
 
 #[test]
@@ -197,7 +200,8 @@ fn dates_and_spans_are_moments() {
     let rotation = of("rotate-after = \"180d\"\nrotate-at = \"the runbook\"").unwrap();
     assert_eq!(rotation.after.unwrap().as_secs(), 180 * 24 * 60 * 60);
     assert_eq!(rotation.at.as_deref(), Some("the runbook"));
-    for wrong in ["expires = 12:30:00", "rotate-after = \"soon\"", "rotate-after = \"99999999999999999999y\""] {
+    for wrong in ["expires = 12:30:00", "rotate-after = \"soon\"", "rotate-after = \"99999999999999999999y\""]
+    {
         assert_eq!(of(wrong).unwrap_err().line(), Some(11), "{wrong}");
     }
 }
