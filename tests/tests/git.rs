@@ -27,7 +27,7 @@ fn git_takes_ciphertext_and_public_files_only() {
     program("git").args(["init", "-q"]).arg(&here).succeeds();
     vaultgen().args(["init", "--batch"]).in_folder(&here).succeeds();
     // What people leave lying about beside the ciphertext.
-    for stray in ["passwords/root.txt", "notes", "machines/devm.key"] {
+    for stray in ["passwords/root.txt", "notes", "machines/devm.key", "recovery.key"] {
         let path = here.join("vault").join(stray);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         std::fs::write(path, "plaintext").expect("a stray file");

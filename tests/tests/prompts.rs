@@ -1,6 +1,6 @@
 //! `vaultgen init` on a terminal: what it asks, and that nobody sees the answers.
 
-use std::path::Path;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use fixtures::{
     command::{self, vaultgen},
@@ -22,6 +22,8 @@ const WEAK: &str = "password1";
 trait Answers {
     fn answers(&mut self, name: &str, first: &str, second: &str) -> &mut Self;
     fn leaves_empty(&mut self, name: &str) -> &mut Self;
+    fn wants_recovery(&mut self, first: &str, second: &str) -> &mut Self;
+    fn wants_no_recovery(&mut self) -> &mut Self;
 }
 
 impl Answers for Operator {
@@ -32,6 +34,15 @@ impl Answers for Operator {
 
     fn leaves_empty(&mut self, name: &str) -> &mut Self {
         self.reads(&format!("Password for {name} (empty: generate one): ")).types("")
+    }
+
+    fn wants_recovery(&mut self, first: &str, second: &str) -> &mut Self {
+        self.reads("Passphrase for a recovery identity, to keep offline (empty: none): ").types(first);
+        self.reads("The same again for a recovery identity, to keep offline: ").types(second)
+    }
+
+    fn wants_no_recovery(&mut self) -> &mut Self {
+        self.reads("Passphrase for a recovery identity, to keep offline (empty: none): ").types("")
     }
 }
 
@@ -60,7 +71,7 @@ fn entered_passwords_end_up_in_the_vault_and_never_on_the_terminal() {
     let path = folder.path().join("vault");
     let mut operator = starts_init(&path);
     operator.answers("root", PASSWORD, PASSWORD).leaves_empty("admin");
-    operator.answers("odoo-admin", OTHER, OTHER).leaves_empty("pgadmin-admin");
+    operator.answers("odoo-admin", OTHER, OTHER).leaves_empty("pgadmin-admin").wants_no_recovery();
     let (status, screen) = operator.ends();
     assert_eq!(status, 0, "{screen}");
     assert!(!screen.contains(PASSWORD) && !screen.contains(OTHER), "{screen}");
@@ -74,6 +85,74 @@ fn entered_passwords_end_up_in_the_vault_and_never_on_the_terminal() {
         assert!(!screen.contains(&password), "{generated}");
     }
     vaultgen().args(["verify", "--vault"]).arg(&path).succeeds();
+}
+
+/// Some day all other keys are gone.
+#[test]
+fn a_recovery_identity_opens_every_secret_with_its_passphrase() {
+    if !machine::has(&NEEDS) || !machine::has(&[Program("age-keygen")]) {
+        return;
+    }
+    let folder = tree::folder();
+    let path = folder.path().join("vault");
+    let mut operator = Operator::starts(vaultgen().args(["init", "--bare", "--vault"]).arg(&path));
+    operator.wants_recovery(PASSWORD, PASSWORD);
+    let (status, screen) = operator.ends();
+    let file = path.join("recovery.key");
+    let note = format!("move {} to a safe place off this machine", file.display());
+    assert!(status == 0 && screen.contains(&note) && !screen.contains(PASSWORD), "{screen}");
+    let written = fs::read_to_string(&file).expect("a recovery identity");
+    assert!(written.starts_with("-----BEGIN AGE ENCRYPTED FILE-----\n"), "{written}");
+    assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
+
+    // It is a key file like the others, and no part of the vault.
+    vaultgen().args(["init", "--batch", "--vault"]).arg(&path).succeeds().says("17 secrets");
+    let verified = vaultgen().args(["verify", "--vault"]).arg(&path).succeeds();
+    assert!(!verified.text().contains("warning"), "{verified}");
+    let policy = fs::read_to_string(path.join("vault.toml")).expect("a policy");
+    assert!(policy.contains("safe = { kind = \"recovery\", keys = [\"age1"), "{policy}");
+    assert!(policy.contains("ops = [\"operator\", \"safe\"]"), "{policy}");
+
+    fs::rename(&file, folder.path().join("away")).expect("a safe place");
+    let away = folder.path().join("away");
+    let expected = Vault::copy_of(&path).open_text("passwords/root.txt");
+    for key in ["age.key", "signing.key"] {
+        fs::remove_file(path.join(key)).expect("a lost key");
+    }
+    let show = || {
+        let show = vaultgen().args(["show", "passwords/root.txt", "--vault"]).arg(&path);
+        show.arg("--identity").arg(&away)
+    };
+    let by_age = command::program("age").args(["-d", "-i"]).arg(&away);
+    let by_age = by_age.arg(path.join("passwords/root.txt.age"));
+    for (run, question) in [(show(), "Passphrase for the identity file "), (by_age, "Enter passphrase for ")]
+    {
+        let mut operator = Operator::starts(run);
+        operator.reads(question).reads(": ").types(PASSWORD);
+        let (status, screen) = operator.ends();
+        assert!(status == 0 && screen.contains(&expected), "{screen}");
+    }
+    let mut operator = Operator::starts(show());
+    operator.reads("Passphrase for the identity file ").reads(": ").types(OTHER);
+    let (status, screen) = operator.ends();
+    assert!(status == 1 && screen.contains("the passphrase is wrong"), "{screen}");
+}
+
+#[test]
+fn a_weak_or_mistyped_recovery_passphrase_makes_nothing() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    for (first, second) in [(PASSWORD, OTHER), (WEAK, WEAK)] {
+        let folder = tree::folder();
+        let path = folder.path().join("vault");
+        let mut operator = Operator::starts(vaultgen().args(["init", "--bare", "--vault"]).arg(&path));
+        operator.wants_recovery(first, second);
+        let (status, screen) = operator.ends();
+        assert!(status == 1 && screen.contains("a recovery identity, to keep offline"), "{screen}");
+        assert!(screen.contains("\n  hint: ") && !screen.contains(first), "{screen}");
+        assert_eq!(tree::snapshot(folder.path()).len(), 1, "something is left behind");
+    }
 }
 
 #[test]

@@ -229,7 +229,8 @@ fn ssh_keys_open_what_they_may() {
     let vault = small();
     for kind in ["ed25519", "rsa"] {
         let person = Person::with_ssh_key(&vault, kind, kind, "");
-        on(&vault, &["recipients", "add", kind, &person.key]).succeeds();
+        let added = on(&vault, &["recipients", "add", kind, &person.key]).succeeds();
+        assert_eq!(added.errors.contains("warning: an ssh-rsa key takes"), kind == "rsa", "{added}");
         on(&vault, &["grant", "token", kind]).succeeds();
         person.expect_to_open(&vault, &["token"]);
         let show = on(&vault, &["show", "token", "--identity"]).arg(&person.file).succeeds();

@@ -11,9 +11,11 @@
 //! | [`signature`], [`signers`] | who signed the lock, and who may |
 //! | [`lock`] | `vault.lock`: the facts about every file, written by machine |
 //! | [`policy`] | `vault.toml`: who may decrypt and who may read, written by people |
+//! | [`template`] | text with secrets in it |
 //! | [`verify`](mod@verify) | the one way to a [`Verified`] vault |
 //! | [`ancestor`] | an earlier state that a verified one descends from |
 //! | [`inspect`](mod@inspect) | what only a key can tell |
+//! | [`due`](mod@due) | what is to be changed soon |
 //! | [`proposal`] | what there is beyond the signed state |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
 //! | [`key_file`], [`passphrase`] | private keys, where their owner keeps and how he protects them |
@@ -36,6 +38,7 @@ pub mod certificate;
 pub mod change;
 pub mod cipher;
 pub mod digest;
+pub mod due;
 pub mod facts;
 pub mod files;
 pub mod folder;
@@ -57,6 +60,7 @@ pub mod signature;
 pub mod signers;
 pub mod ssh;
 pub mod standard;
+pub mod template;
 pub mod timestamp;
 pub mod transaction;
 pub mod verify;
@@ -64,6 +68,7 @@ pub mod verify;
 pub use ancestor::Ancestor;
 pub use change::Change;
 pub use digest::Digest;
+pub use due::due;
 pub use files::VaultFiles;
 pub use folder::VaultFolder;
 pub use identity::Identities;
@@ -89,6 +94,9 @@ pub const SIGNERS_FILE: &str = "allowed_signers";
 pub const IDENTITY_FILE: &str = "age.key";
 /// Where a replaced identity is kept: it opens older states in Git.
 pub const OLD_IDENTITY_FILE: &str = "age.key.old";
+/// Where a new recovery identity lies, encrypted to a passphrase, until it is moved to a safe place. It
+/// does not end in `.age`, since it is no secret of the vault.
+pub const RECOVERY_FILE: &str = "recovery.key";
 /// The operator's signing key, where the operator works.
 pub const SIGNING_KEY_FILE: &str = "signing.key";
 /// What an encrypted file's name ends with.

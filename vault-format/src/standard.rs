@@ -20,6 +20,8 @@ use crate::{
 pub const PASSWORDS: [&str; 4] = ["root", "admin", "odoo-admin", "pgadmin-admin"];
 /// The vault's own certificate authority.
 pub const CA: &str = "vault-ca";
+/// The certificate authority of a machine, for its own ACME server.
+pub const LOCAL_CA: &str = "local-ca";
 /// The host name of the first certificate.
 pub const LOCALHOST: &str = "localhost";
 /// The names that the certificate of [`LOCALHOST`] is good for.
@@ -80,6 +82,10 @@ pub fn password_name(name: &str) -> Result<SecretName, NameError> {
     format!("passwords/{name}.txt").parse()
 }
 
+fn hash_name(name: &str, scheme: HashScheme) -> Result<SecretName, NameError> {
+    format!("passwords/{name}.{}", scheme.suffix()).parse()
+}
+
 /// A password and its two hashes.
 ///
 /// # Errors
@@ -103,7 +109,7 @@ pub fn password(name: &str, password: &Password, origin: Origin) -> Result<Vec<N
     for scheme in [HashScheme::Sha512, HashScheme::Yescrypt] {
         let hash = password.hash(scheme)?;
         secrets.push(NewSecret {
-            name: format!("passwords/{name}.{}", scheme.suffix()).parse()?,
+            name: hash_name(name, scheme)?,
             table: SecretTable {
                 kind: Kind::PasswordHash,
                 from: Some(plain.clone()),
@@ -125,6 +131,26 @@ pub fn password(name: &str, password: &Password, origin: Origin) -> Result<Vec<N
 /// If `name` cannot be part of a secret's name.
 pub fn certificate_names(name: &str) -> Result<[SecretName; 2], NameError> {
     Ok([format!("certs/{name}-cert.pem").parse()?, format!("certs/{name}-key.pem").parse()?])
+}
+
+/// The names of all standard secrets, sorted.
+///
+/// # Errors
+///
+/// None in practice: they are all names.
+pub fn names() -> Result<Vec<SecretName>, NameError> {
+    let mut names = vec![SSH_IDENTITY.parse()?];
+    for name in [CA, LOCALHOST] {
+        names.extend(certificate_names(name)?);
+    }
+    for name in PASSWORDS {
+        names.push(password_name(name)?);
+        for scheme in [HashScheme::Sha512, HashScheme::Yescrypt] {
+            names.push(hash_name(name, scheme)?);
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// A certificate and its private key as secrets.
@@ -177,8 +203,32 @@ pub fn localhost(
     days: u32,
     now: Timestamp,
 ) -> Result<Vec<NewSecret>, StandardError> {
-    let certified = certificate::leaf(ca.0, ca.1, &LOCALHOST_NAMES, days, now)?;
+    let certified = certificate::leaf(ca, &LOCALHOST_NAMES, days, now)?;
     certificate(LOCALHOST, certified, "the server certificate of localhost")
+}
+
+/// The authority by which a machine signs certificates for itself: below the vault's CA, for the
+/// machine's name and loopback only.
+///
+/// # Errors
+///
+/// If the CA cannot sign it, or the name of the machine is no DNS name.
+pub fn local_ca(
+    ca: (&Plaintext, &Plaintext),
+    machine: &str,
+    now: Timestamp,
+) -> Result<Vec<NewSecret>, StandardError> {
+    let mut subject = format!("odbox local CA of {machine}");
+    // RFC 5280, ub-common-name. What is no ASCII is no DNS name either.
+    if subject.is_ascii() {
+        subject.truncate(64);
+    }
+    let certified = certificate::intermediate(ca, &subject, machine, certificate::CA_DAYS, now)?;
+    let mut secrets = certificate(LOCAL_CA, certified, &format!("what {machine} signs certificates by"))?;
+    for secret in &mut secrets {
+        secret.table.owner = None;
+    }
+    Ok(secrets)
 }
 
 /// A new SSH identity, with the line of its public file.

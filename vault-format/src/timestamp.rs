@@ -1,10 +1,14 @@
 //! Moments in UTC, to the second, as the lock writes them (RFC 3339, a TOML offset date-time).
 
-use std::{fmt, str::FromStr, time::SystemTime};
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use thiserror::Error;
-use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::datetime};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::datetime};
 
 const FIRST: OffsetDateTime = datetime!(0000-01-01 00:00:00 UTC);
 const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59 UTC);
@@ -33,10 +37,11 @@ impl Timestamp {
         format!("{:04}{:02}{:02}", date.year(), u8::from(date.month()), date.day())
     }
 
-    /// A second later.
+    /// The moment so much later, or the last one that can be written.
     #[must_use]
-    pub fn next(self) -> Self {
-        Self::from(self.0.saturating_add(Duration::SECOND))
+    pub fn after(self, span: Duration) -> Self {
+        let span = time::Duration::try_from(span).unwrap_or(time::Duration::MAX);
+        self.0.checked_add(span).map_or(Self(LAST), Self::from)
     }
 
     /// The same moment for the standard library.
@@ -112,6 +117,16 @@ mod tests {
         ] {
             assert!(other.parse::<Timestamp>().is_err(), "{other} was taken");
         }
+    }
+
+    #[test]
+    fn later_is_never_beyond_the_calendar() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let stamp: Timestamp = "2026-12-31T13:51:00Z".parse().unwrap();
+        assert_eq!(stamp.after(day).to_string(), "2027-01-01T13:51:00Z");
+        assert_eq!(stamp.after(Duration::from_nanos(1)), stamp);
+        assert_eq!(stamp.after(Duration::MAX), Timestamp(LAST));
+        assert_eq!(stamp.after(day * 366 * 8_000), Timestamp(LAST));
     }
 
     proptest! {

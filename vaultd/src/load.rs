@@ -139,7 +139,7 @@ fn is_signed_by_snakeoil(unsound: &Unsound) -> bool {
 /// A rule that this version does not know how to keep must not be served without it.
 fn refuse_what_cannot_be_enforced(vault: &Verified) -> Result<(), LoadError> {
     let policy = vault.policy();
-    if let Some(name) = policy.templates().first() {
+    if let Some(name) = policy.templates().keys().next() {
         return Err(LoadError::Template(name.clone()));
     }
     let secrets = vault.lock().secrets.keys().map(|name| (name, &policy.secret(name).access));

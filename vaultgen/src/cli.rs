@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audience, init, machine, merge, recipients, rekey, revert, show, sign, signers, verify,
+    audience, init, machine, merge, recipients, rekey, revert, show, sign, signers, status, verify,
 };
 
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
@@ -55,5 +55,6 @@ pub enum Command {
     Show(show::Args),
     Sign(sign::Args),
     Signers(signers::Args),
+    Status(status::Args),
     Verify(verify::Args),
 }

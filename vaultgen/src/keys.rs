@@ -18,7 +18,7 @@ use vault_format::{
 use crate::{cli::Common, openssh::OpenSshKey, prompt::Terminal};
 
 /// Names an identity file for every command of a shell.
-const IDENTITY_VARIABLE: &str = "VAULTGEN_IDENTITY";
+pub const IDENTITY_VARIABLE: &str = "VAULTGEN_IDENTITY";
 
 /// The identities to decrypt with: those of `--identity`, else of `VAULTGEN_IDENTITY`, else of
 /// the vault's own `age.key`. Nothing where there is no such file.

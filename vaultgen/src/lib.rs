@@ -5,6 +5,7 @@
 //! standard output, and is never an argument, an environment variable or part of a message.
 #![forbid(unsafe_code)]
 
+mod authority;
 mod cli;
 mod commands;
 mod git;
@@ -42,6 +43,7 @@ pub fn run() -> ExitCode {
         Command::Show(args) => commands::show::run(&args, &cli.common),
         Command::Sign(args) => commands::sign::run(&args, &cli.common),
         Command::Signers(args) => commands::signers::run(&args, &cli.common),
+        Command::Status(args) => commands::status::run(&args, &cli.common),
         Command::Verify(args) => commands::verify::run(&args, &cli.common),
     };
     match done {

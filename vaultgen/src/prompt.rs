@@ -33,7 +33,23 @@ const MAX_ANSWER: u64 = 64;
 /// If there is no terminal, the two answers differ, or the password is not one that login takes
 /// or is weak.
 pub fn new_password(name: &str) -> Result<Option<Password>, PromptError> {
-    let first = ask(&format!("Password for {name} (empty: generate one): "))?;
+    ask_twice(&format!("Password for {name} (empty: generate one): "), name)
+}
+
+/// Asks for the passphrase of `what`, a key file to be made, twice. Nothing for an empty answer: make
+/// none.
+///
+/// # Errors
+///
+/// As [`new_password`].
+pub fn new_passphrase(what: &str) -> Result<Option<SecretString>, PromptError> {
+    let answer = ask_twice(&format!("Passphrase for {what} (empty: none): "), what)?;
+    let text = |password: &Password| password.plaintext().expose_str().unwrap_or_default().to_owned();
+    Ok(answer.map(|password| SecretString::from(text(&password))))
+}
+
+fn ask_twice(question: &str, name: &str) -> Result<Option<Password>, PromptError> {
+    let first = ask(question)?;
     if first.is_empty() {
         return Ok(None);
     }

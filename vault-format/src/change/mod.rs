@@ -6,6 +6,7 @@ mod error;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use rayon::iter::{IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
@@ -23,8 +24,10 @@ use crate::{
     signers::{AllowedSigners, Signer},
     ssh,
     transaction::{ExclusiveFolder, Staging},
-    verify::{MAX_PUBLIC, Unsound, disagreements},
+    verify::{MAX_PUBLIC, Sources, Unsound, disagreements, is_template},
 };
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A secret on its way into the vault.
 #[derive(Debug)]
@@ -271,7 +274,7 @@ impl Change {
         let reencrypted = self.stage_reencrypted(&staging, folder.folder(), &policy, identities)?;
         self.stage_adopted(&staging, folder.folder(), &reencrypted)?;
         self.stage_files(&mut staging)?;
-        let problems = disagreements(&policy, &self.lock);
+        let problems = disagreements(&policy, &self.lock, &self.template_sources(folder.folder())?);
         if !problems.is_empty() {
             return Err(Unsound::from_iter(problems).into());
         }
@@ -322,7 +325,7 @@ impl Change {
                     exposed_to: BTreeSet::new(),
                     created: known.get(&name).map_or(self.now, |old| old.created),
                     // Always later than the value before: so a merge can tell who changed it.
-                    rotated: known.get(&name).map_or(self.now, |old| self.now.max(old.rotated.next())),
+                    rotated: known.get(&name).map_or(self.now, |old| self.now.max(old.rotated.after(SECOND))),
                     origin,
                     facts,
                 };
@@ -395,6 +398,16 @@ impl Change {
                 _ => Ok(staging.write_public(&path, &ciphertext(&**files, name, sha256)?)?),
             }
         })
+    }
+
+    /// The sources of templates, the new ones and those that stay.
+    fn template_sources(&self, files: &dyn VaultFiles) -> Result<Sources, ChangeError> {
+        let paths = self.lock.files.keys().filter(|path| is_template(path));
+        let source = |path: &String| match self.public_files.get(path) {
+            Some(new) => Ok((path.clone(), new.clone())),
+            None => Ok((path.clone(), files.read(path, MAX_PUBLIC)?)),
+        };
+        paths.map(source).collect()
     }
 
     fn stage_files(&mut self, staging: &mut Staging<'_>) -> Result<(), ChangeError> {

@@ -8,10 +8,11 @@ use std::{
 use toml::Spanned;
 
 use super::{
-    Access, Group, GroupKind, Kind, Mode, Policy, PolicyError, SecretPolicy, View,
+    Access, Group, GroupKind, Kind, Mode, Policy, PolicyError, Rotation, SecretPolicy, TemplatePolicy, View,
     audience::Audiences,
     error::Fault,
     raw::{self, KeysKind},
+    services_within,
 };
 use crate::{
     SecretName,
@@ -40,7 +41,7 @@ pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
         let secrets = secrets(&raw, &defaults, &audiences)?;
         let groups = groups(&raw, &audiences);
         let mut policy =
-            Policy { groups, secrets, defaults, views: BTreeMap::new(), templates: BTreeSet::new() };
+            Policy { groups, secrets, defaults, views: BTreeMap::new(), templates: BTreeMap::new() };
         policy.views = views(&raw, &policy)?;
         policy.templates = templates(&raw, &policy, &audiences)?;
         one_spelling_per_path(&raw)?;
@@ -204,6 +205,7 @@ fn defaults(raw: &raw::Defaults, audiences: &Audiences) -> Result<SecretPolicy, 
         audience: audiences.of(groups)?,
         access: access_keys!(raw, None).over(&root_only)?,
         from: None,
+        rotation: Rotation::default(),
     })
 }
 
@@ -226,11 +228,6 @@ fn secrets(
     let mut secrets = BTreeMap::new();
     for (name, table) in &raw.secret {
         on_change(table.on_change.as_deref().unwrap_or_default())?;
-        if let Some(after) = &table.rotate_after {
-            humantime::parse_duration(after.get_ref()).map_err(|_| {
-                Fault::at(after.span(), "this is no span of time").help("write a span such as \"180d\"")
-            })?;
-        }
         let audience = match &table.audience {
             Some(list) => audiences.of(list)?,
             None => audiences.again(defaults, name)?,
@@ -245,6 +242,7 @@ fn secrets(
             audience,
             access: access_keys!(table, table.services.as_deref()).over(&defaults.access)?,
             from: table.from.as_ref().map(secret_name).transpose()?,
+            rotation: Rotation::of(table)?,
         };
         secrets.insert(secret_name(name)?, policy);
     }
@@ -266,13 +264,13 @@ fn views(raw: &raw::Policy, policy: &Policy) -> Result<BTreeMap<SecretName, View
     Ok(views)
 }
 
-/// A view or template may be opened by no service that may not open its source.
+/// A view may be opened by no service that may not open its source.
 fn narrower(
     name: &Spanned<String>,
     services: &BTreeSet<String>,
     source: &BTreeSet<String>,
 ) -> Result<(), Fault> {
-    if source.is_empty() || !services.is_empty() && services.is_subset(source) {
+    if services_within(services, source) {
         return Ok(());
     }
     let allowed: Vec<_> = source.iter().map(String::as_str).collect();
@@ -287,17 +285,23 @@ fn templates(
     raw: &raw::Policy,
     policy: &Policy,
     audiences: &Audiences,
-) -> Result<BTreeSet<SecretName>, Fault> {
-    let mut templates = BTreeSet::new();
+) -> Result<BTreeMap<SecretName, TemplatePolicy>, Fault> {
+    let mut templates = BTreeMap::new();
     for (name, table) in &raw.template {
         let source: SecretName = secret_name(&table.source)?;
         if !source.as_str().starts_with("templates/") {
             return Err(Fault::at(table.source.span(), "a template's source lies below templates/")
                 .help("move it there, and write source = \"templates/NAME\""));
         }
-        audiences.of(table.audience.as_deref().unwrap_or_default())?;
-        access_keys!(table, table.services.as_deref()).over(&policy.defaults.access)?;
-        templates.insert(secret_name(name)?);
+        let audience = match &table.audience {
+            Some(list) => audiences.of(list)?,
+            None => audiences.again(&policy.defaults, name)?,
+        };
+        let Access { owner, group, mode, services } =
+            access_keys!(table, table.services.as_deref()).over(&policy.defaults.access)?;
+        let services = table.services.is_some().then_some(services);
+        let template = TemplatePolicy { source, audience, owner, group, mode, services };
+        templates.insert(secret_name(name)?, template);
     }
     Ok(templates)
 }

@@ -122,6 +122,19 @@ impl PolicyEditor {
         self.table("recipients").insert(group, value(person));
     }
 
+    /// Gives a group of one person, as [`Self::new`] makes it, a recovery key: the keys so far become
+    /// those of `person`, and the group has both.
+    pub fn add_recovery(&mut self, group: &str, person: &str, recovery: &str, key: &Recipient) {
+        let recipients = self.table("recipients");
+        let Some(keys) = recipients.remove(group) else { return };
+        let mut safe = InlineTable::new();
+        safe.insert("kind", "recovery".into());
+        safe.insert("keys", Array::from_iter([key.as_str()]).into());
+        recipients.insert(person, keys);
+        recipients.insert(recovery, value(safe));
+        recipients.insert(group, value(Array::from_iter([person, recovery])));
+    }
+
     /// Removes a public key from a person, a group or a machine. Says whether it was there.
     pub fn remove_key(&mut self, group: &str, key: &Recipient) -> bool {
         let Some(keys) = self.keys_of(group) else { return false };

@@ -11,6 +11,8 @@ mod error;
 mod merge;
 mod mode;
 mod raw;
+mod rotation;
+mod template;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +24,10 @@ pub use edit::{PolicyEditor, SecretTable};
 pub use error::PolicyError;
 pub use merge::merge;
 pub use mode::{Mode, ModeError};
+pub use rotation::Rotation;
 use serde::{Deserialize, Serialize};
+pub use template::TemplatePolicy;
+pub(crate) use template::services_within;
 
 use crate::{Recipient, SecretName};
 
@@ -72,6 +77,8 @@ pub struct SecretPolicy {
     pub access: Access,
     /// The secret that it is derived from.
     pub from: Option<SecretName>,
+    /// When its value is to be changed.
+    pub rotation: Rotation,
 }
 
 /// A second path for a secret, with an access of its own.
@@ -112,7 +119,7 @@ pub struct Policy {
     secrets: BTreeMap<SecretName, SecretPolicy>,
     defaults: SecretPolicy,
     views: BTreeMap<SecretName, View>,
-    templates: BTreeSet<SecretName>,
+    templates: BTreeMap<SecretName, TemplatePolicy>,
 }
 
 impl Policy {
@@ -148,9 +155,9 @@ impl Policy {
         &self.views
     }
 
-    /// The paths of the templates in the mount.
+    /// The templates, by their path in the mount.
     #[must_use]
-    pub fn templates(&self) -> &BTreeSet<SecretName> {
+    pub fn templates(&self) -> &BTreeMap<SecretName, TemplatePolicy> {
         &self.templates
     }
 }

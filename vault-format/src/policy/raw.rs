@@ -89,10 +89,8 @@ pub(super) struct Secret {
     pub services: Option<Vec<Spanned<String>>>,
     pub on_change: Option<Vec<Spanned<String>>>,
     pub rotate_after: Option<Spanned<String>>,
-    #[serde(rename = "rotate-at")]
-    pub _rotate_at: Option<String>,
-    #[serde(rename = "expires")]
-    pub _expires: Option<Datetime>,
+    pub rotate_at: Option<String>,
+    pub expires: Option<Spanned<Datetime>>,
 }
 
 #[derive(Deserialize)]

@@ -81,7 +81,10 @@ owner = "odoo"
     assert_eq!(view.access.owner, "postgres");
     assert_eq!(view.access.group, "nginx");
     assert!(view.access.services.contains("nginx.service"), "a view inherits its source's services");
-    assert_eq!(policy.templates().len(), 1);
+    let template = &policy.templates()[&"odoo/admin.conf".parse().unwrap()];
+    assert_eq!((template.source.as_str(), template.audience.len()), ("templates/admin.conf", 3));
+    assert_eq!((template.owner.as_str(), template.group.as_str()), ("odoo", "root"));
+    assert!(template.services.is_none(), "a template inherits its secrets' services");
 }
 
 #[test]
@@ -164,5 +167,41 @@ fn a_private_key_in_the_policy_is_not_repeated() {
         let error = Policy::parse(&format!("version = 1\n[recipients]\n{line}\n")).unwrap_err();
         let text = crate::report::render(&error);
         assert!(!text.contains("GH2XQXX9") && text.contains("private key"), "{text}");
+    }
+}
+
+#[test]
+fn a_recovery_key_is_in_the_default_audience() {
+    let [mine, safe] = [key(), key()].map(|key| key.parse::<Recipient>().unwrap());
+    let signer = crate::ssh::SshKey::generate("x").unwrap();
+    let signer = crate::signers::Signer::new("alice", signer.public_key().clone()).unwrap();
+    let mut editor = PolicyEditor::new("ops", &BTreeSet::from([mine.clone()]), &signer);
+    editor.add_recovery("ops", "alice", "safe", &safe);
+    let policy = Policy::parse(&editor.text()).unwrap();
+    assert_eq!(policy.secret(&"x".parse().unwrap()).audience, BTreeSet::from([mine, safe.clone()]));
+    assert_eq!(policy.groups()["safe"], Group { kind: GroupKind::Recovery, keys: BTreeSet::from([safe]) });
+    assert_eq!(policy.groups()["alice"].kind, GroupKind::Person);
+}
+
+#[test]
+fn dates_and_spans_are_moments() {
+    let of = |line: &str| {
+        let (text, _) = policy(&format!("[secret.a]\n{line}\n"));
+        Policy::parse(&text).map(|policy| policy.secret(&"a".parse().unwrap()).rotation.clone())
+    };
+    for (text, moment) in [
+        ("2027-03-01", "2027-03-01T00:00:00Z"),
+        ("2027-03-01T12:30:00", "2027-03-01T12:30:00Z"),
+        ("2027-03-01T12:30:00.5+02:00", "2027-03-01T10:30:00Z"),
+    ] {
+        let rotation = of(&format!("expires = {text}")).unwrap();
+        assert_eq!(rotation.expires.unwrap().to_string(), moment);
+    }
+    let rotation = of("rotate-after = \"180d\"\nrotate-at = \"the runbook\"").unwrap();
+    assert_eq!(rotation.after.unwrap().as_secs(), 180 * 24 * 60 * 60);
+    assert_eq!(rotation.at.as_deref(), Some("the runbook"));
+    for wrong in ["expires = 12:30:00", "rotate-after = \"soon\"", "rotate-after = \"99999999999999999999y\""]
+    {
+        assert_eq!(of(wrong).unwrap_err().line(), Some(11), "{wrong}");
     }
 }

@@ -5,15 +5,20 @@
 //! decrypts, serves or changes a vault takes one: nobody can forget to verify.
 
 mod problem;
+mod templates;
 
 use std::collections::BTreeMap;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-pub use self::problem::{Problem, Unsound, Warning};
+pub(crate) use self::templates::Sources;
+pub use self::{
+    problem::{Problem, Unsound, Warning},
+    templates::TemplateProblem,
+};
 use crate::{
     CIPHERTEXT_SUFFIX, Digest, IDENTITY_FILE, LOCK_FILE, Lock, OLD_IDENTITY_FILE, POLICY_FILE, Policy,
-    Recipient, SIGNATURE_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFiles,
+    RECOVERY_FILE, Recipient, SIGNATURE_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFiles,
     cipher::Header,
     folder::{FolderError, MAX_FILE},
     lock::{self, LockedSecret},
@@ -117,11 +122,11 @@ pub fn verify(
         problems.retain(|problem| !matches!(problem, Problem::File(FolderError::NotPlain(_))));
     }
     let Some(documents) = documents else { return Err(Unsound { problems }) };
-    problems.extend(disagreements(&documents.policy, &lock));
+    problems.extend(disagreements(&documents.policy, &lock, &documents.templates));
     if !problems.is_empty() {
         return Err(Unsound { problems });
     }
-    let Documents { policy, policy_text, signers } = documents;
+    let Documents { policy, policy_text, signers, .. } = documents;
     Ok(Verified { lock, lock_digest, policy, policy_text, signers, signer, kept, warnings })
 }
 
@@ -142,6 +147,7 @@ struct Documents {
     policy: Policy,
     policy_text: String,
     signers: AllowedSigners,
+    templates: Sources,
 }
 
 /// Checks every public file, and reads those that say something, if they are the signed ones.
@@ -151,19 +157,23 @@ fn check_public_files(files: &dyn VaultFiles, lock: &Lock, problems: &mut Vec<Pr
             problems.push(Problem::NotCovered(required));
         }
     }
-    let (mut policy, mut signers) = (None, None);
+    let (mut policy, mut signers, mut templates) = (None, None, Sources::new());
     for (path, digest) in &lock.files {
         let read = match files.read(path, MAX_PUBLIC) {
             Err(error) => Err(error.into()),
             Ok(bytes) if Digest::of(&bytes) != *digest => Err(Problem::Changed(path.clone())),
             Ok(bytes) if path == POLICY_FILE => read_policy(bytes).map(|read| policy = Some(read)),
             Ok(bytes) if path == SIGNERS_FILE => read_signers(bytes).map(|read| signers = Some(read)),
+            Ok(bytes) if is_template(path) => {
+                templates.insert(path.clone(), bytes);
+                Ok(())
+            }
             Ok(_) => Ok(()),
         };
         problems.extend(read.err());
     }
     let (policy, policy_text) = policy?;
-    Some(Documents { policy, policy_text, signers: signers? })
+    Some(Documents { policy, policy_text, signers: signers?, templates })
 }
 
 pub(crate) fn read_policy(bytes: Vec<u8>) -> Result<(Policy, String), Problem> {
@@ -249,7 +259,7 @@ fn check_extra_files(
         let belongs = is_listed(&path, lock) || is_known(&path);
         if !entry.is_plain_file {
             problems.push(Problem::NotPlain(path));
-        } else if !belongs && (path.ends_with(CIPHERTEXT_SUFFIX) || path.starts_with("templates/")) {
+        } else if !belongs && (path.ends_with(CIPHERTEXT_SUFFIX) || is_template(&path)) {
             problems.push(Problem::Extra(path));
         } else if !belongs {
             warnings.push(Warning::Unlisted(path));
@@ -262,15 +272,21 @@ fn is_listed(path: &str, lock: &Lock) -> bool {
     lock.files.contains_key(path) || secret.is_some_and(|name: SecretName| lock.secrets.contains_key(&name))
 }
 
+/// Whether a file is the source of a template.
+pub(crate) fn is_template(path: &str) -> bool {
+    path.starts_with("templates/")
+}
+
 /// Files that are part of a vault, but that the lock cannot or must not cover.
 pub(crate) fn is_known(path: &str) -> bool {
     let machine_key = path.strip_prefix("machines/").and_then(|name| name.strip_suffix(".key"));
-    let known = [LOCK_FILE, SIGNATURE_FILE, IDENTITY_FILE, OLD_IDENTITY_FILE, SIGNING_KEY_FILE];
+    let known =
+        [LOCK_FILE, SIGNATURE_FILE, IDENTITY_FILE, OLD_IDENTITY_FILE, RECOVERY_FILE, SIGNING_KEY_FILE];
     known.contains(&path) || machine_key.is_some()
 }
 
 /// Where policy and lock contradict each other.
-pub(crate) fn disagreements(policy: &Policy, lock: &Lock) -> Vec<Problem> {
+pub(crate) fn disagreements(policy: &Policy, lock: &Lock, sources: &Sources) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (name, secret) in &lock.secrets {
         if secret.recipients != policy.secret(name).audience {
@@ -282,6 +298,7 @@ pub(crate) fn disagreements(policy: &Policy, lock: &Lock) -> Vec<Problem> {
             problems.push(Problem::ViewOfNothing { view: path.clone(), of: view.of.clone() });
         }
     }
+    problems.extend(templates::disagreements(policy, lock, sources).into_iter().map(Problem::from));
     problems.extend(colliding_paths(policy, lock));
     problems
 }
@@ -290,7 +307,7 @@ pub(crate) fn disagreements(policy: &Policy, lock: &Lock) -> Vec<Problem> {
 fn colliding_paths(policy: &Policy, lock: &Lock) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut seen: BTreeMap<String, &SecretName> = BTreeMap::new();
-    for name in lock.secrets.keys().chain(policy.views().keys()).chain(policy.templates()) {
+    for name in lock.secrets.keys().chain(policy.views().keys()).chain(policy.templates().keys()) {
         if let Some(other) = seen.insert(path_order(name.as_str()), name) {
             problems.push(Problem::SamePath { name: name.clone(), other: other.clone() });
         }

@@ -3,6 +3,7 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
+use super::TemplateProblem;
 use crate::{
     SecretName, cipher::CipherError, folder::FolderError, lock::LockError, policy::PolicyError,
     signature::SignatureError, signers::SignersError,
@@ -125,6 +126,10 @@ pub enum Problem {
         /// What it should show.
         of: SecretName,
     },
+    /// A template that is wrong, or shows more than it may.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Template(#[from] TemplateProblem),
     /// Two names for one path.
     #[error("{name} and {other} differ only in case, or are the same")]
     #[diagnostic(help("give one of them another name"))]

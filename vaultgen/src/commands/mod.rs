@@ -10,12 +10,13 @@ pub mod revert;
 pub mod show;
 pub mod sign;
 pub mod signers;
+pub mod status;
 pub mod verify;
 
 use std::io::{self, Write};
 
 use similar::TextDiff;
-use vault_format::{Verified, change::Applied, report};
+use vault_format::{Recipient, Verified, change::Applied, report};
 
 /// Lines shown around each change of a policy: enough to see whose it is.
 const POLICY_CONTEXT: usize = 3;
@@ -39,6 +40,16 @@ pub fn policy_diff(before: &str, after: &str) -> Vec<String> {
     let diff = diff.unified_diff().context_radius(POLICY_CONTEXT).to_string();
     // The policy comes from the repository: it may not write on the terminal.
     diff.lines().map(report::visible).collect()
+}
+
+/// Warns of a key that makes every secret slow to open.
+pub fn warn_of_cost(key: &Recipient) {
+    if key.is_costly() {
+        warn(
+            "an ssh-rsa key takes some hundred times as long to open each secret as an age1… or ssh-ed25519 key, \
+             and adds half a kilobyte or more to it; prefer one of those",
+        );
+    }
 }
 
 /// Says what was encrypted anew, and which secrets a removed key still knows.

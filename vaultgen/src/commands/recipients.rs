@@ -77,6 +77,7 @@ fn add(open: &OpenVault, group: &str, key: &Recipient, common: &Common) -> miett
     if known.is_some_and(|known| known.keys.contains(key)) {
         return Err(RecipientsError::Present { group: group.to_owned(), key: key.clone() }.into());
     }
+    commands::warn_of_cost(key);
     let mut change = open.change()?;
     change.policy().add_key(group, key);
     let Some(applied) = open.apply(change, common)? else { return Ok(()) };

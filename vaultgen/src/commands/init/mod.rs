@@ -2,6 +2,7 @@
 
 mod flavour;
 mod operator;
+mod recovery;
 
 use std::{
     fs, io,
@@ -12,10 +13,8 @@ use miette::Diagnostic;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 use vault_format::{
-    Change, POLICY_FILE, Plaintext, SecretName, Timestamp, VaultFiles, VaultFolder, Verified, certificate,
+    Change, POLICY_FILE, Plaintext, Timestamp, VaultFiles, VaultFolder, Verified, certificate,
     change::{Applied, NewSecret},
-    cipher,
-    cipher::CipherError,
     files::Entry,
     folder::FolderError,
     lock::Origin,
@@ -26,10 +25,15 @@ use vault_format::{
 };
 use zeroize::Zeroizing;
 
-use self::{flavour::Flavour, operator::Operator};
+use self::{
+    flavour::Flavour,
+    operator::{OPERATORS, Operator},
+    recovery::Recovery,
+};
 use crate::{
+    authority::{self, AuthorityError},
     cli::Common,
-    commands, keys, prompt,
+    commands, prompt,
     trust::Memory,
     vault::{self, OpenVault},
 };
@@ -42,7 +46,7 @@ const SNAKE_OIL_PASSWORD: &str = "abc123";
 /// Makes the operator's identity and signing key, the four passwords (root, admin, odoo-admin,
 /// pgadmin-admin) with their hashes, a CA, a certificate for localhost, an SSH identity, policy,
 /// lock and signature. Asks for each password; an empty answer generates a strong one, and with
-/// --batch all are generated. Run again, it changes nothing that is there.
+/// --batch all are generated. Offers a recovery identity, protected by a passphrase. Run again, it changes nothing that is there.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Make a vault with no secrets in it
@@ -119,6 +123,10 @@ fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) ->
         let missing = Missing::from(None);
         put_missing(&mut change, &missing, None, flavour, now, common)?;
     }
+    let recovery = Recovery::offer(flavour, common)?;
+    if let Some(recovery) = &recovery {
+        recovery.put_into(&mut change, OPERATORS, &flavour.principal());
+    }
 
     let new = NewFolder::make_unless(folder.is_some(), &common.vault)?;
     let folder = match folder {
@@ -138,6 +146,9 @@ fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) ->
     new.keep();
     say_what_was_made(&applied, common);
     operator.say_what_to_keep(common);
+    if let Some(recovery) = recovery {
+        recovery.say_what_to_do(common);
+    }
     if let Err(error) = remembered {
         commands::warn(&format!("the vault is not remembered as yours: {error}"));
     }
@@ -152,10 +163,9 @@ fn complete(folder: ExclusiveFolder, flavour: Flavour, common: &Common) -> miett
         commands::say(common.quiet, "nothing to do: the vault is complete");
         return Ok(());
     }
-    let ca = standard::certificate_names(CA)?;
-    let open = OpenVault::verify(folder, common, |name, _| ca.contains(name))?;
+    let open = OpenVault::verify(folder, common, |name, _| authority::has(name))?;
     let mut change = open.change()?;
-    let ca = if missing.ca { None } else { Some(present_ca(&open.vault, common)?) };
+    let ca = if missing.ca { None } else { Some(authority::open(&open.vault, common)?) };
     put_missing(&mut change, &missing, ca, flavour, Timestamp::now(), common)?;
     let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     say_what_was_made(&applied, common);
@@ -240,18 +250,6 @@ fn ask_passwords(
     Ok(passwords)
 }
 
-/// Certificate and key of the CA that the vault has.
-fn present_ca(vault: &Verified, common: &Common) -> miette::Result<(Plaintext, Plaintext)> {
-    let identities = keys::identities(common)?;
-    let [certificate, key] = standard::certificate_names(CA)?;
-    let open = |name: &SecretName| {
-        let ciphertext = vault.ciphertext(name).ok_or(InitError::NoAuthority)?;
-        cipher::decrypt(ciphertext, &identities)
-            .map_err(|error| InitError::Decrypt { name: name.clone(), error })
-    };
-    Ok((open(&certificate)?, open(&key)?))
-}
-
 /// Makes the secrets on all cores; hashing passwords is most of the work.
 fn generate(
     passwords: Vec<(&'static str, Password, Origin)>,
@@ -292,7 +290,7 @@ fn certificates(
         None => None,
     };
     if missing.localhost {
-        let (certificate, key) = ca.as_ref().ok_or(InitError::NoAuthority)?;
+        let (certificate, key) = ca.as_ref().ok_or(AuthorityError::Missing)?;
         secrets.extend(standard::localhost((certificate, key), flavour.leaf_days(), now)?);
     }
     Ok(secrets)
@@ -347,17 +345,5 @@ pub enum InitError {
         /// What the system says.
         #[source]
         error: io::Error,
-    },
-    /// A certificate is missing and nothing can sign a new one.
-    #[error("the vault has no CA to sign a certificate with")]
-    NoAuthority,
-    /// A secret of the vault cannot be decrypted.
-    #[error("{name}: {error}")]
-    Decrypt {
-        /// The secret.
-        name: SecretName,
-        /// Why.
-        #[diagnostic_source]
-        error: CipherError,
     },
 }

@@ -13,7 +13,7 @@ use super::Flavour;
 use crate::{cli::Common, commands, keys};
 
 /// The group that can decrypt everything in a new vault.
-const OPERATORS: &str = "ops";
+pub const OPERATORS: &str = "ops";
 
 /// The operator's keys, and which of them are new.
 pub struct Operator {

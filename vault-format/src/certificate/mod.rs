@@ -1,6 +1,8 @@
 //! X.509 certificates (RFC 5280): the vault's own CA, and what it signs.
 
-use std::{fmt::Write, net::IpAddr};
+mod facts;
+
+use std::net::IpAddr;
 
 use miette::Diagnostic;
 use rand::{TryRngCore, rngs::OsRng};
@@ -9,13 +11,12 @@ use rcgen::{
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256, SanType,
     SerialNumber,
 };
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use time::Duration;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use zeroize::Zeroizing;
 
-use crate::{Digest, Plaintext, Timestamp};
+pub use self::facts::CertificateFacts;
+use crate::{Plaintext, Timestamp};
 
 /// Validity of the vault's CA in days: 10 years.
 pub const CA_DAYS: u32 = 3653;
@@ -66,35 +67,66 @@ pub fn authority(
     Certified::new(&certificate.pem(), key)
 }
 
+/// Makes a P-256 CA below another one, valid for `days` from `now` but never longer than that. It signs
+/// server certificates only, for `name` (a DNS name with all below it, or an IP address), `localhost`
+/// and loopback addresses only, and no further CA.
+///
+/// # Errors
+///
+/// If the CA above cannot be read, has expired, or the name is none.
+pub fn intermediate(
+    ca: (&Plaintext, &Plaintext),
+    subject: &str,
+    name: &str,
+    days: u32,
+    now: Timestamp,
+) -> Result<Certified, CertificateError> {
+    let mut params = params(subject, days, now)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let mut constraints = loopback();
+    constraints.permitted_subtrees.push(subtree(name)?);
+    params.name_constraints = Some(constraints);
+    signed(ca, params)
+}
+
 /// Makes a P-256 server certificate for `names` (DNS names and IP addresses; the first is the
-/// common name too), signed by the CA, valid for `days` from `now` but never longer than the CA.
+/// common name too), signed by the CA (certificate and key), valid for `days` from `now` but never
+/// longer than the CA.
 ///
 /// # Errors
 ///
 /// If the CA cannot be read, has expired, or a name is no DNS name.
 pub fn leaf(
-    ca_certificate: &Plaintext,
-    ca_key: &Plaintext,
+    ca: (&Plaintext, &Plaintext),
     names: &[&str],
     days: u32,
     now: Timestamp,
+) -> Result<Certified, CertificateError> {
+    let common_name = names.first().ok_or(CertificateError::NoName)?;
+    let mut params = params(common_name, days, now)?;
+    params.subject_alt_names = names.iter().map(|name| alt_name(name)).collect::<Result<_, _>>()?;
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    signed(ca, params)
+}
+
+/// A new key, with a certificate that the CA signs and that ends with it at the latest.
+fn signed(
+    (ca_certificate, ca_key): (&Plaintext, &Plaintext),
+    mut params: CertificateParams,
 ) -> Result<Certified, CertificateError> {
     let ca_pem = ca_certificate.expose_str().ok_or(CertificateError::Authority)?;
     let ca_key = KeyPair::from_pem(ca_key.expose_str().ok_or(CertificateError::Authority)?)
         .map_err(|_| CertificateError::Authority)?;
     let ca_end = CertificateFacts::of(ca_certificate)?.not_after;
     let issuer = Issuer::from_ca_cert_pem(ca_pem, ca_key).map_err(|_| CertificateError::Authority)?;
-    let common_name = names.first().ok_or(CertificateError::NoName)?;
-
-    let mut params = params(common_name, days, now)?;
     params.not_after = params.not_after.min(ca_end.date_time());
     if params.not_after <= params.not_before {
         return Err(CertificateError::Expired);
     }
-    params.subject_alt_names = names.iter().map(|name| alt_name(name)).collect::<Result<_, _>>()?;
-    params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let certificate = params.signed_by(&key, &issuer)?;
@@ -151,6 +183,21 @@ fn alt_name(name: &str) -> Result<SanType, CertificateError> {
     Ok(SanType::DnsName(name.try_into().map_err(|_| bad_name())?))
 }
 
+/// A name that a CA may sign for, with all names below it.
+fn subtree(name: &str) -> Result<GeneralSubtree, CertificateError> {
+    let bad_name = || CertificateError::Name(name.escape_default().to_string());
+    match alt_name(name)? {
+        SanType::IpAddress(IpAddr::V4(address)) => {
+            Ok(GeneralSubtree::IpAddress(CidrSubnet::from_v4_prefix(address.octets(), 32)))
+        }
+        SanType::IpAddress(IpAddr::V6(address)) => {
+            Ok(GeneralSubtree::IpAddress(CidrSubnet::from_v6_prefix(address.octets(), 128)))
+        }
+        _ if name.contains('*') || name.split('.').any(str::is_empty) => Err(bad_name()),
+        _ => Ok(GeneralSubtree::DnsName(name.to_owned())),
+    }
+}
+
 fn loopback() -> NameConstraints {
     NameConstraints {
         permitted_subtrees: vec![
@@ -162,85 +209,6 @@ fn loopback() -> NameConstraints {
             )),
         ],
         excluded_subtrees: Vec::new(),
-    }
-}
-
-/// The public facts of a certificate, read from the certificate itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct CertificateFacts {
-    /// The subject's distinguished name, such as `CN=localhost`.
-    pub subject: String,
-    /// The issuer's distinguished name.
-    pub issuer: String,
-    /// DNS names and IP addresses (RFC 5280, 4.2.1.6), sorted.
-    pub names: Vec<String>,
-    /// Start of validity.
-    pub not_before: Timestamp,
-    /// End of validity.
-    pub not_after: Timestamp,
-    /// The key's type: `p256`, `p384`, `rsa4096`, …
-    pub key_type: String,
-    /// SHA-256 of the SubjectPublicKeyInfo: what certificate and key have in common.
-    pub spki_sha256: Digest,
-}
-
-impl CertificateFacts {
-    /// Reads the facts of the first certificate in a PEM text.
-    ///
-    /// # Errors
-    ///
-    /// If there is none.
-    pub fn of(pem: &Plaintext) -> Result<Self, CertificateError> {
-        let (_, pem) =
-            x509_parser::pem::parse_x509_pem(pem.expose()).map_err(|_| CertificateError::Unreadable)?;
-        let (_, certificate) =
-            X509Certificate::from_der(&pem.contents).map_err(|_| CertificateError::Unreadable)?;
-        let moment = |time: &x509_parser::time::ASN1Time| Timestamp::from(time.to_datetime());
-        Ok(Self {
-            subject: certificate.subject().to_string(),
-            issuer: certificate.issuer().to_string(),
-            names: names(&certificate)?,
-            not_before: moment(&certificate.validity().not_before),
-            not_after: moment(&certificate.validity().not_after),
-            key_type: key_type(&certificate),
-            spki_sha256: Digest::of(certificate.public_key().raw),
-        })
-    }
-}
-
-fn names(certificate: &X509Certificate<'_>) -> Result<Vec<String>, CertificateError> {
-    let extension = certificate.subject_alternative_name().map_err(|_| CertificateError::Unreadable)?;
-    let Some(extension) = extension else { return Ok(Vec::new()) };
-    let mut names: Vec<String> = extension.value.general_names.iter().filter_map(alt_name_text).collect();
-    names.sort();
-    Ok(names)
-}
-
-fn alt_name_text(name: &GeneralName<'_>) -> Option<String> {
-    match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
-        GeneralName::IPAddress(bytes) => {
-            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
-            let v6 = <[u8; 16]>::try_from(*bytes).map(IpAddr::from);
-            v4.or(v6).ok().map(|address| address.to_string())
-        }
-        _ => None,
-    }
-}
-
-fn key_type(certificate: &X509Certificate<'_>) -> String {
-    use x509_parser::public_key::PublicKey;
-    let spki = certificate.public_key();
-    match spki.parsed() {
-        Ok(PublicKey::RSA(key)) => format!("rsa{}", key.key_size()),
-        Ok(PublicKey::EC(point)) => format!("p{}", point.key_size()),
-        _ => {
-            let mut text = String::from("oid:");
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{}", spki.algorithm.algorithm);
-            text
-        }
     }
 }
 
@@ -286,11 +254,14 @@ mod tests {
         "2026-11-22T13:51:00Z".parse().unwrap()
     }
 
+    fn pair(ca: &Certified) -> (&Plaintext, &Plaintext) {
+        (&ca.certificate, &ca.key)
+    }
+
     #[test]
     fn facts_are_those_of_the_certificate() {
         let ca = authority("CA", Scope::Loopback, CA_DAYS, now()).unwrap();
-        let leaf =
-            leaf(&ca.certificate, &ca.key, &["localhost", "127.0.0.1", "::1"], LEAF_DAYS, now()).unwrap();
+        let leaf = leaf(pair(&ca), &["localhost", "127.0.0.1", "::1"], LEAF_DAYS, now()).unwrap();
         assert_eq!(leaf.facts.subject, "CN=localhost");
         assert_eq!(leaf.facts.issuer, "CN=CA");
         assert_eq!(leaf.facts.names, ["127.0.0.1", "::1", "localhost"]);
@@ -303,23 +274,31 @@ mod tests {
     #[test]
     fn a_leaf_never_outlives_its_ca() {
         let ca = authority("CA", Scope::Any, 30, now()).unwrap();
-        let made = leaf(&ca.certificate, &ca.key, &["a.example"], LEAF_DAYS, now()).unwrap();
+        let made = leaf(pair(&ca), &["a.example"], LEAF_DAYS, now()).unwrap();
         assert_eq!(made.facts.not_after, ca.facts.not_after);
         let later = "2027-11-22T13:51:00Z".parse().unwrap();
-        assert!(matches!(
-            leaf(&ca.certificate, &ca.key, &["a.example"], LEAF_DAYS, later),
-            Err(CertificateError::Expired)
-        ));
+        assert!(matches!(leaf(pair(&ca), &["a.example"], LEAF_DAYS, later), Err(CertificateError::Expired)));
     }
 
     #[test]
     fn names_that_are_no_names_are_refused() {
         let ca = authority("CA", Scope::Any, CA_DAYS, now()).unwrap();
         for name in ["", "a b", "a\nb", "é.example", "a/b"] {
-            assert!(matches!(
-                leaf(&ca.certificate, &ca.key, &[name], LEAF_DAYS, now()),
-                Err(CertificateError::Name(_))
-            ));
+            assert!(matches!(leaf(pair(&ca), &[name], LEAF_DAYS, now()), Err(CertificateError::Name(_))));
+        }
+    }
+
+    #[test]
+    fn an_intermediate_is_for_one_name_and_ends_with_its_ca() {
+        let ca = authority("CA", Scope::Any, 30, now()).unwrap();
+        for name in ["web-1", "odoo.example.org", "10.0.0.7", "fd00::7"] {
+            let made = intermediate(pair(&ca), "below", name, CA_DAYS, now()).unwrap();
+            assert_eq!((made.facts.issuer.as_str(), made.facts.subject.as_str()), ("CN=CA", "CN=below"));
+            assert_eq!(made.facts.not_after, ca.facts.not_after);
+        }
+        for name in ["", ".", ".org", "org.", "a..b", "*.example.org", "web_1", "ops@web"] {
+            let refused = intermediate(pair(&ca), "below", name, CA_DAYS, now());
+            assert!(matches!(refused, Err(CertificateError::Name(_))), "{name}");
         }
     }
 

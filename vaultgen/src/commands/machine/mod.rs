@@ -1,16 +1,19 @@
 //! `vaultgen machine`: the machines that serve the vault.
 
-use std::{fs, path::PathBuf};
+mod ask;
+mod key;
+mod local_ca;
+
+use std::collections::BTreeSet;
 
 use clap::{ArgGroup, ValueEnum};
 use miette::Diagnostic;
 use thiserror::Error;
-use vault_format::{
-    Change, Identities, Recipient, SecretName, Timestamp, Verified, policy::GroupKind, profile::Profile,
-    recipient::RecipientError,
-};
+use vault_format::{SecretName, Verified, policy::GroupKind, profile::Profile};
 
+use self::key::{KeySource, MachineKey};
 use crate::{
+    authority,
     cli::Common,
     commands,
     vault::{self, OpenVault},
@@ -32,15 +35,7 @@ enum Action {
     /// List the machines with their keys
     List,
     /// Add a machine, and encrypt what its profile names for it
-    Add {
-        /// Its name
-        name: String,
-        #[command(flatten)]
-        key: KeySource,
-        /// What it gets
-        #[arg(long, value_enum, default_value_t = ProfileName::OdooBox)]
-        profile: ProfileName,
-    },
+    Add(AddArgs),
     /// Remove a machine from the policy and from every audience
     Remove {
         /// Its name
@@ -62,16 +57,18 @@ enum Action {
     },
 }
 
-/// Where the machine's public key comes from. Without either a new identity is made.
 #[derive(Debug, clap::Args)]
-#[group(multiple = false)]
-struct KeySource {
-    /// Its public key, age1…, as the machine printed it
-    #[arg(long, value_name = "KEY")]
-    recipient: Option<Recipient>,
-    /// Its SSH host key, such as /etc/ssh/ssh_host_ed25519_key.pub of the machine
-    #[arg(long, value_name = "FILE")]
-    ssh_host_key: Option<PathBuf>,
+struct AddArgs {
+    /// Its name
+    name: String,
+    #[command(flatten)]
+    key: KeySource,
+    /// What it gets
+    #[arg(long, value_enum, default_value_t = ProfileName::OdooBox)]
+    profile: ProfileName,
+    /// Also make it a CA of its own below the vault's, which signs for its name and localhost only
+    #[arg(long)]
+    local_ca: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -99,7 +96,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let open = || OpenVault::open(common, |_, _| false);
     match &args.action {
         Action::List => list(&vault::read(common)?, common.quiet),
-        Action::Add { name, key, profile } => add(&open()?, name, key, (*profile).into(), common)?,
+        Action::Add(args) => add(args, common)?,
         Action::Remove { name } => remove(&open()?, name, common)?,
         Action::Replace { name, key, .. } => replace(&open()?, name, key, common)?,
     }
@@ -116,24 +113,24 @@ fn list(vault: &Verified, quiet: bool) {
     }
 }
 
-fn add(
-    open: &OpenVault,
-    name: &str,
-    key: &KeySource,
-    profile: Profile,
-    common: &Common,
-) -> miette::Result<()> {
+fn add(args: &AddArgs, common: &Common) -> miette::Result<()> {
+    let name = &args.name;
+    let profile = Profile::from(args.profile);
+    let open = OpenVault::open(common, |secret, _| args.local_ca && authority::has(secret))?;
     let policy = open.vault.policy();
     if policy.groups().contains_key(name) {
         return Err(MachineError::Taken(name.to_owned()).into());
     }
+    let own = if args.local_ca { local_ca::make(&open.vault, name, common)? } else { Vec::new() };
     let mut change = open.change()?;
-    let key = MachineKey::of(name, key)?;
+    let key = MachineKey::of(name, &args.key, common)?;
     change.policy().add_machine(name, key.recipient(), profile.name());
     key.put_file(&mut change);
     let secrets = open.vault.lock().secrets.keys();
-    let granted: Vec<&SecretName> =
-        secrets.filter(|secret| profile.includes(secret, policy.secret(secret).kind)).collect();
+    let included = secrets.filter(|secret| profile.includes(secret, policy.secret(secret).kind)).cloned();
+    let granted: BTreeSet<SecretName> =
+        included.chain(own.iter().map(|secret| secret.name.clone())).collect();
+    own.into_iter().for_each(|secret| change.put_secret(secret));
     for secret in &granted {
         change.policy().add_to_audience(secret, &policy.secret(secret).groups, name);
     }
@@ -159,7 +156,7 @@ fn remove(open: &OpenVault, name: &str, common: &Common) -> miette::Result<()> {
 fn replace(open: &OpenVault, name: &str, key: &KeySource, common: &Common) -> miette::Result<()> {
     require_machine(open, name)?;
     let mut change = open.change()?;
-    let key = MachineKey::of(name, key)?;
+    let key = MachineKey::of(name, key, common)?;
     for old in &open.vault.policy().groups()[name].keys {
         change.policy().remove_key(name, old);
     }
@@ -178,56 +175,6 @@ fn require_machine(open: &OpenVault, name: &str) -> Result<(), MachineError> {
     }
 }
 
-/// The key of a machine: its own public key, or an identity that we make for it.
-enum MachineKey {
-    Its(Recipient),
-    Ours { recipient: Recipient, identity: Identities, file: String },
-}
-
-impl MachineKey {
-    fn of(name: &str, source: &KeySource) -> Result<Self, MachineError> {
-        if let Some(recipient) = &source.recipient {
-            return Ok(Self::Its(recipient.clone()));
-        }
-        if let Some(path) = &source.ssh_host_key {
-            let text =
-                fs::read_to_string(path).map_err(|error| MachineError::Read { path: path.clone(), error })?;
-            let key = text.trim().parse();
-            return key.map(Self::Its).map_err(|error| MachineError::HostKey { path: path.clone(), error });
-        }
-        // The name becomes a file's: it must be one part of a path, as a secret's name has them.
-        let file = format!("machines/{name}.key");
-        let bad_name = || MachineError::Name(name.escape_default().to_string());
-        if name.contains('/') || file.parse::<SecretName>().is_err() {
-            return Err(bad_name());
-        }
-        let identity = Identities::generate();
-        let recipient = identity.recipients().pop_first().ok_or_else(bad_name)?;
-        Ok(Self::Ours { recipient, identity, file })
-    }
-
-    fn recipient(&self) -> &Recipient {
-        match self {
-            Self::Its(recipient) | Self::Ours { recipient, .. } => recipient,
-        }
-    }
-
-    /// An identity that we made goes into a file that Git ignores.
-    fn put_file(&self, change: &mut Change) {
-        if let Self::Ours { identity, file, .. } = self {
-            change.put_private_file(file, identity.to_file(Timestamp::now()));
-        }
-    }
-
-    fn say_what_to_do(&self, name: &str, common: &Common) {
-        if let Self::Ours { file, .. } = self {
-            let path = common.vault.join(file);
-            let note = format!("move {} to /etc/age.key of {name}, mode 0400, owned by root", path.display());
-            commands::say(common.quiet, &note);
-        }
-    }
-}
-
 /// Why the machines were not changed.
 #[derive(Debug, Error, Diagnostic)]
 enum MachineError {
@@ -239,20 +186,4 @@ enum MachineError {
     #[error("no machine is called {0}")]
     #[diagnostic(help("see them with `vaultgen machine list`"))]
     Unknown(String),
-    #[error("\"{0}\" cannot be the name of a machine")]
-    #[diagnostic(help("use ASCII letters, digits and . _ -, such as web-1"))]
-    Name(String),
-    #[error("{path}")]
-    #[diagnostic(help("name the public half, such as ssh_host_ed25519_key.pub, copied from the machine"))]
-    Read {
-        path: PathBuf,
-        #[source]
-        error: std::io::Error,
-    },
-    #[error("{path}: {error}")]
-    HostKey {
-        path: PathBuf,
-        #[diagnostic_source]
-        error: RecipientError,
-    },
 }

@@ -1,0 +1,148 @@
+//! Templates show nothing to anybody who may not have it anyway: neither verified nor signed otherwise.
+
+use std::fs;
+
+use fixtures::{
+    command::{Run, vaultgen},
+    tree::contents,
+    vault::{Vault, VaultBuilder},
+};
+
+const SOURCE: &str = "templates/x.conf";
+const TABLE: &str = "[template.\"x.conf\"]\nsource = \"templates/x.conf\"\n";
+const BOTH: &str = "a = {{ secret(\"a\") | ini }}\nb = {{ secret(\"b\") }}\n";
+/// A machine that gets neither secret.
+const MACHINE: &str =
+    "[machines]\nweb = { keys = [\"age1gye3k9xdwclzjlxvky74h6cdzh6vh88m6lax3chvfsdpshz3zfuqn367l2\"] }\n";
+
+/// Two secrets, of which these services may open one each; nothing for no such rule.
+fn two(services: [&str; 2]) -> VaultBuilder {
+    let rule =
+        |services: &str| if services.is_empty() { String::new() } else { format!("services = {services}") };
+    Vault::with("a", "1").policy(&rule(services[0])).and("b", "2").policy(&rule(services[1]))
+}
+
+fn on(vault: &Vault, arguments: &[&str]) -> Run {
+    vaultgen().arg("--vault").arg(vault.path()).args(arguments)
+}
+
+/// What is wrong with a template, and what is said of it.
+struct Wrong {
+    services: [&'static str; 2],
+    /// Further lines of the template's table.
+    table: &'static str,
+    source: Option<&'static [u8]>,
+    error: &'static str,
+}
+
+const SOUND: Wrong = Wrong { services: ["", ""], table: "", source: Some(BOTH.as_bytes()), error: "" };
+const NGINX: &str = "[\"nginx.service\"]";
+
+const WRONG: [Wrong; 9] = [
+    Wrong {
+        table: "audience = [\"ops\", \"web\"]",
+        source: Some(b"{{ secret(\"a\") }}"),
+        error: "keys that cannot decrypt a",
+        ..SOUND
+    },
+    Wrong {
+        services: ["[\"nginx.service\", \"odoo.service\"]", ""],
+        table: "services = [\"nginx.service\", \"cron.service\"]",
+        error: "services that may not open a",
+        ..SOUND
+    },
+    Wrong { services: ["", NGINX], table: "services = []", error: "services that may not open b", ..SOUND },
+    Wrong { services: [NGINX, "[\"odoo.service\"]"], error: "no service may open every secret", ..SOUND },
+    Wrong { source: None, error: "templates/x.conf is not in the vault", ..SOUND },
+    Wrong { source: Some(b"\xff"), error: "templates/x.conf is not a text file", ..SOUND },
+    Wrong {
+        source: Some(b"\n\n{{ secret(\"a\") | upper }}"),
+        error: "templates/x.conf: line 3: there is no such filter",
+        ..SOUND
+    },
+    Wrong { source: Some(b"{% include \"/etc/shadow\" %}"), error: "line 1: this is not secret", ..SOUND },
+    Wrong { source: Some(b"{{ secret(\"c\") }}"), error: "shows c, which is not in the vault", ..SOUND },
+];
+
+impl Wrong {
+    fn tables(&self) -> String {
+        format!("{TABLE}{}\n{MACHINE}", self.table)
+    }
+
+    /// A vault that somebody signed all the same.
+    fn signed(&self) -> Vault {
+        let vault = two(self.services).policy(&self.tables());
+        match self.source {
+            Some(source) => vault.public_file(SOURCE, source).build(),
+            None => vault.build(),
+        }
+    }
+
+    /// A sound vault with this beside it, to be signed.
+    fn proposed(&self) -> Vault {
+        let vault = two(self.services).build().trusted();
+        let policy = vault.path().join("vault.toml");
+        let text = fs::read_to_string(&policy).expect("a policy");
+        fs::write(policy, text + &self.tables()).expect("an edit");
+        if let Some(source) = self.source {
+            fs::create_dir(vault.path().join("templates")).expect("a folder");
+            fs::write(vault.path().join(SOURCE), source).expect("a source");
+        }
+        vault
+    }
+}
+
+#[test]
+fn a_template_that_shows_too_much_is_not_sound() {
+    for wrong in &WRONG {
+        on(&wrong.signed(), &["verify"]).exits(1).explains_once(wrong.error);
+    }
+}
+
+#[test]
+fn a_template_that_shows_too_much_is_not_signed() {
+    for wrong in &WRONG {
+        let vault = wrong.proposed();
+        let before = contents(&vault.path());
+        on(&vault, &["sign", "--yes"]).exits(1).explains_once(wrong.error);
+        assert!(contents(&vault.path()) == before, "{}: something was changed", wrong.error);
+    }
+}
+
+#[test]
+fn a_template_within_bounds_is_both() {
+    for (services, table) in [
+        (["", ""], ""),
+        (["", ""], "services = [\"nginx.service\"]"),
+        ([NGINX, ""], ""),
+        ([NGINX, NGINX], "services = [\"nginx.service\"]"),
+        (["[\"nginx.service\", \"odoo.service\"]", NGINX], ""),
+    ] {
+        let sound = Wrong { services, table, ..SOUND };
+        on(&sound.signed(), &["verify"]).succeeds();
+        let vault = sound.proposed();
+        on(&vault, &["sign", "--yes"]).succeeds();
+        on(&vault, &["verify"]).succeeds().says("sound: 2 secrets, serial 2");
+        // And so is every state that follows.
+        on(&vault, &["rekey"]).succeeds();
+        on(&vault, &["verify"]).succeeds();
+    }
+}
+
+/// A change of something else may make a template show too much.
+#[test]
+fn no_secret_is_taken_from_under_a_template() {
+    let vault = Wrong { table: "audience = [\"ops\"]", ..SOUND }.signed().trusted();
+    on(&vault, &["grant", "a", "web"]).succeeds();
+    let before = contents(&vault.path());
+    on(&vault, &["revoke", "a", "ops"]).exits(1).explains_once("keys that cannot decrypt a");
+    assert!(contents(&vault.path()) == before, "something was changed");
+    on(&vault, &["revoke", "a", "web"]).succeeds();
+
+    let path = vault.path().join(SOURCE);
+    fs::write(&path, "changed").expect("a change");
+    on(&vault, &["verify"]).exits(1).explains_once("templates/x.conf is not what was signed");
+    fs::remove_file(&path).expect("a removal");
+    on(&vault, &["verify"]).exits(1).explains("templates/x.conf");
+    on(&vault, &["sign", "--yes"]).exits(1).explains_once("templates/x.conf is not in the vault");
+}

@@ -1,0 +1,57 @@
+//! What of a vault is due: values to change, and secrets and certificates that end.
+
+use std::time::Duration;
+
+use crate::{SecretName, Timestamp, Verified, facts::Facts};
+
+/// How long before its end something is due: 30 days, the time in which certificates are renewed.
+pub const NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// One thing that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The secret.
+    pub name: SecretName,
+    /// What is due of it.
+    pub what: What,
+    /// When: in the past, or within [`NOTICE`].
+    pub at: Timestamp,
+    /// The URL or runbook that says how to change the value.
+    pub instructions: Option<String>,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The value has been in use as long as the policy lets it (`rotate-after`).
+    Rotation,
+    /// The value is of no use from then on (`expires`).
+    Expiry,
+    /// The certificate is not valid from then on.
+    Certificate,
+}
+
+/// Everything of the vault that is due at the moment `now`: what ends, 30 days before; what is to be
+/// rotated, from that day on.
+#[must_use]
+pub fn due(vault: &Verified, now: Timestamp) -> Vec<Due> {
+    let mut found = Vec::new();
+    for (name, secret) in &vault.lock().secrets {
+        let rotation = &vault.policy().secret(name).rotation;
+        let certificate = match &secret.facts {
+            Some(Facts::Certificate(facts)) => Some(facts.not_after),
+            _ => None,
+        };
+        let rotated = rotation.after.map(|after| secret.rotated.after(after));
+        let moments = [
+            (What::Rotation, rotated.filter(|at| *at <= now)),
+            (What::Expiry, rotation.expires),
+            (What::Certificate, certificate),
+        ];
+        for (what, at) in moments {
+            let Some(at) = at.filter(|at| *at <= now.after(NOTICE)) else { continue };
+            found.push(Due { name: name.clone(), what, at, instructions: rotation.at.clone() });
+        }
+    }
+    found
+}

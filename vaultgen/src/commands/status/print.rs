@@ -1,0 +1,110 @@
+//! The status for people: what the vault is, and below it what is worth doing.
+
+use super::{Status, findings::Findings, key_files::KeyFiles};
+
+/// The day of a moment, as `2026-11-22`.
+const DAY: usize = 10;
+
+/// How a vault gets one.
+const MAKE_A_RECOVERY_KEY: [(&str, &str); 3] = [
+    ("age-keygen | age -p > recovery.key", "prints the public key, age1…; keep the file offline"),
+    ("vault.toml", "safe = { kind = \"recovery\", keys = [\"age1…\"] }, and \"safe\" in the audiences"),
+    ("vaultgen sign", "encrypts everything for it too"),
+];
+
+/// The status, a line each.
+pub fn lines(status: &Status) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(state) = &status.state {
+        lines.push(format!("sound: {} secrets, serial {}", state.secrets, state.serial));
+        lines.push(match &state.distrust {
+            None => format!("signed by {} {}, whom you know", state.signer, state.fingerprint),
+            Some(why) => format!("signed by {} {}, not trusted: {why}", state.signer, state.fingerprint),
+        });
+    }
+    let mut sections = status.findings.as_ref().map(of_the_vault).unwrap_or_default();
+    sections.extend(of_key_files(&status.key_files));
+    sections.retain(|section| !section.rows.is_empty());
+    if sections.is_empty() {
+        lines.push("nothing to do".to_owned());
+    }
+    lines.extend(sections.iter().flat_map(Section::lines));
+    lines
+}
+
+/// Things of one kind that are worth doing.
+struct Section {
+    title: &'static str,
+    /// What it is about, and what of it.
+    rows: Vec<(String, String)>,
+}
+
+impl Section {
+    /// The second column begins at the same place in every row.
+    fn lines(&self) -> Vec<String> {
+        let width = self.rows.iter().map(|(subject, _)| subject.len()).max().unwrap_or_default();
+        let row =
+            |(subject, what): &(String, String)| format!("  {subject:width$}  {what}").trim_end().to_owned();
+        [String::new(), format!("{}:", self.title)].into_iter().chain(self.rows.iter().map(row)).collect()
+    }
+}
+
+fn of_the_vault(findings: &Findings) -> Vec<Section> {
+    let named = |name: &dyn ToString| (name.to_string(), String::new());
+    let exposed = findings.exposed.iter().flat_map(|exposed| {
+        exposed.secrets.iter().map(|name| (name.to_string(), format!("known to {}", exposed.key)))
+    });
+    let due = findings.due.iter().map(|due| {
+        let day = due.at.get(..DAY).unwrap_or(&due.at);
+        let what = match (due.what, due.over) {
+            ("rotation", _) => format!("to be changed since {day}"),
+            ("certificate", true) => format!("certificate ended on {day}"),
+            ("certificate", false) => format!("certificate ends on {day}"),
+            (_, true) => format!("expired on {day}"),
+            (_, false) => format!("expires on {day}"),
+        };
+        let instructions = due.instructions.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+        (due.secret.to_string(), what + &instructions)
+    });
+    let costly = findings.costly.iter().map(|costly| (costly.group.clone(), costly.key.to_string()));
+    let recovery = &findings.recovery;
+    let no_recovery = if recovery.groups.is_empty() { MAKE_A_RECOVERY_KEY.as_slice() } else { &[] };
+    let no_recovery = no_recovery.iter().map(|(what, how)| ((*what).to_owned(), (*how).to_owned()));
+    vec![
+        Section {
+            title: "missing, `vaultgen init` makes it",
+            rows: findings.missing.iter().map(|name| named(name)).collect(),
+        },
+        Section { title: "known to removed keys, so to be changed at the source", rows: exposed.collect() },
+        Section { title: "due", rows: due.collect() },
+        Section {
+            title: "no recovery key: if every other key is lost, so is the vault",
+            rows: no_recovery.collect(),
+        },
+        Section {
+            title: "not opened by any recovery key",
+            rows: recovery.left_out.iter().map(|name| named(name)).collect(),
+        },
+        Section { title: "slow to open for the holders of ssh-rsa keys", rows: costly.collect() },
+        Section {
+            title: "no part of the vault, and ignored",
+            rows: findings.unlisted.iter().map(|path| named(path)).collect(),
+        },
+    ]
+}
+
+fn of_key_files(files: &KeyFiles) -> Vec<Section> {
+    let tracked = files
+        .tracked
+        .iter()
+        .map(|path| (path.clone(), "replace this key: it is in the repository".to_owned()));
+    let unchecked = files.unchecked.iter().map(|why| ("not checked".to_owned(), why.clone()));
+    let lost = "its only known copy is in a Git work tree, where `git clean -x` deletes it".to_owned();
+    let only = files.only_copies.iter().map(|path| (path.clone(), lost.clone()));
+    let away = "move it to a safe place off this machine".to_owned();
+    let recovery = files.recovery.iter().map(|path| (path.clone(), away.clone()));
+    vec![
+        Section { title: "private keys that Git tracks", rows: tracked.chain(unchecked).collect() },
+        Section { title: "private keys at risk", rows: only.chain(recovery).collect() },
+    ]
+}
