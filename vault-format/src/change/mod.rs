@@ -313,7 +313,8 @@ impl Change {
         Ok(())
     }
 
-    /// Encrypts anew what has another audience than before, and what was asked for.
+    /// Encrypts anew what has another audience than before, and what was asked for. Where the
+    /// audience only grew, the header alone is made anew.
     fn stage_reencrypted(
         &mut self,
         staging: &Staging<'_>,
@@ -329,8 +330,16 @@ impl Change {
             .into_par_iter()
             .map(|(name, old)| {
                 let recipients = policy.secret(name).audience.clone();
-                let plaintext = decrypt(folder, name, old, identities)?;
-                let sha256 = stage_encrypted(staging, name, &plaintext, &recipients)?;
+                let file = read_present(folder, name, old)?;
+                let file = if self.rekeyed.contains(name) || !old.recipients.is_subset(&recipients) {
+                    cipher::decrypt(&file, identities)
+                        .and_then(|plaintext| cipher::encrypt(&plaintext, &recipients))
+                } else {
+                    // Nobody left: those who join may know the key that all others know.
+                    cipher::add_recipients(file, recipients.difference(&old.recipients), identities)
+                };
+                let file = file.map_err(|error| ChangeError::Cipher { name: name.clone(), error })?;
+                let sha256 = stage_ciphertext(staging, name, &file)?;
                 let exposed_to = match policy.secret(name).kind {
                     // Everybody may know a certificate.
                     Kind::Certificate => BTreeSet::new(),
@@ -368,8 +377,16 @@ fn stage_encrypted(
 ) -> Result<Digest, ChangeError> {
     let ciphertext = cipher::encrypt(plaintext, recipients)
         .map_err(|error| ChangeError::Cipher { name: name.clone(), error })?;
-    staging.write_public(&name.ciphertext_path(), &ciphertext)?;
-    Ok(Digest::of(&ciphertext))
+    stage_ciphertext(staging, name, &ciphertext)
+}
+
+fn stage_ciphertext(
+    staging: &Staging<'_>,
+    name: &SecretName,
+    ciphertext: &[u8],
+) -> Result<Digest, ChangeError> {
+    staging.write_public(&name.ciphertext_path(), ciphertext)?;
+    Ok(Digest::of(ciphertext))
 }
 
 /// A secret that somebody put into the folder without signing.
@@ -388,18 +405,16 @@ fn proposed_secret(
     Ok(NewSecret { name: name.clone(), table, plaintext, origin: Origin::Imported, facts })
 }
 
-/// Reads a secret of the present state. Its bytes are held against the lock again: the folder may
-/// have changed since it was verified.
-fn decrypt(
+/// Reads the ciphertext of a secret of the present state. Its bytes are held against the lock again:
+/// the folder may have changed since it was verified.
+fn read_present(
     folder: &VaultFolder,
     name: &SecretName,
     secret: &LockedSecret,
-    identities: &Identities,
-) -> Result<Plaintext, ChangeError> {
+) -> Result<Vec<u8>, ChangeError> {
     let ciphertext = folder.read(&name.ciphertext_path(), MAX_FILE)?;
     if Digest::of(&ciphertext) != secret.sha256 {
         return Err(ChangeError::Changed(name.clone()));
     }
-    cipher::decrypt(&ciphertext, identities)
-        .map_err(|error| ChangeError::Cipher { name: name.clone(), error })
+    Ok(ciphertext)
 }
