@@ -32,7 +32,7 @@ const BODY_LINE: usize = 64;
 ///
 /// # Errors
 ///
-/// As [`decrypt`](super::decrypt) and [`encrypt`](super::encrypt), without a limit on the length.
+/// As [`decrypt`](super::decrypt) and [`encrypt`](super::encrypt).
 pub fn add_recipients<'a>(
     mut file: Vec<u8>,
     added: impl IntoIterator<Item = &'a Recipient>,
