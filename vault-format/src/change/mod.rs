@@ -1,5 +1,6 @@
-//! A new state of a vault: what is new is encrypted, what has another audience is encrypted anew,
-//! the lock is rebuilt and signed, and all of it moved into place at once.
+//! A new state of a vault: what is new is encrypted, what has another audience is encrypted anew
+//! (or, if nobody left it, opened to who joined), the lock is rebuilt and signed, and all of it moved
+//! into place at once.
 
 mod error;
 
