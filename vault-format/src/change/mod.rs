@@ -1,5 +1,6 @@
-//! A new state of a vault: what is new is encrypted, what has another audience is encrypted anew,
-//! the lock is rebuilt and signed, and all of it moved into place at once.
+//! A new state of a vault: what is new is encrypted, what has another audience is encrypted anew
+//! (or, if nobody left it, opened to who joined), the lock is rebuilt and signed, and all of it moved
+//! into place at once.
 
 mod error;
 
@@ -337,7 +338,8 @@ impl Change {
         Ok(())
     }
 
-    /// Encrypts anew what has another audience than before, and what was asked for.
+    /// Encrypts anew what has another audience than before, and what was asked for. Where the
+    /// audience only grew, the header alone is made anew.
     fn stage_reencrypted(
         &mut self,
         staging: &Staging<'_>,
@@ -354,8 +356,16 @@ impl Change {
             .map(|(name, old)| {
                 let recipients = policy.secret(name).audience.clone();
                 let files = self.adopted.get(name).map_or(files, |files| &**files);
-                let plaintext = decrypt(files, name, old, identities)?;
-                let sha256 = stage_encrypted(staging, name, &plaintext, &recipients)?;
+                let file = ciphertext(files, name, old.sha256)?;
+                let file = if self.rekeyed.contains(name) || !old.recipients.is_subset(&recipients) {
+                    cipher::decrypt(&file, identities)
+                        .and_then(|plaintext| cipher::encrypt(&plaintext, &recipients))
+                } else {
+                    // Nobody left: those who join may know the key that all others know.
+                    cipher::add_recipients(file, recipients.difference(&old.recipients), identities)
+                };
+                let file = file.map_err(|error| ChangeError::Cipher { name: name.clone(), error })?;
+                let sha256 = stage_ciphertext(staging, name, &file)?;
                 let exposed_to = match policy.secret(name).kind {
                     // Everybody may know a certificate.
                     Kind::Certificate => BTreeSet::new(),
@@ -433,8 +443,16 @@ fn stage_encrypted(
 ) -> Result<Digest, ChangeError> {
     let ciphertext = cipher::encrypt(plaintext, recipients)
         .map_err(|error| ChangeError::Cipher { name: name.clone(), error })?;
-    staging.write_public(&name.ciphertext_path(), &ciphertext)?;
-    Ok(Digest::of(&ciphertext))
+    stage_ciphertext(staging, name, &ciphertext)
+}
+
+fn stage_ciphertext(
+    staging: &Staging<'_>,
+    name: &SecretName,
+    ciphertext: &[u8],
+) -> Result<Digest, ChangeError> {
+    staging.write_public(&name.ciphertext_path(), ciphertext)?;
+    Ok(Digest::of(ciphertext))
 }
 
 /// A secret that somebody put into the folder without signing.
@@ -451,16 +469,6 @@ fn proposed_secret(
         Facts::of(kind, &plaintext).map_err(|error| ChangeError::Kind { name: name.clone(), error })?;
     let table = SecretTable { kind, ..SecretTable::default() };
     Ok(NewSecret { name: name.clone(), table, plaintext, origin: Origin::Imported, facts })
-}
-
-fn decrypt(
-    files: &dyn VaultFiles,
-    name: &SecretName,
-    secret: &LockedSecret,
-    identities: &Identities,
-) -> Result<Plaintext, ChangeError> {
-    cipher::decrypt(&ciphertext(files, name, secret.sha256)?, identities)
-        .map_err(|error| ChangeError::Cipher { name: name.clone(), error })
 }
 
 /// Reads a ciphertext. Its bytes are held against the lock again: the files may have changed since they
