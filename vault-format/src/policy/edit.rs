@@ -162,13 +162,18 @@ impl PolicyEditor {
 
     /// Adds a group to the audience of a secret, which has `present` so far.
     pub fn add_to_audience(&mut self, name: &SecretName, present: &[String], group: &str) {
-        self.audience(name, present).push(group);
+        self.audience("secret", name, present).push(group);
+    }
+
+    /// Adds a group to the audience of a template, which has `present` so far.
+    pub fn add_to_template(&mut self, path: &SecretName, present: &[String], group: &str) {
+        self.audience("template", path, present).push(group);
     }
 
     /// Removes a group from the audience of a secret, which has `present` so far. Says whether it
     /// was there.
     pub fn remove_from_audience(&mut self, name: &SecretName, present: &[String], group: &str) -> bool {
-        let audience = self.audience(name, present);
+        let audience = self.audience("secret", name, present);
         let before = audience.len();
         audience.retain(|item| item.as_str() != Some(group));
         audience.len() < before
@@ -224,10 +229,10 @@ impl PolicyEditor {
         self.0.get(table).and_then(|table| table.get(name)).is_some()
     }
 
-    /// The audience of a secret's own table, made from what holds so far where it has none.
-    fn audience(&mut self, name: &SecretName, present: &[String]) -> &mut Array {
-        let secrets = self.0.entry("secret").or_insert_with(implicit_table);
-        let table = &mut secrets[name.as_str()];
+    /// The audience of a secret's or template's own table, made from what holds so far where it has none.
+    fn audience(&mut self, kind: &str, name: &SecretName, present: &[String]) -> &mut Array {
+        let tables = self.0.entry(kind).or_insert_with(implicit_table);
+        let table = &mut tables[name.as_str()];
         if table.is_none() {
             *table = Item::Table(Table::new());
         }
