@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audience, init, machine, merge, recipients, rekey, revert, show, sign, signers, status, verify,
+    audience, completions, git, graph, init, machine, merge, recipients, rekey, revert, show, sign, signers,
+    status, verify,
 };
 
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
@@ -44,9 +45,14 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Completions(completions::Args),
+    Git(git::Args),
     Grant(audience::GrantArgs),
+    Graph(graph::Args),
     Init(init::Args),
     Machine(machine::Args),
+    #[command(hide = true)]
+    Man(completions::ManArgs),
     Merge(merge::Args),
     Recipients(recipients::Args),
     Rekey(rekey::Args),

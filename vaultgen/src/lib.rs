@@ -32,9 +32,13 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     process::harden();
     let done = match cli.command {
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Git(args) => commands::git::run(&args, &cli.common),
         Command::Grant(args) => commands::audience::grant(&args, &cli.common),
+        Command::Graph(args) => commands::graph::run(&args, &cli.common),
         Command::Init(args) => commands::init::run(&args, &cli.common),
         Command::Machine(args) => commands::machine::run(&args, &cli.common),
+        Command::Man(args) => commands::completions::manual(&args),
         Command::Merge(args) => commands::merge::run(&args, &cli.common),
         Command::Recipients(args) => commands::recipients::run(&args, &cli.common),
         Command::Rekey(args) => commands::rekey::run(&args, &cli.common),

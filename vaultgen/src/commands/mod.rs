@@ -1,6 +1,9 @@
 //! The verbs, one file each.
 
 pub mod audience;
+pub mod completions;
+pub mod git;
+pub mod graph;
 pub mod init;
 pub mod machine;
 pub mod merge;

@@ -77,7 +77,9 @@ fn tracked(folder: &Path) -> Result<Vec<String>, String> {
     Ok(paths.filter(|path| is_private_key(path)).map(String::from).collect())
 }
 
-fn is_private_key(path: &str) -> bool {
+/// Whether a path in the vault is where a private key lies that must not get into Git.
+#[must_use]
+pub fn is_private_key(path: &str) -> bool {
     let machine_key = path.strip_prefix("machines/").is_some_and(|name| name.ends_with(".key"));
     [IDENTITY_FILE, OLD_IDENTITY_FILE, SIGNING_KEY_FILE, RECOVERY_FILE].contains(&path) || machine_key
 }
