@@ -13,6 +13,7 @@ mod keys;
 mod openssh;
 mod process;
 mod prompt;
+mod signals;
 mod trust;
 mod vault;
 
@@ -33,6 +34,7 @@ pub fn run() -> ExitCode {
     process::harden();
     let done = match cli.command {
         Command::Completions(args) => commands::completions::run(&args),
+        Command::Edit(args) => commands::edit::run(&args, &cli.common),
         Command::Git(args) => commands::git::run(&args, &cli.common),
         Command::Grant(args) => commands::audience::grant(&args, &cli.common),
         Command::Graph(args) => commands::graph::run(&args, &cli.common),

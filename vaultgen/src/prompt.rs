@@ -4,23 +4,19 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
     path::Path,
-    thread,
 };
 
 use miette::Diagnostic;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::SecretString;
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
-    iterator::{Handle, Signals},
-    low_level::emulate_default_handler,
-};
 use thiserror::Error;
 use vault_format::{
     passphrase::AskPassphrase,
     password::{Password, PasswordError},
 };
 use zeroize::Zeroizing;
+
+use crate::signals::{BeforeEnd, ENDING};
 
 const TERMINAL: &str = "/dev/tty";
 /// Most bytes of an answer to a yes-or-no question.
@@ -124,30 +120,24 @@ fn open_terminal() -> Result<File, PromptError> {
 /// While it lives, the terminal does not echo: already when the question appears, so that not even
 /// a fast answer is seen. A signal that ends the program gives the echo back first.
 struct Quiet {
-    signals: Handle,
     terminal: File,
     present: Termios,
+    _watch: BeforeEnd,
 }
 
 impl Quiet {
     fn keep(terminal: File) -> Result<Self, PromptError> {
-        let present = tcgetattr(&terminal).map_err(|errno| PromptError::NoTerminal(errno.into()))?;
-        let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]).map_err(PromptError::NoAnswer)?;
-        let quiet = Self { signals: signals.handle(), terminal, present };
-        let (terminal, present) =
-            (quiet.terminal.try_clone().map_err(PromptError::NoTerminal)?, quiet.present.clone());
-        thread::spawn(move || {
-            // Ends without a signal when the guard is dropped.
-            if let Some(signal) = signals.forever().next() {
-                let _ = tcsetattr(&terminal, OptionalActions::Now, &present);
-                let _ = emulate_default_handler(signal);
-            }
-        });
-        let mut silent = quiet.present.clone();
+        let fault = |errno: rustix::io::Errno| PromptError::NoTerminal(errno.into());
+        let present = tcgetattr(&terminal).map_err(fault)?;
+        let mut silent = present.clone();
         silent.local_modes.remove(LocalModes::ECHO);
         silent.local_modes.insert(LocalModes::ECHONL);
-        tcsetattr(&quiet.terminal, OptionalActions::Now, &silent)
-            .map_err(|errno| PromptError::NoTerminal(errno.into()))?;
+        let (ours, before) = (terminal.try_clone().map_err(PromptError::NoTerminal)?, present.clone());
+        let watch = BeforeEnd::of(&ENDING, move || {
+            let _ = tcsetattr(&ours, OptionalActions::Now, &before);
+        });
+        let quiet = Self { terminal, present, _watch: watch.map_err(PromptError::NoAnswer)? };
+        tcsetattr(&quiet.terminal, OptionalActions::Now, &silent).map_err(fault)?;
         Ok(quiet)
     }
 }
@@ -155,7 +145,6 @@ impl Quiet {
 impl Drop for Quiet {
     fn drop(&mut self) {
         let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.present);
-        self.signals.close();
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod audience;
 pub mod completions;
+pub mod edit;
 pub mod git;
 pub mod graph;
 pub mod init;
