@@ -26,10 +26,12 @@ pub struct Common {
     /// The vault's folder.
     #[arg(long, global = true, value_name = "DIR", default_value = "vault")]
     pub vault: PathBuf,
-    /// A file with an age identity, to decrypt with. Else VAULTGEN_IDENTITY, then DIR/age.key.
+    /// A file with an age identity, to decrypt with. Else VAULTGEN_IDENTITY, then DIR/age.key, then
+    /// ~/.config/odbox/age.key, then ~/.ssh/id_ed25519.
     #[arg(long = "identity", global = true, value_name = "FILE")]
     pub identities: Vec<PathBuf>,
-    /// The SSH key to sign with, or the public half of one that an agent holds. Else DIR/signing.key.
+    /// The SSH key to sign with, or the public half of one that an agent holds. Else VAULTGEN_SIGN_KEY, then
+    /// DIR/signing.key, then ~/.config/odbox/signing.key, then ~/.ssh/id_ed25519.
     #[arg(long, global = true, value_name = "FILE")]
     pub sign_key: Option<PathBuf>,
     /// Propose a change without signing it: it counts once a signer runs `vaultgen sign`.

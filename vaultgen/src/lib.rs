@@ -9,6 +9,7 @@ mod authority;
 mod cli;
 mod commands;
 mod git;
+mod home;
 mod keys;
 mod openssh;
 mod process;

@@ -81,6 +81,24 @@ impl Change {
         Ok(staging.commit()?)
     }
 
+    /// Whether anything has to be decrypted, to be encrypted anew: only then [`Self::apply`] needs
+    /// identities.
+    ///
+    /// # Errors
+    ///
+    /// If the policy is not sound.
+    pub fn needs_identities(&self) -> Result<bool, ChangeError> {
+        let policy = Policy::parse(&self.policy.text())?;
+        let new: BTreeSet<_> = self.secrets.iter().map(|secret| &secret.name).collect();
+        let mut old = self.lock.secrets.iter().filter(|(name, _)| !new.contains(name));
+        Ok(old.any(|(name, secret)| self.is_concerned(&policy, name, secret)))
+    }
+
+    /// Whether a secret gets another audience than before, or is to be encrypted anew anyway.
+    fn is_concerned(&self, policy: &Policy, name: &SecretName, secret: &LockedSecret) -> bool {
+        policy.secret(name).audience != secret.recipients || self.rekeyed.contains(name)
+    }
+
     fn stage_new_secrets(&mut self, staging: &Staging<'_>, policy: &Policy) -> Result<(), ChangeError> {
         let known = &self.lock.secrets;
         let staged = std::mem::take(&mut self.secrets)
@@ -116,10 +134,9 @@ impl Change {
         policy: &Policy,
         identities: &Identities,
     ) -> Result<BTreeSet<SecretName>, ChangeError> {
-        let concerns = |(name, secret): &(&SecretName, &LockedSecret)| {
-            policy.secret(name).audience != secret.recipients || self.rekeyed.contains(*name)
-        };
-        let concerned: Vec<_> = self.lock.secrets.iter().filter(concerns).collect();
+        let secrets = self.lock.secrets.iter();
+        let concerned: Vec<_> =
+            secrets.filter(|(name, secret)| self.is_concerned(policy, name, secret)).collect();
         let staged = concerned
             .into_par_iter()
             .map(|(name, old)| {
