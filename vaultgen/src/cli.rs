@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audience, init, machine, merge, recipients, rekey, revert, show, sign, signers, status, verify,
+    audience, certs, import, init, machine, merge, recipients, rekey, revert, show, sign, signers, status,
+    verify,
 };
 
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
@@ -44,7 +45,9 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Certs(certs::Args),
     Grant(audience::GrantArgs),
+    Import(import::Args),
     Init(init::Args),
     Machine(machine::Args),
     Merge(merge::Args),

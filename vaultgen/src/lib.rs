@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod authority;
+mod certificate;
 mod cli;
 mod commands;
 mod git;
+mod key_type;
 mod keys;
 mod openssh;
 mod process;
@@ -32,7 +34,9 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     process::harden();
     let done = match cli.command {
+        Command::Certs(args) => commands::certs::run(&args, &cli.common),
         Command::Grant(args) => commands::audience::grant(&args, &cli.common),
+        Command::Import(args) => commands::import::run(&args, &cli.common),
         Command::Init(args) => commands::init::run(&args, &cli.common),
         Command::Machine(args) => commands::machine::run(&args, &cli.common),
         Command::Merge(args) => commands::merge::run(&args, &cli.common),

@@ -1,6 +1,8 @@
 //! The verbs, one file each.
 
 pub mod audience;
+pub mod certs;
+pub mod import;
 pub mod init;
 pub mod machine;
 pub mod merge;
