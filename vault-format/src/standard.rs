@@ -125,18 +125,22 @@ pub fn password(name: &str, password: &Password, origin: Origin) -> Result<Vec<N
 /// How the names of certificate authorities end, whose keys stay with people.
 const AUTHORITY: &str = "-ca";
 
-/// The names of a server's certificate and its key: as [`certificate_names`], but none that is an
-/// authority's.
+/// Checks that a server's certificate and its key can be called so: in no folder of their own, and not
+/// as those of an authority.
 ///
 /// # Errors
 ///
-/// If `name` cannot be part of a secret's name, or is one of an authority.
-pub fn server_names(name: &str) -> Result<[SecretName; 2], StandardError> {
-    let names = certificate_names(name)?;
+/// If they cannot.
+pub fn check_server(name: &str) -> Result<(), StandardError> {
+    let whole: SecretName = name.parse()?;
+    certificate_names(whole.as_str())?;
+    if name.contains('/') {
+        return Err(StandardError::Folder(name.to_owned()));
+    }
     if name.to_ascii_lowercase().ends_with(AUTHORITY) {
         return Err(StandardError::Authority(name.to_owned()));
     }
-    Ok(names)
+    Ok(())
 }
 
 /// The names of a certificate and its key, `certs/NAME-cert.pem` and `certs/NAME-key.pem`.
@@ -246,7 +250,7 @@ pub fn server(
 ) -> Result<[NewSecret; 2], StandardError> {
     let certified = ca.leaf(names, key, days, now)?;
     let name = names.first().ok_or(CertificateError::NoName)?;
-    server_names(&name.file_stem())?;
+    check_server(&name.file_stem())?;
     let description = format!("the server certificate of {name}");
     certificate(&name.file_stem(), certified, &description, Origin::Generated)
 }
@@ -300,6 +304,10 @@ pub enum StandardError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Name(#[from] NameError),
+    /// A name with a slash.
+    #[error("\"{0}\" cannot be the name of a certificate: it has a slash")]
+    #[diagnostic(help("all certificates are in certs/; give the last part of the name only"))]
+    Folder(String),
     /// A name that machines get no key for.
     #[error("\"{0}\" is a name for a certificate authority: it ends in -ca")]
     #[diagnostic(help(

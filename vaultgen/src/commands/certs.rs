@@ -59,7 +59,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
 fn requests(args: &Args) -> miette::Result<Vec<Vec<ServerName>>> {
     let mut requests: Vec<Vec<ServerName>> = Vec::new();
     for name in &args.names {
-        standard::server_names(&name.file_stem())?;
+        standard::check_server(&name.file_stem())?;
         let own =
             if name.to_string() == LOCALHOST { standard::localhost_names()? } else { vec![name.clone()] };
         let mut names: Vec<ServerName> = Vec::new();

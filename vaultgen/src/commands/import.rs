@@ -55,7 +55,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         Some(name) => name.clone(),
         None => name_of(&args.certificate)?,
     };
-    standard::server_names(&name)?;
+    standard::check_server(&name)?;
     let certificate = read(&args.certificate)?;
     let chain = args.chain.as_deref().map(read).transpose()?;
     let key = PrivateKey::read(&read_key(&args.key)?)

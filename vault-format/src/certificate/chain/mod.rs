@@ -1,16 +1,18 @@
 //! Certificates that others signed: whether they are complete, in order, valid and strong.
 
-use miette::Diagnostic;
+mod error;
+
 use rustls_pki_types::{CertificateDer, UnixTime};
-use thiserror::Error;
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_parser::{
     der_parser::{Oid, oid},
+    error::X509Error,
     oid_registry::{OID_PKCS1_MD2WITHRSAENC, OID_PKCS1_MD5WITHRSAENC, OID_PKCS1_SHA1WITHRSA},
     prelude::{FromDer, X509Certificate},
     public_key::PublicKey,
 };
 
+pub use self::error::ChainError;
 use super::{
     CertificateError, Certified, PrivateKey,
     key::MIN_RSA_BITS,
@@ -53,10 +55,14 @@ pub fn import(
     let chain = ders.iter().map(|der| parse(der)).collect::<Result<Vec<_>, _>>()?;
     check_key(&chain, key)?;
     check_order(&chain)?;
-    for one in &chain {
+    for (below, one) in chain.iter().enumerate() {
+        if below > 0 && !is_authority(one, below - 1) {
+            return Err(ChainError::NotAnAuthority { subject: subject(one) });
+        }
         check_validity(one, now)?;
         check_strength(one)?;
     }
+    check_signatures(&chain)?;
     let [leaf, above @ ..] = ders.as_slice() else { return Err(PemError::NotPem.into()) };
     let (anchor, between) = above.split_last().unwrap_or((leaf, &[]));
     if let Judged::Unsound(error) = judge(leaf, between, anchor, now) {
@@ -98,12 +104,12 @@ fn check_key(chain: &[X509Certificate<'_>], key: &PrivateKey) -> Result<(), Chai
     let fits = |one: &X509Certificate<'_>| Digest::of(one.public_key().raw) == key.spki_sha256();
     match chain.iter().position(fits) {
         Some(0) => Ok(()),
-        Some(_) => Err(ChainError::Order),
-        None => Err(ChainError::Key(chain.first().map(subject).unwrap_or_default())),
+        Some(later) if !chain[later].is_ca() => Err(ChainError::Order),
+        _ => Err(ChainError::Key(chain.first().map(subject).unwrap_or_default())),
     }
 }
 
-/// Each is signed by the next. Nobody but the last is signed by itself.
+/// Each names the next as its issuer.
 fn check_order(chain: &[X509Certificate<'_>]) -> Result<(), ChainError> {
     for pair in chain.windows(2) {
         let [one, next] = pair else { continue };
@@ -111,14 +117,41 @@ fn check_order(chain: &[X509Certificate<'_>]) -> Result<(), ChainError> {
             let elsewhere = chain.iter().any(|other| one.issuer().as_raw() == other.subject().as_raw());
             return Err(if elsewhere { ChainError::Order } else { missing(one) });
         }
-        check_strength(one)?;
-        one.verify_signature(Some(next.public_key()))
-            .map_err(|_| ChainError::Signature { subject: subject(one), issuer: subject(next) })?;
     }
     match chain {
         [alone] if !is_self_signed(alone) => Err(missing(alone)),
         _ => Ok(()),
     }
+}
+
+/// Each is signed by the next. What this library cannot verify is left to [`judge`].
+fn check_signatures(chain: &[X509Certificate<'_>]) -> Result<(), ChainError> {
+    chain.windows(2).try_for_each(|pair| match pair {
+        [one, next] => match one.verify_signature(Some(next.public_key())) {
+            Ok(()) | Err(X509Error::SignatureUnsupportedAlgorithm) => Ok(()),
+            Err(_) => Err(ChainError::Signature { subject: subject(one), issuer: subject(next) }),
+        },
+        _ => Ok(()),
+    })
+}
+
+/// Whether it may sign a server's certificate with so many authorities between them. Of the last one of a
+/// chain a client asks this, while [`judge`] takes that one for granted.
+fn is_authority(one: &X509Certificate<'_>, between: usize) -> bool {
+    let constraints = one.basic_constraints().ok().flatten().map(|extension| extension.value);
+    let is_ca = constraints.is_some_and(|constraints| {
+        let length = constraints.path_len_constraint.map(usize::try_from);
+        constraints.ca && length.is_none_or(|length| length.is_ok_and(|length| between <= length))
+    });
+    let may_sign = match one.key_usage() {
+        Ok(usage) => usage.is_none_or(|usage| usage.value.key_cert_sign()),
+        Err(_) => false,
+    };
+    let for_servers = match one.extended_key_usage() {
+        Ok(usage) => usage.is_none_or(|usage| usage.value.server_auth || usage.value.any),
+        Err(_) => false,
+    };
+    is_ca && may_sign && for_servers
 }
 
 fn check_validity(one: &X509Certificate<'_>, now: Timestamp) -> Result<(), ChainError> {
@@ -198,98 +231,4 @@ fn explain(error: webpki::Error) -> ChainError {
         Error::RequiredEkuNotFoundContext(_) => ChainError::NotForServers,
         error => ChainError::Unacceptable(error),
     }
-}
-
-/// Why a certificate is not taken in.
-#[derive(Debug, Error, Diagnostic)]
-pub enum ChainError {
-    /// Not PEM.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Pem(#[from] PemError),
-    /// Not a certificate inside.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Certificate(#[from] CertificateError),
-    /// Another PEM block.
-    #[error("there is something else in it than certificates")]
-    #[diagnostic(help(
-        "leave the -----BEGIN CERTIFICATE----- blocks only, and give the key as a file of its own"
-    ))]
-    NotACertificate,
-    /// Of another key.
-    #[error("the private key does not belong to the certificate of {0}")]
-    #[diagnostic(help("give the key that the certificate was requested with"))]
-    Key(String),
-    /// In another order.
-    #[error("the certificates are in the wrong order")]
-    #[diagnostic(help("the server's own comes first, then each before the one that signed it"))]
-    Order,
-    /// Incomplete.
-    #[error("the chain is broken: the certificate of {issuer}, which signed {subject}, is missing")]
-    #[diagnostic(help(
-        "get it from the authority (often called intermediate, chain or CA bundle), and give it as CHAIN"
-    ))]
-    Missing {
-        /// What it should be the issuer of.
-        subject: String,
-        /// The one that is missing.
-        issuer: String,
-    },
-    /// Not signed by the one that has the issuer's name.
-    #[error("the chain is broken: {issuer} did not sign {subject}")]
-    #[diagnostic(help("get the chain that belongs to this certificate; two authorities may have one name"))]
-    Signature {
-        /// What should be signed.
-        subject: String,
-        /// Who should have.
-        issuer: String,
-    },
-    /// Over.
-    #[error("the certificate of {subject} expired on {until}")]
-    #[diagnostic(help("have it renewed, or set this machine's clock"))]
-    Expired {
-        /// Whose.
-        subject: String,
-        /// When.
-        until: Timestamp,
-    },
-    /// In the future.
-    #[error("the certificate of {subject} is not valid before {from}")]
-    #[diagnostic(help("import it then, or set this machine's clock"))]
-    NotYetValid {
-        /// Whose.
-        subject: String,
-        /// When.
-        from: Timestamp,
-    },
-    /// What clients refuse for its weakness.
-    #[error("the certificate of {subject} is weak: {what}")]
-    #[diagnostic(help(
-        "have it issued anew with SHA-256 and a key of type P-256, P-384 or RSA from 2048 bits"
-    ))]
-    Weak {
-        /// Whose.
-        subject: String,
-        /// In what way.
-        what: String,
-    },
-    /// An authority.
-    #[error("it is the certificate of an authority, not of a server")]
-    #[diagnostic(help("import what the authority signed for your server"))]
-    Authority,
-    /// For mail, code or clients.
-    #[error("it is not a certificate for servers")]
-    #[diagnostic(help("have one issued with the extended key usage serverAuth"))]
-    NotForServers,
-    /// Good for no name.
-    #[error("it has no DNS name or IP address that clients would look for")]
-    #[diagnostic(help(
-        "have one issued with a subject alternative name; a common name alone counts nowhere"
-    ))]
-    NoNames,
-    /// In another way.
-    #[error("no client would accept it: {0}")]
-    #[diagnostic(help("look at it with `openssl verify -x509_strict -purpose sslserver`"))]
-    Unacceptable(webpki::Error),
 }
