@@ -12,6 +12,10 @@ use crate::CIPHERTEXT_SUFFIX;
 const MAX_BYTES: usize = 1024;
 /// Longest part between two slashes in bytes: `NAME_MAX` less the suffix `.age`.
 const MAX_PART_BYTES: usize = 255 - CIPHERTEXT_SUFFIX.len();
+/// How the name of a certificate ends that has a private key in the vault.
+const CERTIFICATE_SUFFIX: &str = "-cert.pem";
+/// How the name of its private key ends.
+const KEY_SUFFIX: &str = "-key.pem";
 
 /// The name of a secret, such as `passwords/root.yesc`: its path in the vault without `.age`,
 /// and its path in the mount.
@@ -28,6 +32,18 @@ impl SecretName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What a certificate and its private key have in common: `X` of `X-cert.pem` and `X-key.pem`.
+    #[must_use]
+    pub fn pair(&self) -> Option<&str> {
+        self.0.strip_suffix(CERTIFICATE_SUFFIX).or_else(|| self.0.strip_suffix(KEY_SUFFIX))
+    }
+
+    /// The certificate to this private key, by its name.
+    #[must_use]
+    pub fn certificate_of_key(&self) -> Option<Self> {
+        self.0.strip_suffix(KEY_SUFFIX).map(|pair| Self(format!("{pair}{CERTIFICATE_SUFFIX}")))
     }
 
     /// Where the ciphertext lies, relative to the vault.

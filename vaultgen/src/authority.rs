@@ -3,7 +3,9 @@
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{
-    Plaintext, SecretName, Verified, cipher,
+    SecretName, Verified,
+    certificate::Authority,
+    cipher,
     cipher::CipherError,
     standard::{self, CA},
 };
@@ -15,12 +17,12 @@ pub fn has(name: &SecretName) -> bool {
     standard::certificate_names(CA).is_ok_and(|names| names.contains(name))
 }
 
-/// Certificate and key of the vault's CA, both kept when the vault was verified.
+/// The vault's CA, whose certificate and key were kept when the vault was verified.
 ///
 /// # Errors
 ///
 /// If the vault has none, or no identity opens it.
-pub fn open(vault: &Verified, common: &Common) -> miette::Result<(Plaintext, Plaintext)> {
+pub fn open(vault: &Verified, common: &Common) -> miette::Result<Authority> {
     let [certificate, key] = standard::certificate_names(CA)?;
     let ciphertext = |name| vault.ciphertext(name).ok_or(AuthorityError::Missing);
     let sealed = (ciphertext(&certificate)?, ciphertext(&key)?);
@@ -28,7 +30,7 @@ pub fn open(vault: &Verified, common: &Common) -> miette::Result<(Plaintext, Pla
     let decrypt = |name: SecretName, ciphertext| {
         cipher::decrypt(ciphertext, &identities).map_err(|error| AuthorityError::Decrypt { name, error })
     };
-    Ok((decrypt(certificate, sealed.0)?, decrypt(key, sealed.1)?))
+    Ok(Authority::read(&decrypt(certificate, sealed.0)?, &decrypt(key, sealed.1)?)?)
 }
 
 /// Why nothing can be signed.

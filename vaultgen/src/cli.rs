@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audience, completions, edit, git, graph, init, machine, merge, recipients, rekey, revert, show, sign,
-    signers, status, verify,
+    audience, certs, completions, edit, git, graph, import, init, machine, merge, recipients, rekey, revert,
+    show, sign, signers, status, verify,
 };
 
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
@@ -47,11 +47,13 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Certs(certs::Args),
     Completions(completions::Args),
     Edit(edit::Args),
     Git(git::Args),
     Grant(audience::GrantArgs),
     Graph(graph::Args),
+    Import(import::Args),
     Init(init::Args),
     Machine(machine::Args),
     #[command(hide = true)]

@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod authority;
+mod certificate;
 mod cli;
 mod commands;
 mod git;
 mod home;
+mod key_type;
 mod keys;
 mod openssh;
 mod process;
@@ -34,11 +36,13 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     process::harden();
     let done = match cli.command {
+        Command::Certs(args) => commands::certs::run(&args, &cli.common),
         Command::Completions(args) => commands::completions::run(&args),
         Command::Edit(args) => commands::edit::run(&args, &cli.common),
         Command::Git(args) => commands::git::run(&args, &cli.common),
         Command::Grant(args) => commands::audience::grant(&args, &cli.common),
         Command::Graph(args) => commands::graph::run(&args, &cli.common),
+        Command::Import(args) => commands::import::run(&args, &cli.common),
         Command::Init(args) => commands::init::run(&args, &cli.common),
         Command::Machine(args) => commands::machine::run(&args, &cli.common),
         Command::Man(args) => commands::completions::manual(&args),

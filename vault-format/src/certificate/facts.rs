@@ -1,9 +1,13 @@
 //! Reading certificates: what an auditor may know of them.
 
-use std::{fmt::Write, net::IpAddr};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::{
+    oid_registry::{OID_EC_P256, OID_NIST_EC_P384, OID_SIG_ED25519},
+    prelude::{FromDer, GeneralName, X509Certificate},
+    public_key::PublicKey,
+};
 
 use super::CertificateError;
 use crate::{Digest, Plaintext, Timestamp};
@@ -22,7 +26,7 @@ pub struct CertificateFacts {
     pub not_before: Timestamp,
     /// End of validity.
     pub not_after: Timestamp,
-    /// The key's type: `p256`, `p384`, `rsa4096`, …
+    /// The key's type: `p256`, `p384`, `rsa4096`, `ed25519`, …
     pub key_type: String,
     /// SHA-256 of the SubjectPublicKeyInfo: what certificate and key have in common.
     pub spki_sha256: Digest,
@@ -73,16 +77,17 @@ fn alt_name_text(name: &GeneralName<'_>) -> Option<String> {
 }
 
 fn key_type(certificate: &X509Certificate<'_>) -> String {
-    use x509_parser::public_key::PublicKey;
     let spki = certificate.public_key();
+    let curve = spki.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
     match spki.parsed() {
         Ok(PublicKey::RSA(key)) => format!("rsa{}", key.key_size()),
-        Ok(PublicKey::EC(point)) => format!("p{}", point.key_size()),
-        _ => {
-            let mut text = String::from("oid:");
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{}", spki.algorithm.algorithm);
-            text
-        }
+        Ok(PublicKey::EC(_)) => match curve {
+            Some(curve) if curve == OID_EC_P256 => "p256".to_owned(),
+            Some(curve) if curve == OID_NIST_EC_P384 => "p384".to_owned(),
+            Some(curve) => format!("oid:{curve}"),
+            None => "ec".to_owned(),
+        },
+        _ if spki.algorithm.algorithm == OID_SIG_ED25519 => "ed25519".to_owned(),
+        _ => format!("oid:{}", spki.algorithm.algorithm),
     }
 }

@@ -1,10 +1,12 @@
 //! The verbs, one file each.
 
 pub mod audience;
+pub mod certs;
 pub mod completions;
 pub mod edit;
 pub mod git;
 pub mod graph;
+pub mod import;
 pub mod init;
 pub mod machine;
 pub mod merge;

@@ -13,7 +13,8 @@ use miette::Diagnostic;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 use vault_format::{
-    Change, POLICY_FILE, Plaintext, Timestamp, VaultFiles, VaultFolder, Verified, certificate,
+    Change, POLICY_FILE, Timestamp, VaultFiles, VaultFolder, Verified,
+    certificate::{self, Authority, KeyType},
     change::{Applied, NewSecret},
     files::Entry,
     folder::FolderError,
@@ -33,7 +34,9 @@ use self::{
 use crate::{
     authority::{self, AuthorityError},
     cli::Common,
-    commands, prompt,
+    commands,
+    key_type::KeyTypeName,
+    prompt,
     trust::Memory,
     vault::{self, OpenVault},
 };
@@ -55,6 +58,9 @@ pub struct Args {
     /// Make a vault for tests, whose secrets everybody knows: each password is abc123
     #[arg(long, conflicts_with = "bare", hide = true)]
     snakeoil: bool,
+    /// The type of the keys of the CA and of the certificate for localhost
+    #[arg(long, value_enum, default_value_t)]
+    key_type: KeyTypeName,
 }
 
 impl Args {
@@ -74,11 +80,10 @@ impl Args {
 /// If the folder is no vault and not empty, the vault in it is not sound, a password is not
 /// taken, or anything cannot be written. Then nothing was changed.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
-    let flavour = args.flavour();
     match Present::find(common)? {
-        Present::Vault(folder) => complete(folder, flavour, common),
-        Present::Folder(folder) => create(Some(folder), flavour, common),
-        Present::Nothing => create(None, flavour, common),
+        Present::Vault(folder) => complete(folder, args, common),
+        Present::Folder(folder) => create(Some(folder), args, common),
+        Present::Nothing => create(None, args, common),
     }
 }
 
@@ -115,13 +120,14 @@ fn require_empty(folder: &VaultFolder) -> miette::Result<()> {
 }
 
 /// Makes a new vault. Nothing is written before all is asked and generated.
-fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) -> miette::Result<()> {
+fn create(folder: Option<ExclusiveFolder>, args: &Args, common: &Common) -> miette::Result<()> {
+    let flavour = args.flavour();
     let now = Timestamp::now();
     let operator = Operator::find(common)?;
     let mut change = operator.first_change(flavour, now)?;
     if flavour != Flavour::Bare {
         let missing = Missing::from(None);
-        put_missing(&mut change, &missing, None, flavour, now, common)?;
+        put_missing(&mut change, &missing, None, args, now, common)?;
     }
     let recovery = Recovery::offer(flavour, common)?;
     if let Some(recovery) = &recovery {
@@ -156,17 +162,17 @@ fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) ->
 }
 
 /// Adds what a vault lacks of the standard secrets.
-fn complete(folder: ExclusiveFolder, flavour: Flavour, common: &Common) -> miette::Result<()> {
+fn complete(folder: ExclusiveFolder, args: &Args, common: &Common) -> miette::Result<()> {
     let present = verify(folder.folder(), &vault::own_signers(folder.folder())?, |_, _| false)?;
     let missing = Missing::from(Some(&present));
-    if flavour == Flavour::Bare || missing.is_nothing() {
+    if args.bare || missing.is_nothing() {
         commands::say(common.quiet, "nothing to do: the vault is complete");
         return Ok(());
     }
     let open = OpenVault::verify(folder, common, |name, _| authority::has(name))?;
     let mut change = open.change()?;
     let ca = if missing.ca { None } else { Some(authority::open(&open.vault, common)?) };
-    put_missing(&mut change, &missing, ca, flavour, Timestamp::now(), common)?;
+    put_missing(&mut change, &missing, ca, args, Timestamp::now(), common)?;
     let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     say_what_was_made(&applied, common);
     Ok(())
@@ -181,13 +187,14 @@ fn say_what_was_made(applied: &Applied, common: &Common) {
 fn put_missing(
     change: &mut Change,
     missing: &Missing,
-    ca: Option<(Plaintext, Plaintext)>,
-    flavour: Flavour,
+    ca: Option<Authority>,
+    args: &Args,
     now: Timestamp,
     common: &Common,
 ) -> miette::Result<()> {
+    let flavour = args.flavour();
     let passwords = ask_passwords(&missing.passwords, flavour, common.batch)?;
-    for secret in generate(passwords, missing, ca, flavour, now)? {
+    for secret in generate(passwords, missing, ca, args, now)? {
         change.put_secret(secret);
     }
     if missing.ssh {
@@ -254,8 +261,8 @@ fn ask_passwords(
 fn generate(
     passwords: Vec<(&'static str, Password, Origin)>,
     missing: &Missing,
-    ca: Option<(Plaintext, Plaintext)>,
-    flavour: Flavour,
+    ca: Option<Authority>,
+    args: &Args,
     now: Timestamp,
 ) -> miette::Result<Vec<NewSecret>> {
     let (hashed, certified) = rayon::join(
@@ -265,7 +272,7 @@ fn generate(
                 .map(|(name, password, origin)| standard::password(name, &password, origin))
                 .collect::<Result<Vec<_>, _>>()
         },
-        || certificates(missing, ca, flavour, now),
+        || certificates(missing, ca, args, now),
     );
     let mut secrets: Vec<NewSecret> = hashed?.into_iter().flatten().collect();
     secrets.extend(certified?);
@@ -274,24 +281,25 @@ fn generate(
 
 fn certificates(
     missing: &Missing,
-    ca: Option<(Plaintext, Plaintext)>,
-    flavour: Flavour,
+    ca: Option<Authority>,
+    args: &Args,
     now: Timestamp,
 ) -> miette::Result<Vec<NewSecret>> {
+    let flavour = args.flavour();
+    let make = |needed: bool| needed.then(|| KeyType::from(args.key_type).generate()).transpose();
+    let (ca_key, localhost_key) = rayon::join(|| make(missing.ca), || make(missing.localhost));
     let mut secrets = Vec::new();
-    let ca = match ca {
-        Some(ca) => Some(ca),
-        None if missing.ca => {
-            let made = certificate::authority(flavour.ca_subject(), flavour.scope(), flavour.ca_days(), now)?;
-            let pair = (made.certificate.clone(), made.key.clone());
-            secrets.extend(standard::certificate(CA, made, "the vault's own certificate authority")?);
-            Some(pair)
-        }
-        None => None,
-    };
-    if missing.localhost {
-        let (certificate, key) = ca.as_ref().ok_or(AuthorityError::Missing)?;
-        secrets.extend(standard::localhost((certificate, key), flavour.leaf_days(), now)?);
+    let mut ca = ca;
+    if let Some(key) = ca_key? {
+        let (subject, scope) = (flavour.ca_subject(), flavour.scope());
+        let made = certificate::authority(subject, scope, &key, flavour.ca_days(), now)?;
+        ca = Some(Authority::read(&made.certificate, &made.key)?);
+        let description = "the vault's own certificate authority";
+        secrets.extend(standard::certificate(CA, made, description, Origin::Generated)?);
+    }
+    if let Some(key) = localhost_key? {
+        let ca = ca.as_ref().ok_or(AuthorityError::Missing)?;
+        secrets.extend(standard::localhost(ca, &key, flavour.leaf_days(), now)?);
     }
     Ok(secrets)
 }

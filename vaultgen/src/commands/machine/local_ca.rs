@@ -22,8 +22,7 @@ pub fn make(vault: &Verified, name: &str, common: &Common) -> miette::Result<Vec
     if let Some(machine) = present_owner(vault)? {
         return Err(LocalCaError::Taken(machine.to_owned()).into());
     }
-    let (certificate, key) = authority::open(vault, common)?;
-    Ok(standard::local_ca((&certificate, &key), name, Timestamp::now())?)
+    Ok(standard::local_ca(&authority::open(vault, common)?, name, Timestamp::now())?)
 }
 
 /// The machine that can open the key of the present local CA.
