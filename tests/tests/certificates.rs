@@ -42,28 +42,28 @@ fn nginx_and_curl_take_every_type_of_key() {
     if !machine::has(&PEERS) || !machine::has(&nginx::NEEDS) {
         return;
     }
-    for (key_type, shown, key_usage) in [
-        ("p256", "NIST CURVE: P-256", "Digital Signature\n"),
-        ("p384", "NIST CURVE: P-384", "Digital Signature\n"),
-        ("rsa4096", "Public-Key: (4096 bit)", "Digital Signature, Key Encipherment\n"),
+    // Keys of type RSA take long to make, so there are few.
+    let sites = [
+        ("odoo.example.org", "odoo.example.org"),
+        ("[fd00::7]", "fd00__7"),
+        ("10.0.0.7", "10.0.0.7"),
+        ("web.example.net", "_.example.net"),
+    ];
+    for (key_type, count, shown, key_usage) in [
+        ("p256", 4, "NIST CURVE: P-256", "Digital Signature\n"),
+        ("p384", 4, "NIST CURVE: P-384", "Digital Signature\n"),
+        ("rsa4096", 2, "Public-Key: (4096 bit)", "Digital Signature, Key Encipherment\n"),
     ] {
         let vault = Vault::init(&["--key-type", key_type]);
-        let made = on(&vault, &["certs", "odoo.example.org", "10.0.0.7", "fd00::7", "*.example.net"]);
-        made.args(["--key-type", key_type]).succeeds().says("new: certs/fd00__7-cert.pem and certs/fd00__7");
-        let sites = [
-            ("localhost", "localhost"),
-            ("odoo.example.org", "odoo.example.org"),
-            ("10.0.0.7", "10.0.0.7"),
-            ("[fd00::7]", "fd00__7"),
-            ("*.example.net", "_.example.net"),
-        ];
+        let names = ["odoo.example.org", "fd00::7", "10.0.0.7", "*.example.net"];
+        let made = on(&vault, &["certs", "--key-type", key_type]).args(&names[..count]).succeeds();
+        made.says("new: certs/fd00__7-cert.pem and certs/fd00__7-key.pem, for fd00::7, until ");
         let ca = export(&vault, "vault-ca-cert.pem");
-        for (name, stem) in sites {
+        for (name, stem) in [("localhost", "localhost")].iter().chain(&sites[..count]) {
             let [certificate, key] =
                 ["cert", "key"].map(|part| vault.open(&format!("certs/{stem}-{part}.pem")));
             let nginx = Nginx::serving([("any", certificate, key)]);
-            let asked = name.replace('*', "web");
-            assert_eq!(nginx.asked_for(&asked, &ca).succeeds().text(), "any", "{key_type} {name}");
+            assert_eq!(nginx.asked_for(name, &ca).succeeds().text(), "any", "{key_type} {name}");
             let stranger = nginx.asked_for("other.example.com", &ca).run();
             assert_eq!(stranger.status, Some(60), "{key_type} {name}: {stranger}");
         }
@@ -80,8 +80,8 @@ fn nginx_and_curl_take_every_type_of_key() {
         assert_eq!(verify(&vault, "fd00__7", ["-verify_ip", "fd00::7"]).status, Some(0));
         let lock = fs::read_to_string(vault.path().join("vault.lock")).expect("a lock");
         let facts = lock.matches(&format!("key-type = \"{key_type}\"")).count();
-        assert_eq!(facts, 6, "{lock}");
-        on(&vault, &["verify", "--identity"]).arg(vault.identity()).succeeds().says("opened: 25 secrets");
+        assert_eq!(facts, count + 2, "{lock}");
+        on(&vault, &["verify", "--identity"]).arg(vault.identity()).succeeds();
     }
 }
 

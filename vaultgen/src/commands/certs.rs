@@ -43,6 +43,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let ca = authority::open(&open.vault, common)?;
     let now = Timestamp::now();
     requests.iter().try_for_each(|names| ca.permits(names, now))?;
+    args.key_type.announce(common);
     let made = requests.par_iter().map(|names| make(&ca, names, args, now));
     let made = made.collect::<miette::Result<Vec<_>>>()?;
 

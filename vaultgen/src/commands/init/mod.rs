@@ -194,6 +194,9 @@ fn put_missing(
 ) -> miette::Result<()> {
     let flavour = args.flavour();
     let passwords = ask_passwords(&missing.passwords, flavour, common.batch)?;
+    if missing.ca || missing.localhost {
+        args.key_type.announce(common);
+    }
     for secret in generate(passwords, missing, ca, args, now)? {
         change.put_secret(secret);
     }
