@@ -15,7 +15,7 @@ use thiserror::Error;
 use time::Duration;
 use zeroize::Zeroizing;
 
-pub use self::facts::CertificateFacts;
+pub use self::facts::{CertificateFacts, name_and_scope};
 use crate::{Plaintext, Timestamp};
 
 /// Validity of the vault's CA in days: 10 years.
@@ -226,6 +226,12 @@ pub enum CertificateError {
     #[error("the vault's CA has expired")]
     #[diagnostic(help("make a new one: `vaultgen rotate certs/vault-ca-key.pem`"))]
     Expired,
+    /// Constraints that somebody else made up.
+    #[error("the vault's CA may sign for some names only, which vaultgen did not choose")]
+    #[diagnostic(help(
+        "make the new CA with the tool that made this one, and `vaultgen remove` and `add` both files"
+    ))]
+    Reach,
     /// Not a PEM certificate.
     #[error("it is not a PEM certificate")]
     #[diagnostic(help("the file starts with -----BEGIN CERTIFICATE-----"))]
@@ -269,6 +275,18 @@ mod tests {
         assert_eq!(leaf.facts.not_after.to_string(), "2027-12-24T13:51:00Z");
         assert_eq!(leaf.facts.key_type, "p256");
         assert_ne!(leaf.facts.spki_sha256, ca.facts.spki_sha256);
+    }
+
+    #[test]
+    fn the_reach_of_a_ca_is_read_back() {
+        for scope in [Scope::Any, Scope::Loopback] {
+            let ca = authority("a CA, of \"ours\"", scope, CA_DAYS, now()).unwrap();
+            let (name, read) = name_and_scope(&ca.certificate).unwrap();
+            assert_eq!((name.as_deref(), read), (Some("a CA, of \"ours\""), scope));
+        }
+        let ca = authority("CA", Scope::Any, CA_DAYS, now()).unwrap();
+        let other = intermediate(pair(&ca), "below", "odoo.example.org", CA_DAYS, now()).unwrap();
+        assert!(matches!(name_and_scope(&other.certificate), Err(CertificateError::Reach)));
     }
 
     #[test]
