@@ -9,11 +9,13 @@ mod authority;
 mod cli;
 mod commands;
 mod git;
+mod input;
 mod keys;
 mod openssh;
 mod process;
 mod prompt;
 mod trust;
+mod usage;
 mod vault;
 
 use std::{io::Write, process::ExitCode};
@@ -21,7 +23,10 @@ use std::{io::Write, process::ExitCode};
 use clap::Parser;
 use vault_format::report;
 
-use crate::cli::{Cli, Command};
+use crate::{
+    cli::{Cli, Command},
+    usage::UsageError,
+};
 
 /// Runs the program on the arguments of the process.
 ///
@@ -29,17 +34,31 @@ use crate::cli::{Cli, Command};
 /// wrong usage.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => match usage::without_repeating(&error) {
+            Some(error) => return failed(&error.into()),
+            None => error.exit(),
+        },
+    };
     process::harden();
     let done = match cli.command {
+        Command::Add(args) => commands::add::run(&args, &cli.common),
+        Command::Admin(args) => args.run(&cli.common),
         Command::Grant(args) => commands::audience::grant(&args, &cli.common),
         Command::Init(args) => commands::init::run(&args, &cli.common),
         Command::Machine(args) => commands::machine::run(&args, &cli.common),
         Command::Merge(args) => commands::merge::run(&args, &cli.common),
+        Command::OdooAdmin(args) => args.run(&cli.common),
+        Command::Password(args) => commands::password::run(&args, &cli.common),
+        Command::PgadminAdmin(args) => args.run(&cli.common),
         Command::Recipients(args) => commands::recipients::run(&args, &cli.common),
         Command::Rekey(args) => commands::rekey::run(&args, &cli.common),
+        Command::Remove(args) => commands::remove::run(&args, &cli.common),
         Command::Revert(args) => commands::revert::run(&args, &cli.common),
         Command::Revoke(args) => commands::audience::revoke(&args, &cli.common),
+        Command::Root(args) => args.run(&cli.common),
+        Command::Rotate(args) => commands::rotate::run(&args, &cli.common),
         Command::Show(args) => commands::show::run(&args, &cli.common),
         Command::Sign(args) => commands::sign::run(&args, &cli.common),
         Command::Signers(args) => commands::signers::run(&args, &cli.common),
@@ -48,10 +67,12 @@ pub fn run() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // Standard error may be closed; there is nobody left to tell.
-            let _ = writeln!(std::io::stderr(), "{}", report::render(failure.as_ref()));
-            ExitCode::FAILURE
-        }
+        Err(failure) => failed(&failure),
     }
+}
+
+fn failed(failure: &miette::Report) -> ExitCode {
+    // Standard error may be closed; there is nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "{}", report::render(failure.as_ref()));
+    if failure.is::<UsageError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

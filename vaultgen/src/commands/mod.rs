@@ -1,12 +1,16 @@
 //! The verbs, one file each.
 
+pub mod add;
 pub mod audience;
 pub mod init;
 pub mod machine;
 pub mod merge;
+pub mod password;
 pub mod recipients;
 pub mod rekey;
+pub mod remove;
 pub mod revert;
+pub mod rotate;
 pub mod show;
 pub mod sign;
 pub mod signers;
