@@ -6,7 +6,7 @@ use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::CIPHERTEXT_SUFFIX;
+use crate::{CIPHERTEXT_SUFFIX, transaction::STAGING};
 
 /// Longest name in bytes. With a mount point before it, it stays well below `PATH_MAX`.
 const MAX_BYTES: usize = 1024;
@@ -16,6 +16,9 @@ const MAX_PART_BYTES: usize = 255 - CIPHERTEXT_SUFFIX.len();
 const CERTIFICATE_SUFFIX: &str = "-cert.pem";
 /// How the name of its private key ends.
 const KEY_SUFFIX: &str = "-key.pem";
+
+/// Folders in a vault that may be there and hold nothing of it. Some file systems do not tell case.
+const OTHERS: [&str; 2] = [".git", STAGING];
 
 /// The name of a secret, such as `passwords/root.yesc`: its path in the vault without `.age`,
 /// and its path in the mount.
@@ -104,6 +107,10 @@ fn check(text: &str) -> Result<(), &'static str> {
     if text.ends_with(CIPHERTEXT_SUFFIX) {
         return Err("it ends in .age, which belongs to the file and not to the name");
     }
+    let first = text.split('/').next().unwrap_or_default();
+    if OTHERS.iter().any(|other| other.eq_ignore_ascii_case(first)) {
+        return Err("it lies in a folder that belongs to Git or to a change under way");
+    }
     text.split('/').try_for_each(check_part)
 }
 
@@ -180,6 +187,9 @@ mod tests {
             "-rf",
             "a/-b",
             "a.age",
+            ".git/config",
+            ".GIT",
+            ".vaultgen/files/a",
             "é",
             "a\0b",
             "a\\b",

@@ -84,6 +84,16 @@ fn hash_name(name: &str, scheme: HashScheme) -> Result<SecretName, NameError> {
     format!("passwords/{name}.{}", scheme.suffix()).parse()
 }
 
+/// The names of a password and of its two hashes.
+///
+/// # Errors
+///
+/// If `name` cannot be part of a secret's name.
+pub fn password_names(name: &str) -> Result<Vec<SecretName>, NameError> {
+    let hashes = [HashScheme::Sha512, HashScheme::Yescrypt].map(|scheme| hash_name(name, scheme));
+    [password_name(name)].into_iter().chain(hashes).collect()
+}
+
 /// A password and its two hashes.
 ///
 /// # Errors
@@ -163,10 +173,7 @@ pub fn names() -> Result<Vec<SecretName>, NameError> {
         names.extend(certificate_names(name)?);
     }
     for name in PASSWORDS {
-        names.push(password_name(name)?);
-        for scheme in [HashScheme::Sha512, HashScheme::Yescrypt] {
-            names.push(hash_name(name, scheme)?);
-        }
+        names.extend(password_names(name)?);
     }
     names.sort();
     Ok(names)

@@ -3,7 +3,7 @@
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{
-    SecretName, Verified,
+    Identities, Plaintext, SecretName, Verified,
     certificate::Authority,
     cipher,
     cipher::CipherError,
@@ -24,13 +24,30 @@ pub fn has(name: &SecretName) -> bool {
 /// If the vault has none, or no identity opens it.
 pub fn open(vault: &Verified, common: &Common) -> miette::Result<Authority> {
     let [certificate, key] = standard::certificate_names(CA)?;
-    let ciphertext = |name| vault.ciphertext(name).ok_or(AuthorityError::Missing);
-    let sealed = (ciphertext(&certificate)?, ciphertext(&key)?);
+    // Before anybody is asked for a passphrase.
+    let sealed = (sealed(vault, &certificate)?, sealed(vault, &key)?);
     let identities = keys::identities(common)?;
-    let decrypt = |name: SecretName, ciphertext| {
-        cipher::decrypt(ciphertext, &identities).map_err(|error| AuthorityError::Decrypt { name, error })
-    };
-    Ok(Authority::read(&decrypt(certificate, sealed.0)?, &decrypt(key, sealed.1)?)?)
+    let certificate = decrypt(certificate, sealed.0, &identities)?;
+    Ok(Authority::read(&certificate, &decrypt(key, sealed.1, &identities)?)?)
+}
+
+/// The CA's certificate alone, kept likewise.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn certificate(vault: &Verified, common: &Common) -> miette::Result<Plaintext> {
+    let [certificate, _] = standard::certificate_names(CA)?;
+    let sealed = sealed(vault, &certificate)?;
+    Ok(decrypt(certificate, sealed, &keys::identities(common)?)?)
+}
+
+fn sealed<'a>(vault: &'a Verified, name: &SecretName) -> Result<&'a [u8], AuthorityError> {
+    vault.ciphertext(name).ok_or(AuthorityError::Missing)
+}
+
+fn decrypt(name: SecretName, sealed: &[u8], identities: &Identities) -> Result<Plaintext, AuthorityError> {
+    cipher::decrypt(sealed, identities).map_err(|error| AuthorityError::Decrypt { name, error })
 }
 
 /// Why nothing can be signed.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audience, certs, completions, edit, git, graph, import, init, machine, merge, recipients, rekey, revert,
-    show, sign, signers, status, verify,
+    add, audience, certs, completions, edit, git, graph, import, init, machine, merge, password, recipients,
+    rekey, remove, revert, rotate, show, sign, signers, status, verify,
 };
 
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
@@ -47,6 +47,8 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Add(add::Args),
+    Admin(password::AdminArgs),
     Certs(certs::Args),
     Completions(completions::Args),
     Edit(edit::Args),
@@ -59,10 +61,16 @@ pub enum Command {
     #[command(hide = true)]
     Man(completions::ManArgs),
     Merge(merge::Args),
+    OdooAdmin(password::OdooAdminArgs),
+    Password(password::Args),
+    PgadminAdmin(password::PgadminAdminArgs),
     Recipients(recipients::Args),
     Rekey(rekey::Args),
+    Remove(remove::Args),
     Revert(revert::Args),
     Revoke(audience::RevokeArgs),
+    Root(password::RootArgs),
+    Rotate(rotate::Args),
     Show(show::Args),
     Sign(sign::Args),
     Signers(signers::Args),

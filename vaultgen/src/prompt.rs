@@ -11,8 +11,9 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use secrecy::SecretString;
 use thiserror::Error;
 use vault_format::{
+    Plaintext, SecretName,
     passphrase::AskPassphrase,
-    password::{Password, PasswordError},
+    password::{Password, PasswordError, Strength},
 };
 use zeroize::Zeroizing;
 
@@ -28,8 +29,28 @@ const MAX_ANSWER: u64 = 64;
 ///
 /// If there is no terminal, the two answers differ, or the password is not one that login takes
 /// or is weak.
-pub fn new_password(name: &str) -> Result<Option<Password>, PromptError> {
-    ask_twice(&format!("Password for {name} (empty: generate one): "), name)
+pub fn new_password(name: &str, strength: Strength) -> Result<Option<Password>, PromptError> {
+    let answer = ask_twice(&format!("Password for {name} (empty: generate one): "), name)?;
+    answer.map(|text| password(name, strength, text)).transpose()
+}
+
+/// Asks for the value of a secret that is one line of any text, twice. Nothing for an empty answer.
+///
+/// # Errors
+///
+/// If there is no terminal, or the two answers differ.
+pub fn new_value(name: &SecretName) -> Result<Option<Plaintext>, PromptError> {
+    let answer = ask_twice(&format!("New value for {name} (empty: none): "), name.as_str())?;
+    Ok(answer.map(Plaintext::from))
+}
+
+/// A password that was entered, if it can be taken.
+///
+/// # Errors
+///
+/// If it is not one that login takes, or weak.
+pub fn password(name: &str, strength: Strength, text: Zeroizing<String>) -> Result<Password, PromptError> {
+    strength.take(text).map_err(|error| PromptError::Password { name: name.to_owned(), error })
 }
 
 /// Asks for the passphrase of `what`, a key file to be made, twice. Nothing for an empty answer: make
@@ -41,10 +62,11 @@ pub fn new_password(name: &str) -> Result<Option<Password>, PromptError> {
 pub fn new_passphrase(what: &str) -> Result<Option<SecretString>, PromptError> {
     let answer = ask_twice(&format!("Passphrase for {what} (empty: none): "), what)?;
     let text = |password: &Password| password.plaintext().expose_str().unwrap_or_default().to_owned();
+    let answer = answer.map(|text| password(what, Strength::Strong, text)).transpose()?;
     Ok(answer.map(|password| SecretString::from(text(&password))))
 }
 
-fn ask_twice(question: &str, name: &str) -> Result<Option<Password>, PromptError> {
+fn ask_twice(question: &str, name: &str) -> Result<Option<Zeroizing<String>>, PromptError> {
     let first = ask(question)?;
     if first.is_empty() {
         return Ok(None);
@@ -53,8 +75,7 @@ fn ask_twice(question: &str, name: &str) -> Result<Option<Password>, PromptError
     if first != second {
         return Err(PromptError::Mismatch(name.to_owned()));
     }
-    let password = Password::entered(first).and_then(Password::judge);
-    password.map(Some).map_err(|error| PromptError::Password { name: name.to_owned(), error })
+    Ok(Some(first))
 }
 
 /// Asks a question on the terminal that `y` or `yes` affirms.
@@ -161,7 +182,7 @@ pub enum PromptError {
     NoAnswer(#[source] io::Error),
     /// Two different answers.
     #[error("the two passwords for {0} differ; nothing was changed")]
-    #[diagnostic(help("run the command again, and type the same password twice"))]
+    #[diagnostic(help("run the command again, and type the same twice"))]
     Mismatch(String),
     /// Not acceptable.
     #[error("{name}: {error}; nothing was changed")]

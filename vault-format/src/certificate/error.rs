@@ -65,6 +65,12 @@ pub enum CertificateError {
     #[error("the system gives no random bytes")]
     #[diagnostic(help("run the command again when the system has started up"))]
     Randomness,
+    /// Name constraints of another kind.
+    #[error("the vault's CA may sign for names that vaultgen does not know how to say")]
+    #[diagnostic(help(
+        "make the new CA with the tool that made this one, and `vaultgen remove` and `add` both files"
+    ))]
+    Reach,
     /// In the future.
     #[error("the vault's CA is not valid before {0}")]
     #[diagnostic(help("set this machine's clock"))]

@@ -1,15 +1,15 @@
 //! Reading certificates: what an auditor may know of them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 use x509_parser::{
     oid_registry::{OID_EC_P256, OID_NIST_EC_P384, OID_SIG_ED25519},
-    prelude::{FromDer, GeneralName, X509Certificate},
+    prelude::{FromDer, GeneralName, NameConstraints, Pem, X509Certificate},
     public_key::PublicKey,
 };
 
-use super::CertificateError;
+use super::{CertificateError, Scope};
 use crate::{Digest, Plaintext, Timestamp};
 
 /// The public facts of a certificate, read from the certificate itself.
@@ -39,10 +39,8 @@ impl CertificateFacts {
     ///
     /// If there is none.
     pub fn of(pem: &Plaintext) -> Result<Self, CertificateError> {
-        let (_, pem) =
-            x509_parser::pem::parse_x509_pem(pem.expose()).map_err(|_| CertificateError::Unreadable)?;
-        let (_, certificate) =
-            X509Certificate::from_der(&pem.contents).map_err(|_| CertificateError::Unreadable)?;
+        let pem = first(pem)?;
+        let certificate = parse(&pem)?;
         let moment = |time: &x509_parser::time::ASN1Time| Timestamp::from(time.to_datetime());
         Ok(Self {
             subject: certificate.subject().to_string(),
@@ -54,6 +52,52 @@ impl CertificateFacts {
             spki_sha256: Digest::of(certificate.public_key().raw),
         })
     }
+}
+
+/// The common name of a CA, and what it may sign for.
+///
+/// # Errors
+///
+/// If it is no PEM certificate, or its reach is neither of those that we make.
+pub fn name_and_scope(pem: &Plaintext) -> Result<(Option<String>, Scope), CertificateError> {
+    let pem = first(pem)?;
+    let certificate = parse(&pem)?;
+    let name = certificate.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
+    let constraints = certificate.name_constraints().map_err(|_| CertificateError::Unreadable)?;
+    let scope = match constraints.map(|extension| extension.value) {
+        None => Scope::Any,
+        Some(NameConstraints { permitted_subtrees: Some(permitted), excluded_subtrees: None })
+            if permitted.iter().all(|subtree| is_loopback(&subtree.base)) =>
+        {
+            Scope::Loopback
+        }
+        Some(_) => return Err(CertificateError::Reach),
+    };
+    Ok((name.map(str::to_owned), scope))
+}
+
+/// Address and mask of 127.0.0.0/8 and ::1/128, and the name that stands for them.
+fn is_loopback(name: &GeneralName<'_>) -> bool {
+    let (mut v6, v4) = ([0xff; 32], [127, 0, 0, 0, 255, 0, 0, 0]);
+    v6[..16].copy_from_slice(&Ipv6Addr::LOCALHOST.octets());
+    match name {
+        GeneralName::DNSName(name) => *name == "localhost",
+        GeneralName::IPAddress(bytes) => *bytes == v6 || *bytes == v4,
+        _ => false,
+    }
+}
+
+/// The first certificate of a PEM text.
+fn first(pem: &Plaintext) -> Result<Pem, CertificateError> {
+    let (_, pem) =
+        x509_parser::pem::parse_x509_pem(pem.expose()).map_err(|_| CertificateError::Unreadable)?;
+    Ok(pem)
+}
+
+fn parse(pem: &Pem) -> Result<X509Certificate<'_>, CertificateError> {
+    let (_, certificate) =
+        X509Certificate::from_der(&pem.contents).map_err(|_| CertificateError::Unreadable)?;
+    Ok(certificate)
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Result<Vec<String>, CertificateError> {

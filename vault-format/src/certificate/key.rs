@@ -48,6 +48,16 @@ pub enum KeyType {
 }
 
 impl KeyType {
+    /// The type to make in place of a key of this type, as [`super::CertificateFacts`] names it.
+    #[must_use]
+    pub fn in_place_of(key_type: &str) -> Self {
+        match key_type {
+            "p384" => Self::P384,
+            rsa if rsa.starts_with("rsa") => Self::Rsa4096,
+            _ => Self::P256,
+        }
+    }
+
     /// Makes a new key.
     ///
     /// # Errors

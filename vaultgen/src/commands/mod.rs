@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub mod add;
 pub mod audience;
 pub mod certs;
 pub mod completions;
@@ -10,9 +11,12 @@ pub mod import;
 pub mod init;
 pub mod machine;
 pub mod merge;
+pub mod password;
 pub mod recipients;
 pub mod rekey;
+pub mod remove;
 pub mod revert;
+pub mod rotate;
 pub mod show;
 pub mod sign;
 pub mod signers;

@@ -19,7 +19,7 @@ use vault_format::{
     files::Entry,
     folder::FolderError,
     lock::Origin,
-    password::Password,
+    password::{Password, Strength},
     standard::{self, CA, LOCALHOST, PASSWORDS, SSH_IDENTITY},
     transaction::ExclusiveFolder,
     verify,
@@ -250,7 +250,7 @@ fn ask_passwords(
         let entered = match flavour {
             Flavour::SnakeOil => Some(Password::entered(Zeroizing::new(SNAKE_OIL_PASSWORD.to_owned()))?),
             _ if batch => None,
-            _ => prompt::new_password(name)?,
+            _ => prompt::new_password(name, Strength::Strong)?,
         };
         passwords.push(match entered {
             Some(password) => (name, password, Origin::Entered),
