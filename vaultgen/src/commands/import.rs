@@ -85,7 +85,9 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
 
 fn name_of(path: &Path) -> Result<String, ImportError> {
     let file = path.file_name().and_then(|name| name.to_str()).ok_or(ImportError::NoName)?;
-    let stem = ENDINGS.iter().find_map(|ending| file.strip_suffix(ending)).unwrap_or(file);
+    let lower = file.to_ascii_lowercase();
+    let ending = ENDINGS.iter().find(|ending| lower.ends_with(*ending)).map_or(0, |ending| ending.len());
+    let stem = &file[..file.len() - ending];
     Ok(stem.strip_suffix("-cert").unwrap_or(stem).to_owned())
 }
 
@@ -150,4 +152,25 @@ enum ImportError {
         #[diagnostic_source]
         error: ChainError,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_called_by_its_file() {
+        for (file, name) in [
+            ("prod-cert.pem", "prod"),
+            ("/tmp/x-cert/prod.crt", "prod"),
+            ("WWW.EXAMPLE.ORG.CER", "WWW.EXAMPLE.ORG"),
+            ("www.example.org", "www.example.org"),
+            ("prod-cert", "prod"),
+            ("prod-key.pem", "prod-key"),
+            (".pem", ""),
+        ] {
+            assert_eq!(name_of(Path::new(file)).unwrap(), name, "{file}");
+        }
+        assert!(name_of(Path::new("..")).is_err());
+    }
 }
