@@ -1,160 +1,24 @@
 //! Two people who change a vault at the same time, each in a clone of their own, and what brings both
 //! together again: stock Git and `vaultgen merge`. And `vaultgen revert`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+mod clones;
+
+use std::fs;
 
 use fixtures::{
-    command::{Run, program, vaultgen},
+    command::program,
     machine::{
         self,
         Need::{self, Program},
     },
     terminal::Operator,
     tree,
-    vault::Vault,
 };
-use tempfile::TempDir;
-use vault_format::Lock;
+
+use self::clones::{Person, Scene};
 
 const NEEDS: [Need; 4] = [Program("git"), Program("age"), Program("age-keygen"), Program("ssh-keygen")];
 const TERMINAL: [Need; 2] = [Program("sh"), Program("stty")];
-
-/// Alice and Bob, each with a clone, keys and a memory of their own. Both may sign and decrypt.
-struct Scene {
-    folder: TempDir,
-    alice: Person,
-    bob: Person,
-    /// Who may sign, from outside of any clone.
-    signers: PathBuf,
-}
-
-struct Person {
-    name: &'static str,
-    clone: PathBuf,
-    home: PathBuf,
-    identity: PathBuf,
-    sign_key: PathBuf,
-}
-
-impl Person {
-    fn new(folder: &Path, name: &'static str) -> Self {
-        let home = folder.join(format!("{name}-home"));
-        fs::create_dir(&home).expect("a home");
-        let (identity, sign_key) = (home.join("age.key"), home.join("signing.key"));
-        program("age-keygen").arg("-o").arg(&identity).succeeds();
-        let keygen = program("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]);
-        keygen.arg(&sign_key).succeeds();
-        Self { name, clone: folder.join(name), home, identity, sign_key }
-    }
-
-    fn recipient(&self) -> String {
-        program("age-keygen").arg("-y").arg(&self.identity).succeeds().text().trim().to_owned()
-    }
-
-    fn public_key(&self) -> PathBuf {
-        self.sign_key.with_extension("key.pub")
-    }
-
-    fn vault(&self) -> PathBuf {
-        self.clone.join("vault")
-    }
-
-    fn vaultgen(&self, arguments: &[&str]) -> Run {
-        let run = vaultgen().at_home(&self.home).arg("--vault").arg(self.vault());
-        run.arg("--identity").arg(&self.identity).arg("--sign-key").arg(&self.sign_key).args(arguments)
-    }
-
-    fn git(&self, arguments: &[&str]) -> Run {
-        let run = program("git").at_home(&self.home).in_folder(&self.clone);
-        let email = format!("user.email={}@example.org", self.name);
-        run.args(["-c", &format!("user.name={}", self.name), "-c", &email]).args(arguments)
-    }
-
-    fn commit(&self, message: &str) {
-        self.git(&["add", "."]).succeeds();
-        self.git(&["commit", "-q", "-m", message]).succeeds();
-    }
-
-    /// Runs a verb, and commits what it did.
-    fn does(&self, arguments: &[&str]) {
-        self.vaultgen(arguments).succeeds();
-        self.commit(&arguments.join(" "));
-    }
-
-    /// Encrypts a value with stock age, signs and commits it.
-    fn puts(&self, name: &str, value: &str) {
-        let file = self.vault().join(format!("{name}.age"));
-        let encrypt = program("age").args(["-r", &self.recipient(), "-o"]).arg(file);
-        encrypt.input(value).succeeds();
-        self.does(&["sign", "--yes"]);
-    }
-
-    fn removes(&self, name: &str) {
-        fs::remove_file(self.vault().join(format!("{name}.age"))).expect("a secret to remove");
-        self.does(&["sign", "--yes"]);
-    }
-
-    fn opens(&self, name: &str) -> String {
-        let file = self.vault().join(format!("{name}.age"));
-        program("age").args(["-d", "-i"]).arg(&self.identity).arg(file).succeeds().text()
-    }
-
-    fn file(&self, name: &str) -> String {
-        fs::read_to_string(self.vault().join(name)).expect("a file of the vault")
-    }
-
-    fn lock(&self) -> Lock {
-        Lock::parse(&self.file("vault.lock")).expect("a lock")
-    }
-
-    /// Fetches the branch of somebody else, and merges it, which stops at the vault.
-    fn merges(&self, other: &Person) {
-        self.git(&["fetch", "-q"]).arg(&other.clone).arg("HEAD").succeeds();
-        self.git(&["merge", "-q", "FETCH_HEAD"]).exits(1);
-    }
-
-    fn pulls(&self, other: &Person) {
-        self.git(&["pull", "-q", "--ff-only"]).arg(&other.clone).arg("HEAD").succeeds();
-    }
-}
-
-impl Scene {
-    fn new() -> Self {
-        let folder = tree::folder();
-        let (alice, bob) = (Person::new(folder.path(), "alice"), Person::new(folder.path(), "bob"));
-        let vault = Vault::with("token", "token 1")
-            .and("other", "other 1")
-            .and("deep/er", "deeper")
-            .build()
-            .trusted();
-        let change = |arguments: &[&str]| {
-            vaultgen().args(arguments).arg("--vault").arg(vault.path()).succeeds();
-        };
-        for person in [&alice, &bob] {
-            change(&["recipients", "add", "ops", &person.recipient()]);
-            change(&["signers", "add", person.name, &person.public_key().display().to_string()]);
-        }
-        change(&["recipients", "add", "guest", &alice.recipient()]);
-        program("git").args(["init", "-q", "-b", "main"]).arg(&alice.clone).succeeds();
-        tree::copy(&vault.path(), &alice.vault());
-        alice.commit("a vault");
-        program("git").args(["clone", "-q"]).arg(&alice.clone).arg(&bob.clone).succeeds();
-        let signers = folder.path().join("signers");
-        fs::copy(alice.vault().join("allowed_signers"), &signers).expect("signers");
-        let scene = Self { folder, alice, bob, signers };
-        scene.is_sound(&scene.alice);
-        scene.is_sound(&scene.bob);
-        scene
-    }
-
-    /// As an auditor with a list of signers from elsewhere sees it.
-    fn is_sound(&self, person: &Person) {
-        person.vaultgen(&["verify", "--allowed-signers"]).arg(&self.signers).succeeds();
-    }
-}
 
 fn ready() -> bool {
     machine::has(&NEEDS)
@@ -178,7 +42,7 @@ fn two_branches_end_in_one_state_with_both_changes() {
     alice.merges(bob);
     alice.vaultgen(&["verify"]).exits(1);
     alice.vaultgen(&["rekey"]).exits(1);
-    let merge = alice.vaultgen(&["merge", "--batch"]).succeeds();
+    let merge = alice.vaultgen(&["merge", "--batch", "--yes"]).succeeds();
     merge.says("from MERGE_HEAD  from-bob").says("from MERGE_HEAD  other").says("+friend = ");
     alice.commit("both");
 
@@ -212,12 +76,12 @@ fn what_both_changed_is_decided_by_a_person() {
     bob.puts("other", "other of bob");
     alice.merges(bob);
     let before = tree::snapshot(&alice.clone);
-    let refused = alice.vaultgen(&["merge", "--batch"]).exits(1);
+    let refused = alice.vaultgen(&["merge", "--batch", "--yes"]).exits(1);
     refused.explains_once("both sides changed token");
     assert!(tree::snapshot(&alice.clone) == before, "something was changed");
 
     for (answer, value) in [("--theirs", "token of bob"), ("--ours", "token of alice")] {
-        alice.vaultgen(&["merge", "--batch", answer, "token"]).succeeds();
+        alice.vaultgen(&["merge", "--batch", "--yes", answer, "token"]).succeeds();
         assert_eq!((alice.opens("token").as_str(), alice.opens("other").as_str()), (value, "other of bob"));
         alice.vaultgen(&["verify", "--allowed-signers"]).arg(signers).succeeds();
         // As if it had not been joined yet.
@@ -231,7 +95,7 @@ fn what_both_changed_is_decided_by_a_person() {
     }
     let mut operator = Operator::starts(alice.vaultgen(&["merge"]));
     operator.reads("Both sides changed token.").reads("Take [o]urs or [t]heirs? ").types("what");
-    operator.reads("Take [o]urs or [t]heirs? ").types("t");
+    operator.reads("Take [o]urs or [t]heirs? ").types("t").reads("Sign this? [y/N] ").types("y");
     let (status, screen) = operator.ends();
     assert_eq!((status, alice.opens("token").as_str()), (0, "token of bob"), "{screen}");
 }
@@ -247,8 +111,8 @@ fn a_removal_and_a_new_value_are_a_conflict() {
     bob.puts("token", "token 2");
     bob.does(&["rekey", "--secret", "other"]);
     alice.merges(bob);
-    alice.vaultgen(&["merge", "--batch"]).exits(1).explains_once("both sides changed token");
-    alice.vaultgen(&["merge", "--batch", "--prefer", "theirs"]).succeeds();
+    alice.vaultgen(&["merge", "--batch", "--yes"]).exits(1).explains_once("both sides changed token");
+    alice.vaultgen(&["merge", "--batch", "--yes", "--prefer", "theirs"]).succeeds();
     assert_eq!(alice.opens("token"), "token 2");
     // Encrypted anew is no new value.
     assert!(!alice.vault().join("other.age").exists());
@@ -269,7 +133,7 @@ fn what_one_side_took_away_the_other_does_not_bring_back() {
     bob.does(&["rekey", "--secret", "token"]);
     alice.does(&["recipients", "remove", "guest", &friend.recipient()]);
     alice.merges(bob);
-    alice.vaultgen(&["merge", "--batch"]).succeeds();
+    alice.vaultgen(&["merge", "--batch", "--yes"]).succeeds();
     let lock = alice.lock();
     let token = &lock.secrets[&"token".parse().expect("a name")];
     let has = |keys: &std::collections::BTreeSet<vault_format::Recipient>| {
@@ -297,10 +161,10 @@ fn a_password_and_its_hashes_come_from_one_side() {
     alice.puts("hash", "hash of alice");
     bob.puts("token", "token of bob");
     alice.merges(bob);
-    let refused = alice.vaultgen(&["merge", "--batch"]).exits(1);
+    let refused = alice.vaultgen(&["merge", "--batch", "--yes"]).exits(1);
     refused.explains_once("both sides changed hash, token");
     // Only Alice made a new hash, but it does not belong to the token of Bob.
-    alice.vaultgen(&["merge", "--batch", "--theirs", "token"]).succeeds();
+    alice.vaultgen(&["merge", "--batch", "--yes", "--theirs", "token"]).succeeds();
     assert_eq!((alice.opens("token").as_str(), alice.opens("hash").as_str()), ("token of bob", "hash 1"));
 }
 
@@ -315,11 +179,13 @@ fn a_removed_signer_signs_no_branch() {
     bob.puts("token", "token of bob");
     alice.merges(bob);
     let before = tree::snapshot(&alice.clone);
-    alice.vaultgen(&["merge", "--batch"]).exits(1).explains("is none of the trusted signers");
+    alice.vaultgen(&["merge", "--batch", "--yes"]).exits(1).explains("is none of the trusted signers");
     assert!(tree::snapshot(&alice.clone) == before, "something was changed");
     // Nor does the other side accept it, who has not seen the removal yet.
     bob.merges(alice);
-    bob.vaultgen(&["merge", "--batch"]).exits(1).explains_once("whom the other side removed as a signer");
+    bob.vaultgen(&["merge", "--batch", "--yes"])
+        .exits(1)
+        .explains_once("whom the other side removed as a signer");
 }
 
 /// What comes in must be sound, of this vault, and from a signer.
@@ -376,7 +242,7 @@ fn a_branch_that_was_tampered_with_is_refused() {
         bob.commit(what);
         alice.git(&["fetch", "-q"]).arg(&bob.clone).arg("HEAD").succeeds();
         let before = tree::snapshot(&alice.vault());
-        let refused = alice.vaultgen(&["merge", "--batch", "FETCH_HEAD"]).exits(1);
+        let refused = alice.vaultgen(&["merge", "--batch", "--yes", "FETCH_HEAD"]).exits(1);
         refused.explains(error);
         assert!(tree::snapshot(&alice.vault()) == before, "{what}: something was changed");
         bob.git(&["reset", "-q", "--hard", "HEAD~1"]).succeeds();
@@ -386,7 +252,7 @@ fn a_branch_that_was_tampered_with_is_refused() {
     std::os::unix::fs::symlink("token.age", link).expect("a link");
     bob.commit("a link");
     alice.git(&["fetch", "-q"]).arg(&bob.clone).arg("HEAD").succeeds();
-    alice.vaultgen(&["merge", "--batch", "FETCH_HEAD"]).exits(1).explains("is a symbolic link");
+    alice.vaultgen(&["merge", "--batch", "--yes", "FETCH_HEAD"]).exits(1).explains("is a symbolic link");
 }
 
 #[test]
@@ -403,13 +269,13 @@ fn what_was_not_committed_is_not_overwritten() {
     {
         fs::write(alice.vault().join(file), bytes).expect("a change");
         let before = tree::snapshot(&alice.vault());
-        let refused = alice.vaultgen(&["merge", "--batch"]).exits(1);
+        let refused = alice.vaultgen(&["merge", "--batch", "--yes"]).exits(1);
         refused.explains_once(&format!("{file} has changes that are in no commit"));
         assert!(tree::snapshot(&alice.vault()) == before, "something was changed");
         fs::write(alice.vault().join("vault.toml"), &policy).expect("a policy");
     }
     fs::remove_file(alice.vault().join("mine.age")).expect("a stray file");
-    alice.vaultgen(&["merge", "--batch"]).succeeds();
+    alice.vaultgen(&["merge", "--batch", "--yes"]).succeeds();
 }
 
 #[test]
@@ -418,12 +284,12 @@ fn nothing_to_join_is_said() {
         return;
     }
     let Scene { folder: _folder, alice, bob, .. } = &Scene::new();
-    alice.vaultgen(&["merge", "--batch"]).exits(1).explains_once("Git is not merging anything");
-    alice.vaultgen(&["merge", "--batch", "nowhere"]).exits(1).explains_once("nowhere is no commit");
-    alice.vaultgen(&["merge", "--batch", "HEAD"]).succeeds().says("nothing to join");
+    alice.vaultgen(&["merge", "--batch", "--yes"]).exits(1).explains_once("Git is not merging anything");
+    alice.vaultgen(&["merge", "--batch", "--yes", "nowhere"]).exits(1).explains_once("nowhere is no commit");
+    alice.vaultgen(&["merge", "--batch", "--yes", "HEAD"]).succeeds().says("nothing to join");
     bob.puts("other", "other 2");
     alice.git(&["fetch", "-q"]).arg(&bob.clone).arg("HEAD").succeeds();
-    let refused = alice.vaultgen(&["merge", "--batch", "FETCH_HEAD"]).exits(1);
+    let refused = alice.vaultgen(&["merge", "--batch", "--yes", "FETCH_HEAD"]).exits(1);
     refused.explains_once("has everything that HEAD has");
 }
 
@@ -438,7 +304,7 @@ fn a_rebase_is_joined_too() {
     bob.puts("other", "other 2");
     alice.git(&["fetch", "-q"]).arg(&bob.clone).arg("HEAD").succeeds();
     alice.git(&["rebase", "-q", "FETCH_HEAD"]).exits(1);
-    alice.vaultgen(&["merge", "--batch"]).succeeds();
+    alice.vaultgen(&["merge", "--batch", "--yes"]).succeeds();
     alice.git(&["add", "."]).succeeds();
     alice.git(&["-c", "core.editor=true", "rebase", "--continue"]).succeeds();
     assert_eq!((alice.opens("token").as_str(), alice.opens("other").as_str()), ("token 2", "other 2"));
@@ -467,7 +333,7 @@ fn the_merge_driver_joins_policies_and_leaves_the_signing() {
     for file in ["vault.toml", "vault.lock", "vault.lock.sig"] {
         assert!(!alice.file(file).contains("<<<<<<<"), "{file} has conflict marks");
     }
-    alice.vaultgen(&["merge", "--batch"]).succeeds();
+    alice.vaultgen(&["merge", "--batch", "--yes"]).succeeds();
     assert_eq!(alice.file("vault.toml"), policy);
     scene.is_sound(alice);
 }

@@ -300,7 +300,7 @@ fn killed_while_joining_branches() {
         scene.trust_anew();
         let scene = scene.after(&["rekey", "--secret", "token"]);
         scene.git(&["commit", "-q", "-a", "-m", "our change"]);
-        expect_whole_after_kills(&scene, &["merge", "--batch", "side"]);
+        expect_whole_after_kills(&scene, &["merge", "--batch", "--yes", "side"]);
     }
 }
 

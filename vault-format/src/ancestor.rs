@@ -66,7 +66,8 @@ impl Ancestor {
 
 impl Ancestor {
     /// The change that makes this state, whose files are `files`, the next one after `present`. Who may
-    /// sign stays as it is: a removed signer does not come back.
+    /// sign stays as it is: a removed signer does not come back. Whoever could read a value that comes back,
+    /// also in a state `between`, knows it.
     ///
     /// # Errors
     ///
@@ -75,6 +76,7 @@ impl Ancestor {
         &self,
         present: &Verified,
         files: &Arc<dyn VaultFiles>,
+        between: &[Self],
         now: Timestamp,
     ) -> Result<Change, ChangeError> {
         let mut change = Change::after(present, now)?;
@@ -87,8 +89,10 @@ impl Ancestor {
         present.lock().files.keys().filter(now_gone).for_each(|path| change.remove_public_file(path));
         for (name, then) in &self.lock.secrets {
             let mut entry = then.clone();
-            // In between, others may have read the value that comes back.
-            for known in [Some(then), present.lock().secrets.get(name)].into_iter().flatten() {
+            let between = between.iter().map(|state| &state.lock);
+            let states = between.chain([present.lock()]).filter_map(|lock| lock.secrets.get(name));
+            let same_value = states.filter(|known| known.rotated == then.rotated);
+            for known in same_value.chain([then]) {
                 entry.exposed_to.extend(known.exposed_to.iter().chain(&known.recipients).cloned());
             }
             change.adopt_secret(name, entry, files);

@@ -24,6 +24,9 @@ struct Validity {
     before: Option<String>,
 }
 
+/// The end date of a signer of whom only is known that it ended.
+const LONG_AGO: &str = "19700101";
+
 impl Signer {
     /// A signer of this vault.
     ///
@@ -126,24 +129,24 @@ impl AllowedSigners {
         self
     }
 
-    /// This list and `theirs`, which both descend from `base`: whom one of them added, ended or took
-    /// out, the joined list has, has ended or has not.
+    /// This list and `theirs`, which both descend from `base`: whom one of them added comes in, and a key
+    /// that one of them ended or took out may not sign, under whatever name.
     #[must_use]
-    pub fn joined(mut self, base: &Self, theirs: &Self) -> Self {
-        self.0.retain(|signer| theirs.has(signer) || !base.has(signer));
-        for signer in &theirs.0 {
-            match self.0.iter_mut().find(|other| other.is(signer)) {
-                Some(ours) if signer.ended() && !ours.ended() => ours.validity = signer.validity.clone(),
-                Some(_) => {}
-                None if base.has(signer) => {}
-                None => self.0.push(signer.clone()),
-            }
+    pub fn joined(self, base: &Self, theirs: &Self) -> Self {
+        let new = theirs.0.iter().filter(|signer| !self.0.iter().any(|other| other.is(signer)));
+        let mut joined: Vec<Signer> = self.0.iter().chain(new).cloned().collect();
+        for signer in &mut joined {
+            let key = signer.key.key_data();
+            let removes = |side: &&Self| base.find(key).is_some() && side.find(key).is_none();
+            let Some(side) = [&self, theirs].into_iter().find(removes) else { continue };
+            let end = side.0.iter().find(|other| other.key.key_data() == key && other.ended());
+            signer.validity.before = match end {
+                Some(end) => end.validity.before.clone(),
+                // Its line was taken out by hand: when is not known.
+                None => signer.validity.before.take().or_else(|| Some(LONG_AGO.to_owned())),
+            };
         }
-        self
-    }
-
-    fn has(&self, signer: &Signer) -> bool {
-        self.0.iter().any(|other| other.is(signer))
+        Self(joined)
     }
 
     /// The fingerprints of all signers, `SHA256:…`.

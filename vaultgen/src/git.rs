@@ -56,14 +56,21 @@ impl Repository {
         Ok(commit.ok_or_else(unknown)?.id)
     }
 
-    /// The commit that two others descend from.
+    /// Every commit that these descend from, and themselves, in no order that anybody vouches for.
     ///
     /// # Errors
     ///
-    /// If there is none, or it cannot be told.
-    pub fn merge_base(&self, one: ObjectId, other: ObjectId) -> Result<ObjectId, GitError> {
-        let base = self.repository.merge_base(one, other).map_err(|_| GitError::NoBase { one, other })?;
-        Ok(base.detach())
+    /// If the history cannot be read.
+    pub fn history(&self, tips: &[ObjectId]) -> Result<impl Iterator<Item = ObjectId>, GitError> {
+        let walk = self.repository.rev_walk(tips.iter().copied()).all().map_err(|_| GitError::History)?;
+        Ok(walk.filter_map(|commit| commit.ok().map(|commit| commit.id)))
+    }
+
+    /// The blob of one of the vault's files in a commit, if it has one there: the same for the same bytes.
+    #[must_use]
+    pub fn blob(&self, commit: ObjectId, file: &str) -> Option<ObjectId> {
+        let tree = self.repository.find_commit(commit).ok()?.tree().ok()?;
+        Some(tree.lookup_entry_by_path(self.vault.join(file)).ok()??.object_id())
     }
 
     /// The vault's files as a commit has them; `name` is for messages.
@@ -175,13 +182,8 @@ pub enum GitError {
         /// The vault's path.
         vault: PathBuf,
     },
-    /// Two histories.
-    #[error("{one} and {other} have no commit in common")]
+    /// No history.
+    #[error("the history of this repository cannot be read")]
     #[diagnostic(help("a shallow clone may lack it: `git fetch --unshallow`"))]
-    NoBase {
-        /// One commit.
-        one: ObjectId,
-        /// The other.
-        other: ObjectId,
-    },
+    History,
 }

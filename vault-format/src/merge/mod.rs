@@ -17,8 +17,8 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::{
-    Ancestor, Change, Digest, Lock, POLICY_FILE, Policy, SIGNERS_FILE, SecretName, Timestamp, VaultFiles,
-    Verified,
+    Ancestor, Change, Digest, Lock, POLICY_FILE, Policy, Recipient, SIGNERS_FILE, SecretName, Timestamp,
+    VaultFiles, Verified,
     ancestor::public_file,
     change::ChangeError,
     lock::MAX_ANCESTORS,
@@ -123,6 +123,9 @@ pub fn join<'a>(
     if locks.iter().any(|lock| lock.id != base.lock().id) {
         return Err(MergeError::OtherVault);
     }
+    if !is_newest_common(base, ours.state, theirs.state) {
+        return Err(MergeError::Base);
+    }
     let signers = ours.state.signers().clone().joined(base.signers(), theirs.state.signers());
     for parent in [ours, theirs] {
         let key = parent.state.signer().key();
@@ -136,22 +139,23 @@ pub fn join<'a>(
             Side::Ours
         })
     };
-    let (joined, secrets) = secrets::join(base, ours.state, theirs.state, &mut decide);
+    let secrets::Joined { entries, sides: secrets, whole } =
+        secrets::join(base, ours.state, theirs.state, &mut decide);
     let files = join_files(locks, &secrets, &mut decide);
     let texts = [ours, theirs].map(|parent| parent.state.policy_text());
     let policy_text =
-        policy::merge(base.policy_text(), texts[0], texts[1], |path| decide(Conflict::Policy(path)));
+        policy::merge(base.policy_text(), texts[0], texts[1], &whole, |path| decide(Conflict::Policy(path)));
     if !undecided.is_empty() {
         return Err(MergeError::Undecided(undecided));
     }
 
     let policy_text = policy_text.map_err(|_| MergeError::Editor)?;
-    Policy::parse(&policy_text)?;
+    require_kinds(&Policy::parse(&policy_text)?, base, [ours, theirs], &secrets)?;
     let mut lock = ours.state.lock().clone();
     lock.serial = lock.serial.max(theirs.state.lock().serial);
     lock.ancestors = ancestors(ours.state, theirs.state);
     lock.files.clear();
-    lock.secrets = joined;
+    lock.secrets = entries;
     let names = locks.iter().flat_map(|lock| lock.secrets.keys());
     let gone = names.filter(|name| !secrets.contains_key(name)).cloned().collect();
     let paths = locks.iter().flat_map(|lock| lock.files.keys());
@@ -168,6 +172,42 @@ impl Joined<'_> {
     /// The secrets that our side has and the joined state has not.
     pub fn gone(&self) -> impl Iterator<Item = &SecretName> {
         self.gone.iter().filter(|name| self.ours.state.lock().secrets.contains_key(*name))
+    }
+
+    /// Our side.
+    #[must_use]
+    pub fn ours(&self) -> &Verified {
+        self.ours.state
+    }
+
+    /// The public files that come from the other side, and are not the same on ours.
+    pub fn taken_files(&self) -> impl Iterator<Item = &String> {
+        self.files.iter().filter(|(_, side)| **side == Side::Theirs).map(|(path, _)| path)
+    }
+
+    /// The public files that our side has and the joined state has not.
+    pub fn gone_files(&self) -> impl Iterator<Item = &String> {
+        self.gone_files.iter().filter(|path| self.ours.state.lock().files.contains_key(*path))
+    }
+
+    /// Who can decrypt a secret in the joined state and could not on one of both sides.
+    ///
+    /// # Errors
+    ///
+    /// None: the joined policy was parsed before.
+    pub fn gains(&self) -> Result<Vec<(&SecretName, Recipient)>, MergeError> {
+        let policy = Policy::parse(&self.policy_text)?;
+        let sides = [self.ours, self.theirs].map(|parent| &parent.state.lock().secrets);
+        let mut gains = Vec::new();
+        for name in self.lock.secrets.keys() {
+            for key in &policy.secret(name).audience {
+                let mut known = sides.iter().filter_map(|secrets| secrets.get(name));
+                if known.any(|secret| !secret.recipients.contains(key)) {
+                    gains.push((name, key.clone()));
+                }
+            }
+        }
+        Ok(gains)
     }
 
     /// The policy of the joined state.
@@ -248,13 +288,54 @@ fn private_half(path: &str) -> Option<SecretName> {
     path.strip_suffix(".pub")?.parse().ok()
 }
 
+/// A value from one side must still be what the joined policy says that it is.
+fn require_kinds(
+    policy: &Policy,
+    base: &Ancestor,
+    parents: [Parent<'_>; 2],
+    sides: &BTreeMap<SecretName, Side>,
+) -> Result<(), MergeError> {
+    for (name, side) in sides {
+        let state = match side {
+            Side::Ours => parents[0].state,
+            Side::Theirs => parents[1].state,
+        };
+        let (now, then) = (policy.secret(name), state.policy().secret(name));
+        let old = base.lock().secrets.get(name).map(|secret| secret.sha256);
+        let is_new = old != state.lock().secrets.get(name).map(|secret| secret.sha256);
+        if is_new && (now.kind != then.kind || now.from != then.from) {
+            return Err(MergeError::Kind(name.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// What two states have in common: every state that both are or descend from.
+#[must_use]
+pub fn common(ours: &Verified, theirs: &Verified) -> BTreeSet<Digest> {
+    let theirs: BTreeSet<Digest> = line(theirs).into_iter().collect();
+    line(ours).into_iter().filter(|digest| theirs.contains(digest)).collect()
+}
+
+/// Whether `base` is the newest state that both descend from: all others that they have in common are its
+/// own ancestors. Where Git sees the fork says nothing: nobody signs the parents of a commit.
+#[must_use]
+pub fn is_newest_common(base: &Ancestor, ours: &Verified, theirs: &Verified) -> bool {
+    let common = common(ours, theirs);
+    let is_older = |digest| base.lock().ancestors.contains(digest);
+    common.contains(&base.lock_digest())
+        && common.iter().all(|digest| *digest == base.lock_digest() || is_older(digest))
+}
+
+/// A state and all that it descends from, the newest first.
+fn line(state: &Verified) -> Vec<Digest> {
+    let mut line = vec![state.lock_digest()];
+    line.extend(&state.lock().ancestors);
+    line
+}
+
 /// Both parents, and the ancestors of both, the newest of each first.
 fn ancestors(ours: &Verified, theirs: &Verified) -> Vec<Digest> {
-    let line = |state: &Verified| {
-        let mut line = vec![state.lock_digest()];
-        line.extend(&state.lock().ancestors);
-        line
-    };
     let (ours, theirs) = (line(ours), line(theirs));
     let mut seen = BTreeSet::new();
     let generations = (0..ours.len().max(theirs.len())).flat_map(|age| [ours.get(age), theirs.get(age)]);
@@ -274,6 +355,16 @@ pub enum MergeError {
         "whatever that key signed on a branch of its own counts no more: make those changes anew"
     ))]
     RemovedSigner(String),
+    /// Not the state that both sides were made from.
+    #[error("the state before the two sides is not the newest that they have in common")]
+    #[diagnostic(help(
+        "if each side joined the other before, let one take the other's join first: `git merge --ff-only`"
+    ))]
+    Base,
+    /// What it is from one side, what it holds from the other.
+    #[error("one side changed what {0} is, and the other side its value")]
+    #[diagnostic(help("undo one of the two changes on its own branch, and join again"))]
+    Kind(SecretName),
     /// The policies cannot be edited.
     #[error("vault.toml cannot be edited")]
     Editor,

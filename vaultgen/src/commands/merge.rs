@@ -1,7 +1,7 @@
 //! `vaultgen merge`: join two branches of a vault, also as Git's merge driver.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
@@ -9,18 +9,18 @@ use std::{
 };
 
 use clap::ValueEnum;
+use gix::ObjectId;
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{
-    Ancestor, CIPHERTEXT_SUFFIX, Digest, POLICY_FILE, Policy, SIGNERS_FILE, SecretName, Timestamp,
+    Ancestor, CIPHERTEXT_SUFFIX, Digest, LOCK_FILE, POLICY_FILE, Policy, SIGNERS_FILE, SecretName, Timestamp,
     VaultFiles, Verified,
     files::Entry,
     folder::MAX_FILE,
     merge::{self, Conflict, Decisions, Joined, MergeError, Parent, Side},
-    policy,
+    policy, report,
     signers::AllowedSigners,
     verify,
-    verify::Unsound,
 };
 
 use crate::{cli::Common, commands, git::Repository, keys, prompt, trust::Memory, vault};
@@ -44,6 +44,9 @@ pub struct Args {
     /// Whose to take of everything else that both changed
     #[arg(long, value_enum)]
     prefer: Option<Prefer>,
+    /// Do not ask. What is joined is printed all the same
+    #[arg(long)]
+    yes: bool,
     /// As Git's merge driver, with %O %A %B %P: joins policies, and leaves all else to the person
     #[arg(long, num_args = 4, value_names = ["BASE", "OURS", "THEIRS", "PATH"], conflicts_with = "revision")]
     driver: Option<Vec<PathBuf>>,
@@ -85,17 +88,18 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     if descends(&theirs, &ours) {
         return Err(BranchError::FastForward(incoming.to_owned()).into());
     }
-    let base = repository.files(repository.merge_base(head, other)?, "the common base")?;
-    Ancestor::of(&theirs, &*base).map_err(Unsound::from)?;
-    let base = Ancestor::of(&ours, &*base).map_err(Unsound::from)?;
+    let base = newest_common(&repository, [head, other], &ours, &theirs)?;
 
     let parents =
         [Parent { state: &ours, files: &our_files }, Parent { state: &theirs, files: &their_files }];
     let joined = decide(&base, parents, args, common)?;
     require_committed(folder.folder(), &base, [&ours, &theirs], &joined)?;
-    for line in meaning(&joined, ours.policy_text(), incoming) {
+    for line in meaning(&joined, incoming)? {
         // Shown even with --quiet: whoever signs must see what.
-        commands::say(false, &line);
+        commands::say(false, &report::visible(&line));
+    }
+    if !args.yes && !prompt::confirm("Sign this? [y/N] ")? {
+        return Err(BranchError::Declined.into());
     }
     let change = joined.into_change(Timestamp::now())?;
     let identities = keys::identities_if(change.needs_identities()?, common)?;
@@ -108,6 +112,29 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
 fn verified(files: &Arc<dyn VaultFiles>, trusted: &AllowedSigners, name: &str) -> miette::Result<Verified> {
     verify(&**files, trusted, |_, _| false)
         .map_err(|error| miette::Report::new(error).wrap_err(format!("the vault of {name}")))
+}
+
+/// The newest state that both sides descend from, by what is signed and not by what Git says: nobody signs
+/// the parents of a commit.
+fn newest_common(
+    repository: &Repository,
+    tips: [ObjectId; 2],
+    ours: &Verified,
+    theirs: &Verified,
+) -> miette::Result<Ancestor> {
+    let mut looked_at = BTreeSet::new();
+    for commit in repository.history(&tips)? {
+        let is_new = repository.blob(commit, LOCK_FILE).is_some_and(|blob| looked_at.insert(blob));
+        if !is_new {
+            continue;
+        }
+        let state = Ancestor::of(ours, &*repository.files(commit, "an earlier commit")?);
+        match state {
+            Ok(base) if merge::is_newest_common(&base, ours, theirs) => return Ok(base),
+            _ => {}
+        }
+    }
+    Err(MergeError::Base.into())
 }
 
 fn descends(descendant: &Verified, ancestor: &Verified) -> bool {
@@ -221,13 +248,23 @@ fn has_conflict_marks(bytes: &[u8]) -> bool {
     bytes.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"<<<<<<< "))
 }
 
-/// What signing would do, a line each.
-fn meaning(joined: &Joined<'_>, our_policy: &str, incoming: &str) -> Vec<String> {
+/// What signing would do, a line each, as seen from our side.
+fn meaning(joined: &Joined<'_>, incoming: &str) -> Result<Vec<String>, MergeError> {
+    let ours = joined.ours();
     let taken = joined.taken().map(|name| format!("from {incoming}  {name}"));
     let gone = joined.gone().map(|name| format!("removed secret   {name}"));
-    let mut lines: Vec<String> = taken.chain(gone).collect();
-    lines.extend(commands::policy_diff(our_policy, joined.policy_text()));
-    lines
+    let files = joined.taken_files().map(|path| format!("from {incoming}  {path}"));
+    let gone_files = joined.gone_files().map(|path| format!("removed file     {path}"));
+    let mut lines: Vec<String> = taken.chain(gone).chain(files).chain(gone_files).collect();
+    lines.extend(commands::policy_diff(ours.policy_text(), joined.policy_text()));
+    let known = ours.signers().to_string();
+    let signers = joined.signers().to_string();
+    let new = signers.lines().filter(|line| !known.lines().any(|old| old == *line));
+    lines.extend(new.map(|line| format!("signer           {line}")));
+    for (name, key) in joined.gains()? {
+        lines.push(format!("can decrypt      {name}  {key}"));
+    }
+    Ok(lines)
 }
 
 /// Joins the policy of one path; every other file is left as it is on our side, as a conflict.
@@ -237,7 +274,7 @@ fn drive(base: &Path, ours: &Path, theirs: &Path, path: &Path) -> Result<(), Bra
     }
     let [base, our_text, theirs] = [read(base)?, read(ours)?, read(theirs)?];
     let mut conflict = false;
-    let joined = policy::merge(&base, &our_text, &theirs, |_| {
+    let joined = policy::merge(&base, &our_text, &theirs, &BTreeMap::new(), |_| {
         conflict = true;
         Side::Ours
     });
@@ -257,6 +294,9 @@ fn read(path: &Path) -> Result<String, BranchError> {
 /// Why the branches were not joined.
 #[derive(Debug, Error, Diagnostic)]
 enum BranchError {
+    #[error("not joined; nothing was changed")]
+    #[diagnostic(help("go back with `git merge --abort`, or join again with other decisions"))]
+    Declined,
     #[error("joining two states cannot be proposed: only a signer can say that the result counts")]
     #[diagnostic(help("leave out --no-sign, and sign with a signer's key"))]
     NeedsSignature,

@@ -1,10 +1,10 @@
 //! `vaultgen revert`: bring an earlier state back as a new one.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use miette::Diagnostic;
 use thiserror::Error;
-use vault_format::{Ancestor, SecretName, Timestamp, VaultFiles, report, verify::Unsound};
+use vault_format::{Ancestor, LOCK_FILE, SecretName, Timestamp, report, verify::Unsound};
 
 use crate::{cli::Common, commands, git::Repository, prompt, vault::OpenVault};
 
@@ -39,14 +39,15 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         commands::say(common.quiet, "nothing to do: this is the present state");
         return Ok(());
     }
-    for line in meaning(&open, &then) {
+    let between = between(&open, &repository, &then)?;
+    for line in meaning(&open, &then, &between) {
         // Shown even with --quiet: whoever signs must see what.
         commands::say(false, &line);
     }
     if !args.yes && !prompt::confirm("Bring this back? [y/N] ")? {
         return Err(RevertError::Declined.into());
     }
-    let change = restored(&open, &then, &files)?;
+    let change = then.restored(&open.vault, &files, &between, Timestamp::now())?;
     let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     let note = format!(
         "serial {} is what serial {} was; now commit it with Git",
@@ -57,16 +58,23 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     Ok(())
 }
 
-fn restored(
-    open: &OpenVault,
-    then: &Ancestor,
-    files: &Arc<dyn VaultFiles>,
-) -> miette::Result<vault_format::Change> {
-    Ok(then.restored(&open.vault, files, Timestamp::now())?)
+/// The states after `then` that are in a commit: who could read what comes back stands in them.
+fn between(open: &OpenVault, repository: &Repository, then: &Ancestor) -> miette::Result<Vec<Ancestor>> {
+    let mut looked_at = BTreeSet::new();
+    let mut between = Vec::new();
+    for commit in repository.history(&[repository.commit("HEAD")?])? {
+        let is_new = repository.blob(commit, LOCK_FILE).is_some_and(|blob| looked_at.insert(blob));
+        if !is_new {
+            continue;
+        }
+        let state = Ancestor::of(&open.vault, &*repository.files(commit, "an earlier commit")?);
+        between.extend(state.ok().filter(|state| state.lock().serial > then.lock().serial));
+    }
+    Ok(between)
 }
 
 /// What the restored state has otherwise, a line each.
-fn meaning(open: &OpenVault, then: &Ancestor) -> Vec<String> {
+fn meaning(open: &OpenVault, then: &Ancestor, between: &[Ancestor]) -> Vec<String> {
     let (now, then_secrets) = (&open.vault.lock().secrets, &then.lock().secrets);
     let is_new = |name: &&SecretName| !now.contains_key(*name);
     let is_changed =
@@ -82,6 +90,16 @@ fn meaning(open: &OpenVault, then: &Ancestor) -> Vec<String> {
         let gains =
             secret.recipients.iter().filter(|key| readers.is_none_or(|readers| !readers.contains(*key)));
         lines.extend(gains.map(|key| format!("can decrypt      {name}  {}", report::visible(key.as_str()))));
+    }
+    let ancestors = open.vault.lock().ancestors.iter();
+    let missing = ancestors
+        .take_while(|digest| **digest != then.lock_digest())
+        .filter(|digest| !between.iter().any(|state| state.lock_digest() == **digest));
+    let missing = missing.count();
+    if missing > 0 {
+        lines.push(format!(
+            "not known: who could read it in {missing} states since then, which are in no commit"
+        ));
     }
     lines
 }
