@@ -11,8 +11,8 @@ use miette::Diagnostic;
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-use super::git;
-use crate::{cli::Common, commands, git::Repository};
+use super::{git, repository};
+use crate::{cli::Common, commands};
 
 /// How the hook begins that we wrote, so that it may be added to.
 const HOOK: &str = "#!/bin/sh\n# By `vaultgen git install`: a vault is committed sound, or not at all.\n";
@@ -30,7 +30,7 @@ const SETTINGS: [(&str, &str); 3] = [
 ///
 /// If the vault is in no clone, or there is a hook of somebody else.
 pub fn run(common: &Common) -> miette::Result<()> {
-    let repository = Repository::of(&common.vault)?;
+    let repository = repository(common)?;
     let top = repository.top();
     let hook = top.join(git(top, &["rev-parse", "--git-path", "hooks/pre-commit"])?);
     let line = format!("vaultgen --vault {} git check || exit 1\n", quoted(repository.vault()));
