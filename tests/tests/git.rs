@@ -253,3 +253,38 @@ fn the_hook_of_somebody_else_stays() {
     refused.explains_once("not by vaultgen").says("vaultgen --vault 'vault' git check || exit 1");
     assert_eq!(std::fs::read_to_string(&hook).expect("a hook"), "#!/bin/sh\ntrue\n");
 }
+
+/// A hook for all repositories of an operator is not ours to write.
+#[test]
+fn hooks_are_written_into_this_repository_only() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let (clone, shared) = (Clone::new(), tree::folder());
+    let set = |path: &std::path::Path| {
+        clone.git(&["config", "core.hooksPath"]).arg(path).succeeds();
+        clone.vaultgen(&["git", "install"])
+    };
+    set(shared.path()).exits(1).explains_once("outside of this repository").says("core.hooksPath");
+    // Not by a link either.
+    let link = clone.0.path().join("hooks");
+    std::os::unix::fs::symlink(shared.path(), &link).expect("a link");
+    set(&link).exits(1).explains_once("outside of this repository");
+    assert_eq!(std::fs::read_dir(shared.path()).expect("a folder").count(), 0);
+    set(&clone.0.path().join(".githooks/new")).succeeds();
+    assert!(clone.0.path().join(".githooks/new/pre-commit").is_file());
+}
+
+#[test]
+fn a_check_that_was_commented_out_comes_back() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let clone = Clone::new();
+    let hook = clone.0.path().join(".git/hooks/pre-commit");
+    let text = std::fs::read_to_string(&hook).expect("a hook");
+    std::fs::write(&hook, text.replace("\nvaultgen", "\n# vaultgen")).expect("a hook");
+    clone.git(&["add", "-f", "vault/age.key"]).succeeds();
+    clone.vaultgen(&["git", "install"]).succeeds();
+    clone.refuses("age.key is a private key");
+}
