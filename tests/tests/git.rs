@@ -288,3 +288,23 @@ fn a_check_that_was_commented_out_comes_back() {
     clone.vaultgen(&["git", "install"]).succeeds();
     clone.refuses("age.key is a private key");
 }
+
+/// Bringing a state back never takes the place of one that Git does not have.
+#[test]
+fn a_state_that_is_not_committed_is_not_reverted() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let clone = Clone::new();
+    clone.put("token");
+    clone.vaultgen(&["sign", "--yes"]).succeeds();
+    let before = tree::snapshot(&clone.vault());
+    let revert = |revision| clone.vaultgen(&["revert", "--yes", revision]);
+    revert("HEAD").exits(1).explains_once("is not that of HEAD, and would be lost");
+    assert!(tree::snapshot(&clone.vault()) == before, "something was changed");
+    clone.git(&["add", "."]).succeeds();
+    clone.git(&["commit", "-q", "-m", "a token"]).succeeds();
+    revert("HEAD~1").succeeds().says("goes             token");
+    // What came back is not committed either.
+    revert("HEAD").exits(1).explains_once("would be lost");
+}

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use miette::Diagnostic;
 use thiserror::Error;
-use vault_format::{Ancestor, SecretName, Timestamp, VaultFiles, report, verify::Unsound};
+use vault_format::{
+    Ancestor, Digest, LOCK_FILE, SecretName, Timestamp, VaultFiles, folder::MAX_FILE, report, verify::Unsound,
+};
 
 use crate::{cli::Common, commands, git::Repository, prompt, vault::OpenVault};
 
@@ -26,7 +28,8 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// If the vault is not sound or trusted, does not descend from that state, or nobody says yes.
+/// If the vault is not sound or trusted, its present state is not committed or does not descend from
+/// that one, or nobody says yes.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     if common.no_sign {
         return Err(RevertError::NeedsSignature.into());
@@ -39,6 +42,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         commands::say(common.quiet, "nothing to do: this is the present state");
         return Ok(());
     }
+    require_committed(&open, &repository)?;
     for line in meaning(&open, &then) {
         // Shown even with --quiet: whoever signs must see what.
         commands::say(false, &line);
@@ -54,6 +58,16 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         then.lock().serial
     );
     commands::say(common.quiet, &note);
+    Ok(())
+}
+
+/// A state that Git does not have would be gone for good.
+fn require_committed(open: &OpenVault, repository: &Repository) -> miette::Result<()> {
+    let head = repository.files(repository.commit("HEAD")?, "HEAD")?;
+    let lock = head.read(LOCK_FILE, MAX_FILE)?;
+    if Digest::of(&lock) != open.vault.lock_digest() {
+        return Err(RevertError::NotCommitted(open.vault.lock().serial).into());
+    }
     Ok(())
 }
 
@@ -92,6 +106,9 @@ enum RevertError {
     #[error("bringing a state back cannot be proposed: only a signer can say that it counts")]
     #[diagnostic(help("leave out --no-sign, and sign with a signer's key"))]
     NeedsSignature,
+    #[error("the present state (serial {0}) is not that of HEAD, and would be lost")]
+    #[diagnostic(help("commit it with Git first; HEAD~1 is then the state before it"))]
+    NotCommitted(u64),
     #[error("not brought back; nothing was changed")]
     #[diagnostic(help("take single secrets over with `vaultgen show` from a clone at that commit"))]
     Declined,
