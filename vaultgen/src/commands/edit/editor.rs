@@ -3,12 +3,10 @@
 use std::{
     env,
     ffi::OsString,
-    fs, io,
+    io,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
 };
-
-use crate::signals::{BeforeEnd, FROM_OUTSIDE};
 
 /// What is tried where neither VISUAL nor EDITOR is set.
 const USUAL: [&str; 3] = ["editor", "nano", "vi"];
@@ -67,15 +65,12 @@ impl Editor {
         self.program.display().to_string()
     }
 
-    /// Runs it on a file, to its end. What it puts into a temporary folder stays in `folder`. A signal
-    /// that ends this program removes the folder first; Control-C is the editor's.
+    /// Runs it on a file, to its end. What it puts into a temporary folder stays in `folder`.
     ///
     /// # Errors
     ///
     /// If it cannot be started.
     pub fn run(&self, file: &Path, folder: &Path) -> io::Result<ExitStatus> {
-        let doomed = folder.to_owned();
-        let _watch = BeforeEnd::of(&FROM_OUTSIDE, move || drop(fs::remove_dir_all(&doomed)))?;
         Command::new(&self.program).args(&self.arguments).arg(file).env("TMPDIR", folder).status()
     }
 }

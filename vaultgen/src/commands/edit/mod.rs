@@ -62,7 +62,8 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let file = folder.path().join(args.name.as_str().rsplit('/').next().unwrap_or_default());
     write(&file, &old).map_err(EditError::Memory)?;
     let (new, facts) = loop {
-        let status = editor.run(&file, folder.path()).map_err(EditError::Start)?;
+        let run = || editor.run(&file, folder.path());
+        let status = folder.lend_keyboard(run).map_err(EditError::Start)?;
         if !status.success() {
             return Err(EditError::Failed.into());
         }
