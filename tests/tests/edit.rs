@@ -194,6 +194,19 @@ fn an_editor_has_the_keyboard() {
     assert_eq!(vault.open_text("token"), "new");
 }
 
+#[test]
+fn a_text_that_is_too_long_is_not_cut() {
+    if !machine::has(&[Program("sh"), Program("truncate")]) {
+        return;
+    }
+    let vault = vault();
+    let before = tree::snapshot(&vault.path());
+    let editor = "truncate -s 1073741825";
+    let refused = edit(&vault, editor, "token").arg("--batch").exits(1);
+    refused.says("the text is too long").explains_once("token was not changed");
+    assert!(tree::snapshot(&vault.path()) == before, "something was changed");
+}
+
 /// Another user's folder is not ours to put a secret into, even if we could.
 #[test]
 fn only_a_folder_of_ours_is_used() {
