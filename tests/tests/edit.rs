@@ -207,6 +207,28 @@ fn a_text_that_is_too_long_is_not_cut() {
     assert!(tree::snapshot(&vault.path()) == before, "something was changed");
 }
 
+/// What only sounds like an editor that we know is warned of, and gets no argument of ours.
+#[test]
+fn editors_are_known_by_their_whole_names() {
+    if !machine::has(&[Program("sh")]) {
+        return;
+    }
+    let (vault, folder) = (vault(), tree::folder());
+    let known = ["vi", "vim", "vim.basic", "nvim", "nano", "emacs", "emacs-nox"];
+    let unknown = ["emacsclient", "vis", "vile", "view3", "nano2", "nvim-qt"];
+    for (name, is_known) in
+        known.map(|name| (name, true)).into_iter().chain(unknown.map(|name| (name, false)))
+    {
+        let path = folder.path().join(name);
+        // Succeeds if it has arguments before the file, or not.
+        let test = if is_known { "-gt" } else { "-eq" };
+        std::fs::write(&path, format!("#!/bin/sh\ntest $# {test} 1\n")).expect("an editor");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+        let ended = edit(&vault, &path.display().to_string(), "token").succeeds();
+        assert_eq!(!ended.errors.contains("warning: "), is_known, "{ended}");
+    }
+}
+
 /// Another user's folder is not ours to put a secret into, even if we could.
 #[test]
 fn only_a_folder_of_ours_is_used() {

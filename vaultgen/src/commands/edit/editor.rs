@@ -11,22 +11,29 @@ use std::{
 /// What is tried where neither VISUAL nor EDITOR is set.
 const USUAL: [&str; 3] = ["editor", "nano", "vi"];
 
-/// Editors that we know how to keep quiet, by how their program's name starts, with the arguments for it:
-/// no configuration (a plugin could keep what it sees), no swap, backup, undo, history or lock files.
-const KNOWN: [(&str, &[&str]); 4] = [
-    ("nvim", &["--clean", "-n", "-c", "set nowritebackup nofixendofline"]),
-    ("vi", &["--clean", "-n", "-c", "set nowritebackup nofixendofline"]),
+/// For vim and its kin: no configuration, which a plugin could use to keep what it sees, no swap file.
+const VIM: &[&str] = &["--clean", "-n", "-c", "set nowritebackup nofixendofline"];
+
+const EMACS: &[&str] = &[
+    "--quick",
+    "--no-window-system",
+    "--eval",
+    "(setq make-backup-files nil auto-save-default nil auto-save-list-file-prefix nil \
+     create-lockfiles nil inhibit-startup-screen t)",
+];
+
+/// Editors that we know how to keep quiet, by their program's name, with the arguments for it: no
+/// configuration, no swap, backup, undo, history or lock files. A name that ends in `.` or `-` is the
+/// start of several, such as `vim.basic`. Others are strangers: emacsclient has the file opened by a
+/// server that we did not start, and vis and vile are no vi.
+const KNOWN: [(&str, &[&str]); 7] = [
+    ("nvim", VIM),
+    ("vi", VIM),
+    ("vim", VIM),
+    ("vim.", VIM),
     ("nano", &["--ignorercfiles", "--nonewlines"]),
-    (
-        "emacs",
-        &[
-            "--quick",
-            "--no-window-system",
-            "--eval",
-            "(setq make-backup-files nil auto-save-default nil auto-save-list-file-prefix nil \
-             create-lockfiles nil inhibit-startup-screen t)",
-        ],
-    ),
+    ("emacs", EMACS),
+    ("emacs-", EMACS),
 ];
 
 /// An editor, and how to start it.
@@ -53,7 +60,9 @@ impl Editor {
         // `editor` and `vi` are links to what they are.
         let real = program.canonicalize().ok()?;
         let name = real.file_name()?.to_string_lossy().into_owned();
-        let known = KNOWN.iter().find(|(start, _)| name.starts_with(start)).map(|(_, arguments)| *arguments);
+        let is_named =
+            |known: &str| name == known || (known.ends_with(['.', '-']) && name.starts_with(known));
+        let known = KNOWN.iter().find(|(known, _)| is_named(known)).map(|(_, arguments)| *arguments);
         let quiet = known.unwrap_or_default().iter().map(OsString::from);
         let arguments = rest.iter().map(OsString::from).chain(quiet).collect();
         Some(Self { program, arguments, is_known: known.is_some() })
