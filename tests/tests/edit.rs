@@ -1,6 +1,6 @@
 //! `vaultgen edit`: a secret is changed in a real editor, and no trace of it is left on any disk.
 
-use std::path::PathBuf;
+use std::{os::unix::fs::PermissionsExt, path::PathBuf};
 
 use fixtures::{
     command::{Run, program, vaultgen},
@@ -136,14 +136,115 @@ fn a_killed_edit_leaves_nothing_for_long() {
         let found = left_in_memory("poppy-of-a-killed-edit");
         found.lines().map(PathBuf::from).collect()
     };
+    // Of its own: the next one anywhere else in memory would be that of another test.
+    let runtime = tempfile::Builder::new().prefix("odbox-test-").tempdir_in(MEMORY).expect("a folder");
+    let edit = |editor: &str| {
+        let run = edit(&vault, editor, "token");
+        run.under(["env", &format!("XDG_RUNTIME_DIR={}", runtime.path().display())])
+    };
     let before = tree::snapshot(&vault.path());
     for (signal, count) in [("TERM", 0), ("HUP", 0), ("KILL", 1)] {
         let editor = format!("sh -c 'kill -{signal} $PPID; sleep 1'");
-        let ended = edit(&vault, &editor, "token").run();
+        let ended = edit(&editor).run();
         assert_ne!(ended.status, Some(0), "{ended}");
         assert_eq!(remains().len(), count, "after {signal}: {ended}");
     }
-    edit(&vault, "true", "token").succeeds();
+    edit("true").succeeds();
     assert_eq!(remains(), Vec::<PathBuf>::new());
     assert!(tree::snapshot(&vault.path()) == before, "something was changed");
+}
+
+/// As above, while no editor runs but a question is open. Control-C counts too, then.
+#[test]
+fn a_question_that_is_ended_leaves_nothing() {
+    if !machine::has(&TERMINAL) || !machine::has(&[Program("grep")]) {
+        return;
+    }
+    let vault = Vault::standard();
+    let before = tree::snapshot(&vault.path());
+    let number = vault.beside("number");
+    for signal in ["INT", "TERM", "HUP", "QUIT", "Control-C"] {
+        let canary = format!("poppy-of-a-question-{signal}");
+        let editor = format!("sh -c 'echo $PPID > {}; echo {canary} > \"$0\"'", number.display());
+        let mut operator = Operator::starts(edit(&vault, &editor, "ssh/id_ed25519"));
+        operator.reads("Edit it again? [y/N] ");
+        assert_ne!(left_in_memory(&canary), "", "there is nothing to remove");
+        if signal == "Control-C" {
+            operator.interrupts();
+        } else {
+            let edit = std::fs::read_to_string(&number).expect("a number");
+            program("sh").args(["-c", &format!("kill -{signal} {edit}")]).succeeds();
+            let (status, screen) = operator.ends();
+            assert!(status > 128, "{signal}: {status} {screen}");
+        }
+        assert_eq!(left_in_memory(&canary), "", "after {signal}");
+    }
+    assert!(tree::snapshot(&vault.path()) == before, "something was changed");
+}
+
+/// While an editor runs, what is typed to end a program is for the editor.
+#[test]
+fn an_editor_has_the_keyboard() {
+    if !machine::has(&[Program("sh")]) {
+        return;
+    }
+    let vault = vault();
+    let editor = "sh -c 'kill -INT $PPID; kill -QUIT $PPID; sleep 1; echo new > \"$0\"'";
+    edit(&vault, editor, "token").succeeds();
+    assert_eq!(vault.open_text("token"), "new");
+}
+
+#[test]
+fn a_text_that_is_too_long_is_not_cut() {
+    if !machine::has(&[Program("sh"), Program("truncate")]) {
+        return;
+    }
+    let vault = vault();
+    let before = tree::snapshot(&vault.path());
+    let editor = "truncate -s 1073741825";
+    let refused = edit(&vault, editor, "token").arg("--batch").exits(1);
+    refused.says("the text is too long").explains_once("token was not changed");
+    assert!(tree::snapshot(&vault.path()) == before, "something was changed");
+}
+
+/// What only sounds like an editor that we know is warned of, and gets no argument of ours.
+#[test]
+fn editors_are_known_by_their_whole_names() {
+    if !machine::has(&[Program("sh")]) {
+        return;
+    }
+    let (vault, folder) = (vault(), tree::folder());
+    let known = ["vi", "vim", "vim.basic", "nvim", "nano", "emacs", "emacs-nox"];
+    let unknown = ["emacsclient", "vis", "vile", "view3", "nano2", "nvim-qt"];
+    for (name, is_known) in
+        known.map(|name| (name, true)).into_iter().chain(unknown.map(|name| (name, false)))
+    {
+        let path = folder.path().join(name);
+        // Succeeds if it has arguments before the file, or not.
+        let test = if is_known { "-gt" } else { "-eq" };
+        std::fs::write(&path, format!("#!/bin/sh\ntest $# {test} 1\n")).expect("an editor");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+        let ended = edit(&vault, &path.display().to_string(), "token").succeeds();
+        assert_eq!(!ended.errors.contains("warning: "), is_known, "{ended}");
+    }
+}
+
+/// Another user's folder is not ours to put a secret into, even if we could.
+#[test]
+fn only_a_folder_of_ours_is_used() {
+    if !machine::has(&[Root, Program("sh")]) {
+        return;
+    }
+    let vault = vault();
+    let runtime = tempfile::Builder::new().prefix("odbox-test-").tempdir_in(MEMORY).expect("a folder");
+    let seen = vault.beside("seen");
+    let place = |owner: u32| {
+        std::os::unix::fs::chown(runtime.path(), Some(owner), None).expect("chown");
+        let editor = format!("sh -c 'echo \"$0\" > {}'", seen.display());
+        let run = edit(&vault, &editor, "token");
+        run.under(["env", &format!("XDG_RUNTIME_DIR={}", runtime.path().display())]).succeeds();
+        PathBuf::from(std::fs::read_to_string(&seen).expect("a path"))
+    };
+    assert!(place(0).starts_with(runtime.path()), "it is not used");
+    assert!(!place(12345).starts_with(runtime.path()), "it is used");
 }

@@ -153,6 +153,81 @@ fn a_clone_commits_nothing_that_is_not_sound_or_secret() {
     clone.git(&["commit", "-q", "-m", "all"]).succeeds();
 }
 
+/// The check must not say yes because it looked elsewhere, or found no vault where something else lies.
+#[test]
+fn what_cannot_be_checked_is_not_committed() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let clone = Clone::new();
+    let here = clone.0.path();
+    // Git takes another repository for it, whose objects are not in this one.
+    let other = tree::folder();
+    program("git").args(["init", "-q"]).arg(other.path()).succeeds();
+    let elsewhere = |arguments: &[&str]| {
+        let (folder, tree) = (other.path().join(".git"), here.display().to_string());
+        let set = format!("--git-dir={}", folder.display());
+        let hooks = format!("core.hooksPath={}/.git/hooks", here.display());
+        let words = ["-c", &hooks, &set, &format!("--work-tree={tree}")];
+        clone.git(&words).args(arguments)
+    };
+    elsewhere(&["add", "-f", "vault/age.key"]).succeeds();
+    elsewhere(&["commit", "-q", "-m", "a key"]).exits(1).explains_once("git works on another repository");
+    let check = clone.vaultgen(&["git", "check"]);
+    check.under(["env", "GIT_WORK_TREE=vault"]).exits(1).explains_once("git works on another repository");
+
+    // No policy, but files of the vault.
+    std::fs::write(clone.vault().join("notes.txt"), "a secret").expect("a stray file");
+    clone.git(&["rm", "-q", "--cached", "vault/vault.toml"]).succeeds();
+    clone.git(&["add", "-f", "vault/notes.txt"]).succeeds();
+    clone.refuses("without vault.toml");
+
+    // A link or another repository in place of the vault.
+    let commit = clone.git(&["rev-parse", "HEAD"]).succeeds().text();
+    let blob = clone.git(&["hash-object", "-w", "--stdin"]).input("elsewhere").succeeds().text();
+    for (mode, id) in [("120000", &blob), ("100644", &blob), ("160000", &commit)] {
+        clone.git(&["rm", "-q", "-r", "--cached", "vault"]).succeeds();
+        let entry = format!("{mode},{},vault", id.trim());
+        clone.git(&["update-index", "--add", "--cacheinfo", &entry]).succeeds();
+        clone.refuses("vault is no folder in the index");
+    }
+    // A commit that takes all of it out is fine.
+    clone.git(&["rm", "-q", "-r", "--cached", "vault"]).succeeds();
+    clone.git(&["commit", "-q", "-m", "no vault"]).succeeds();
+}
+
+/// The same check for one of several work trees, and for a commit of some files only.
+#[test]
+fn every_work_tree_is_checked() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let clone = Clone::new();
+    clone.git(&["worktree", "add", "-q", "other", "-b", "other"]).succeeds();
+    let other = clone.0.path().join("other");
+    let git = |arguments: &[&str]| clone.git(arguments).in_folder(&other);
+    std::fs::write(other.join("vault/notes"), "a secret").expect("a stray file");
+    git(&["add", "-f", "vault/notes"]).succeeds();
+    git(&["commit", "-q", "-m", "more"]).exits(1).explains_once("notes is no part of the vault");
+    git(&["reset", "-q"]).succeeds();
+    std::fs::write(other.join("README"), "a vault").expect("a file");
+    git(&["add", "README"]).succeeds();
+    git(&["commit", "-q", "-m", "some", "README"]).succeeds();
+}
+
+#[test]
+fn another_object_format_is_said() {
+    if !machine::has(&[Program("git")]) {
+        return;
+    }
+    let folder = tree::folder();
+    let git = program("git").in_folder(folder.path());
+    git.args(["init", "-q", "--object-format=sha256"]).succeeds();
+    vaultgen().args(["init", "--batch", "--bare"]).in_folder(folder.path()).succeeds();
+    let check = vaultgen().args(["git", "check"]).in_folder(folder.path()).exits(1);
+    check.explains_once("cannot be opened").says("object format sha1");
+}
+
 #[test]
 fn a_diff_tells_who_can_open_a_secret() {
     if !machine::has(&PEERS) {
@@ -177,4 +252,59 @@ fn the_hook_of_somebody_else_stays() {
     let refused = clone.vaultgen(&["git", "install"]).exits(1);
     refused.explains_once("not by vaultgen").says("vaultgen --vault 'vault' git check || exit 1");
     assert_eq!(std::fs::read_to_string(&hook).expect("a hook"), "#!/bin/sh\ntrue\n");
+}
+
+/// A hook for all repositories of an operator is not ours to write.
+#[test]
+fn hooks_are_written_into_this_repository_only() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let (clone, shared) = (Clone::new(), tree::folder());
+    let set = |path: &std::path::Path| {
+        clone.git(&["config", "core.hooksPath"]).arg(path).succeeds();
+        clone.vaultgen(&["git", "install"])
+    };
+    set(shared.path()).exits(1).explains_once("outside of this repository").says("core.hooksPath");
+    // Not by a link either.
+    let link = clone.0.path().join("hooks");
+    std::os::unix::fs::symlink(shared.path(), &link).expect("a link");
+    set(&link).exits(1).explains_once("outside of this repository");
+    assert_eq!(std::fs::read_dir(shared.path()).expect("a folder").count(), 0);
+    set(&clone.0.path().join(".githooks/new")).succeeds();
+    assert!(clone.0.path().join(".githooks/new/pre-commit").is_file());
+}
+
+#[test]
+fn a_check_that_was_commented_out_comes_back() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let clone = Clone::new();
+    let hook = clone.0.path().join(".git/hooks/pre-commit");
+    let text = std::fs::read_to_string(&hook).expect("a hook");
+    std::fs::write(&hook, text.replace("\nvaultgen", "\n# vaultgen")).expect("a hook");
+    clone.git(&["add", "-f", "vault/age.key"]).succeeds();
+    clone.vaultgen(&["git", "install"]).succeeds();
+    clone.refuses("age.key is a private key");
+}
+
+/// Bringing a state back never takes the place of one that Git does not have.
+#[test]
+fn a_state_that_is_not_committed_is_not_reverted() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let clone = Clone::new();
+    clone.put("token");
+    clone.vaultgen(&["sign", "--yes"]).succeeds();
+    let before = tree::snapshot(&clone.vault());
+    let revert = |revision| clone.vaultgen(&["revert", "--yes", revision]);
+    revert("HEAD").exits(1).explains_once("is not that of HEAD, and would be lost");
+    assert!(tree::snapshot(&clone.vault()) == before, "something was changed");
+    clone.git(&["add", "."]).succeeds();
+    clone.git(&["commit", "-q", "-m", "a token"]).succeeds();
+    revert("HEAD~1").succeeds().says("goes             token");
+    // What came back is not committed either.
+    revert("HEAD").exits(1).explains_once("would be lost");
 }

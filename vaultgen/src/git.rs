@@ -30,9 +30,15 @@ impl Repository {
     ///
     /// If the folder is in none, or it cannot be read.
     pub fn of(folder: &Path) -> Result<Self, GitError> {
-        let none = || GitError::None(folder.to_owned());
+        let none = || GitError::None(shown(folder));
         let folder = folder.canonicalize().map_err(|_| none())?;
-        let repository = gix::discover(&folder).map_err(|_| none())?;
+        let repository = gix::discover(&folder).map_err(|error| match error {
+            // One that is there must not be taken for none.
+            gix::discover::Error::Open(error) => {
+                GitError::Open { folder: shown(&folder), error: Box::new(error) }
+            }
+            gix::discover::Error::Discover(_) => none(),
+        })?;
         let top = repository.workdir().and_then(|top| top.canonicalize().ok()).ok_or_else(none)?;
         let vault = folder.strip_prefix(&top).map_err(|_| none())?.to_owned();
         Ok(Self { repository, top, vault })
@@ -50,7 +56,7 @@ impl Repository {
     ///
     /// If it names none.
     pub fn commit(&self, revision: &str) -> Result<ObjectId, GitError> {
-        let unknown = || GitError::Unknown(revision.escape_debug().to_string());
+        let unknown = || GitError::Unknown(escaped(revision));
         let id = self.repository.rev_parse_single(revision).map_err(|_| unknown())?;
         let commit = id.object().ok().and_then(|object| object.peel_to_commit().ok());
         Ok(commit.ok_or_else(unknown)?.id)
@@ -81,30 +87,49 @@ impl Repository {
     pub fn files(&self, commit: ObjectId, name: &str) -> Result<Arc<dyn VaultFiles>, GitError> {
         let tree =
             self.repository.find_commit(commit).ok().and_then(|commit| Some(commit.tree_id().ok()?.detach()));
-        self.files_in(tree.ok_or_else(|| self.no_vault(name))?, name)
+        let none = || GitError::NoVault { revision: escaped(name), vault: shown(&self.vault) };
+        self.files_in(tree.ok_or_else(none)?, name)?.ok_or_else(none)
     }
 
-    /// The vault's files as a tree of the whole work tree has them; `name` is for messages.
+    /// The vault's files as a tree of the whole work tree has them; `name` is for messages. Nothing if
+    /// the tree has nothing at the vault's path.
     ///
     /// # Errors
     ///
-    /// If the tree has no such folder, or cannot be read.
-    pub fn files_in(&self, tree: ObjectId, name: &str) -> Result<Arc<dyn VaultFiles>, GitError> {
-        let none = || self.no_vault(name);
-        let mut tree = self.repository.find_tree(tree).map_err(|_| none())?;
-        if !self.vault.as_os_str().is_empty() {
-            let entry = tree.lookup_entry_by_path(&self.vault).ok().flatten().ok_or_else(none)?;
-            tree = entry.object().ok().and_then(|object| object.try_into_tree().ok()).ok_or_else(none)?;
+    /// If there is something else than a folder, or the tree cannot be read.
+    pub fn files_in(&self, tree: ObjectId, name: &str) -> Result<Option<Arc<dyn VaultFiles>>, GitError> {
+        let unreadable = || GitError::Unreadable(escaped(name));
+        let mut tree = self.repository.find_tree(tree).map_err(|_| unreadable())?;
+        for part in self.vault.components() {
+            let part = part.as_os_str().as_encoded_bytes();
+            let entries = tree.decode().map_err(|_| unreadable())?.entries;
+            let Some(entry) = entries.iter().find(|entry| *entry.filename == *part) else { return Ok(None) };
+            if !entry.mode.is_tree() {
+                return Err(GitError::NoFolder { revision: escaped(name), vault: shown(&self.vault) });
+            }
+            tree = self.repository.find_tree(entry.oid).map_err(|_| unreadable())?;
         }
-        let entries = tree.traverse().breadthfirst.files().map_err(|_| none())?;
+        let entries = tree.traverse().breadthfirst.files().map_err(|_| unreadable())?;
         // Escaped as in a folder: whoever made the commit chose these names.
         let blobs = entries
             .into_iter()
             .filter(|entry| !entry.mode.is_tree())
             .map(|entry| (entry.filepath.escape_ascii().to_string(), (entry.oid, entry.mode)))
             .collect();
-        let place = PathBuf::from(format!("{name}:{}", self.vault.display()));
-        Ok(Arc::new(Revision { repository: self.repository.clone().into_sync(), place, blobs }))
+        let place = PathBuf::from(format!("{}:{}", escaped(name), shown(&self.vault)));
+        Ok(Some(Arc::new(Revision { repository: self.repository.clone().into_sync(), place, blobs })))
+    }
+
+    /// Where the repository keeps what belongs to this work tree.
+    #[must_use]
+    pub fn git_dir(&self) -> &Path {
+        self.repository.git_dir()
+    }
+
+    /// Where the repository keeps what belongs to all of its work trees.
+    #[must_use]
+    pub fn common_dir(&self) -> &Path {
+        self.repository.common_dir()
     }
 
     /// The top of the work tree.
@@ -118,10 +143,15 @@ impl Repository {
     pub fn vault(&self) -> &Path {
         &self.vault
     }
+}
 
-    fn no_vault(&self, name: &str) -> GitError {
-        GitError::NoVault { revision: name.escape_debug().to_string(), vault: self.vault.clone() }
-    }
+/// A path for a message: it may come from somebody else, and not write on the terminal.
+fn shown(path: &Path) -> String {
+    escaped(&path.display().to_string())
+}
+
+fn escaped(text: &str) -> String {
+    text.escape_debug().to_string()
 }
 
 /// The files of a vault in one commit.
@@ -168,20 +198,45 @@ pub enum GitError {
     /// No repository.
     #[error("{0} is in no Git work tree")]
     #[diagnostic(help("name a vault in a clone with --vault DIR"))]
-    None(PathBuf),
+    None(String),
+    /// A repository that we cannot read.
+    #[error("the Git repository of {folder} cannot be opened")]
+    #[diagnostic(help(
+        "vaultgen reads repositories of object format sha1: `git rev-parse --show-object-format`"
+    ))]
+    Open {
+        /// The vault's folder.
+        folder: String,
+        /// Why.
+        #[source]
+        error: Box<gix::open::Error>,
+    },
     /// No such commit.
     #[error("{0} is no commit of this repository")]
     #[diagnostic(help("name a branch, a tag or a commit, such as origin/main; `git fetch` may help"))]
     Unknown(String),
     /// The commit has no vault.
-    #[error("{revision} has no folder {}", vault.display())]
+    #[error("{revision} has no folder {vault}")]
     #[diagnostic(help("name a commit in which the vault lies at the same path"))]
     NoVault {
         /// The commit.
         revision: String,
         /// The vault's path.
-        vault: PathBuf,
+        vault: String,
     },
+    /// A link, a file or a submodule lies where the vault should, or above it.
+    #[error("{vault} is no folder in {revision}")]
+    #[diagnostic(help("find out who replaced it: `git log -- PATH`, `git diff --cached`"))]
+    NoFolder {
+        /// The commit.
+        revision: String,
+        /// The vault's path.
+        vault: String,
+    },
+    /// Objects are missing or damaged.
+    #[error("{0} cannot be read from the Git repository")]
+    #[diagnostic(help("check the repository with `git fsck`"))]
+    Unreadable(String),
     /// No history.
     #[error("the history of this repository cannot be read")]
     #[diagnostic(help("a shallow clone may lack it: `git fetch --unshallow`"))]

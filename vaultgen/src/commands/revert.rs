@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use miette::Diagnostic;
 use thiserror::Error;
-use vault_format::{Ancestor, LOCK_FILE, SecretName, Timestamp, report, verify::Unsound};
+use vault_format::{
+    Ancestor, Digest, LOCK_FILE, SecretName, Timestamp, folder::MAX_FILE, report, verify::Unsound,
+};
 
 use crate::{cli::Common, commands, git::Repository, prompt, vault::OpenVault};
 
@@ -26,7 +28,8 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// If the vault is not sound or trusted, does not descend from that state, or nobody says yes.
+/// If the vault is not sound or trusted, its present state is not committed or does not descend from
+/// that one, or nobody says yes.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     if common.no_sign {
         return Err(RevertError::NeedsSignature.into());
@@ -39,6 +42,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         commands::say(common.quiet, "nothing to do: this is the present state");
         return Ok(());
     }
+    require_committed(&open, &repository)?;
     let between = between(&open, &repository, &then)?;
     for line in meaning(&open, &then, &between) {
         // Shown even with --quiet: whoever signs must see what.
@@ -71,6 +75,16 @@ fn between(open: &OpenVault, repository: &Repository, then: &Ancestor) -> miette
         between.extend(state.ok().filter(|state| state.lock().serial > then.lock().serial));
     }
     Ok(between)
+}
+
+/// A state that Git does not have would be gone for good.
+fn require_committed(open: &OpenVault, repository: &Repository) -> miette::Result<()> {
+    let head = repository.files(repository.commit("HEAD")?, "HEAD")?;
+    let lock = head.read(LOCK_FILE, MAX_FILE)?;
+    if Digest::of(&lock) != open.vault.lock_digest() {
+        return Err(RevertError::NotCommitted(open.vault.lock().serial).into());
+    }
+    Ok(())
 }
 
 /// What the restored state has otherwise, a line each.
@@ -110,6 +124,9 @@ enum RevertError {
     #[error("bringing a state back cannot be proposed: only a signer can say that it counts")]
     #[diagnostic(help("leave out --no-sign, and sign with a signer's key"))]
     NeedsSignature,
+    #[error("the present state (serial {0}) is not that of HEAD, and would be lost")]
+    #[diagnostic(help("commit it with Git first; HEAD~1 is then the state before it"))]
+    NotCommitted(u64),
     #[error("not brought back; nothing was changed")]
     #[diagnostic(help("take single secrets over with `vaultgen show` from a clone at that commit"))]
     Declined,

@@ -3,32 +3,37 @@
 use std::{
     env,
     ffi::OsString,
-    fs, io,
+    io,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
 };
 
-use crate::signals::{BeforeEnd, FROM_OUTSIDE};
-
 /// What is tried where neither VISUAL nor EDITOR is set.
 const USUAL: [&str; 3] = ["editor", "nano", "vi"];
 
-/// Editors that we know how to keep quiet, by how their program's name starts, with the arguments for it:
-/// no configuration (a plugin could keep what it sees), no swap, backup, undo, history or lock files.
-const KNOWN: [(&str, &[&str]); 4] = [
-    ("nvim", &["--clean", "-n", "-c", "set nowritebackup nofixendofline"]),
-    ("vi", &["--clean", "-n", "-c", "set nowritebackup nofixendofline"]),
+/// For vim and its kin: no configuration, which a plugin could use to keep what it sees, no swap file.
+const VIM: &[&str] = &["--clean", "-n", "-c", "set nowritebackup nofixendofline"];
+
+const EMACS: &[&str] = &[
+    "--quick",
+    "--no-window-system",
+    "--eval",
+    "(setq make-backup-files nil auto-save-default nil auto-save-list-file-prefix nil \
+     create-lockfiles nil inhibit-startup-screen t)",
+];
+
+/// Editors that we know how to keep quiet, by their program's name, with the arguments for it: no
+/// configuration, no swap, backup, undo, history or lock files. A name that ends in `.` or `-` is the
+/// start of several, such as `vim.basic`. Others are strangers: emacsclient has the file opened by a
+/// server that we did not start, and vis and vile are no vi.
+const KNOWN: [(&str, &[&str]); 7] = [
+    ("nvim", VIM),
+    ("vi", VIM),
+    ("vim", VIM),
+    ("vim.", VIM),
     ("nano", &["--ignorercfiles", "--nonewlines"]),
-    (
-        "emacs",
-        &[
-            "--quick",
-            "--no-window-system",
-            "--eval",
-            "(setq make-backup-files nil auto-save-default nil auto-save-list-file-prefix nil \
-             create-lockfiles nil inhibit-startup-screen t)",
-        ],
-    ),
+    ("emacs", EMACS),
+    ("emacs-", EMACS),
 ];
 
 /// An editor, and how to start it.
@@ -55,7 +60,9 @@ impl Editor {
         // `editor` and `vi` are links to what they are.
         let real = program.canonicalize().ok()?;
         let name = real.file_name()?.to_string_lossy().into_owned();
-        let known = KNOWN.iter().find(|(start, _)| name.starts_with(start)).map(|(_, arguments)| *arguments);
+        let is_named =
+            |known: &str| name == known || (known.ends_with(['.', '-']) && name.starts_with(known));
+        let known = KNOWN.iter().find(|(known, _)| is_named(known)).map(|(_, arguments)| *arguments);
         let quiet = known.unwrap_or_default().iter().map(OsString::from);
         let arguments = rest.iter().map(OsString::from).chain(quiet).collect();
         Some(Self { program, arguments, is_known: known.is_some() })
@@ -67,15 +74,12 @@ impl Editor {
         self.program.display().to_string()
     }
 
-    /// Runs it on a file, to its end. What it puts into a temporary folder stays in `folder`. A signal
-    /// that ends this program removes the folder first; Control-C is the editor's.
+    /// Runs it on a file, to its end. What it puts into a temporary folder stays in `folder`.
     ///
     /// # Errors
     ///
     /// If it cannot be started.
     pub fn run(&self, file: &Path, folder: &Path) -> io::Result<ExitStatus> {
-        let doomed = folder.to_owned();
-        let _watch = BeforeEnd::of(&FROM_OUTSIDE, move || drop(fs::remove_dir_all(&doomed)))?;
         Command::new(&self.program).args(&self.arguments).arg(file).env("TMPDIR", folder).status()
     }
 }

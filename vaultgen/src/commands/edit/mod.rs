@@ -26,6 +26,9 @@ use zeroize::Zeroizing;
 use self::{editor::Editor, ram::RamFolder};
 use crate::{cli::Common, commands, keys, prompt, vault::OpenVault};
 
+/// Room beyond a file's size, so that its end is found without a buffer elsewhere.
+const SPARE: usize = 64;
+
 /// Change a secret in your editor.
 ///
 /// The editor is that of VISUAL or EDITOR. vim, nano and emacs start without their configuration, and
@@ -62,19 +65,23 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let file = folder.path().join(args.name.as_str().rsplit('/').next().unwrap_or_default());
     write(&file, &old).map_err(EditError::Memory)?;
     let (new, facts) = loop {
-        let status = editor.run(&file, folder.path()).map_err(EditError::Start)?;
+        let run = || editor.run(&file, folder.path());
+        let status = folder.lend_keyboard(run).map_err(EditError::Start)?;
         if !status.success() {
             return Err(EditError::Failed.into());
         }
-        let new = read(&file, &old).map_err(EditError::Memory)?;
-        if new == old {
-            commands::say(common.quiet, "nothing to do: the text is the same");
-            return Ok(());
-        }
-        match Facts::of(kind, &new) {
-            Ok(facts) => break (new, facts),
-            Err(error) => commands::warn(&report::render(&error)),
-        }
+        let problem = match read(&file, &old).map_err(EditError::Memory)? {
+            Some(new) if new == old => {
+                commands::say(common.quiet, "nothing to do: the text is the same");
+                return Ok(());
+            }
+            Some(new) => match Facts::of(kind, &new) {
+                Ok(facts) => break (new, facts),
+                Err(error) => report::render(&error),
+            },
+            None => format!("the text is too long: a secret has {MAX_PLAINTEXT} bytes at most"),
+        };
+        commands::warn(&problem);
         if common.batch || !prompt::confirm("Edit it again? [y/N] ")? {
             return Err(EditError::Discarded(args.name.clone()).into());
         }
@@ -112,17 +119,24 @@ fn write(file: &Path, text: &Plaintext) -> io::Result<()> {
     file.write_all(text.expose())
 }
 
-/// What the editor left. A line end that it put after the last line does not count.
-fn read(file: &Path, old: &Plaintext) -> io::Result<Plaintext> {
+/// What the editor left; nothing if it is longer than a secret can be, or grows while it is read. A
+/// line end that it put after the last line does not count.
+fn read(file: &Path, old: &Plaintext) -> io::Result<Option<Plaintext>> {
     let file = File::open(file)?;
-    let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(MAX_PLAINTEXT);
+    let size = file.metadata()?.len();
+    let Some(room) = usize::try_from(size).ok().filter(|size| *size <= MAX_PLAINTEXT) else {
+        return Ok(None);
+    };
     // Never grows: a buffer that is moved leaves a copy behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(size + 1));
-    file.take(size as u64).read_to_end(&mut bytes)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room + SPARE));
+    file.take(size + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > room {
+        return Ok(None);
+    }
     if bytes.ends_with(b"\n") && !old.expose().ends_with(b"\n") {
         bytes.pop();
     }
-    Ok(Plaintext::from(std::mem::take(&mut *bytes)))
+    Ok(Some(Plaintext::from(std::mem::take(&mut *bytes))))
 }
 
 /// Why a secret was not edited. No message shows any of it.
@@ -166,6 +180,6 @@ enum EditError {
     #[diagnostic(help("save and leave it without an error, such as with :wq"))]
     Failed,
     #[error("{0} was not changed")]
-    #[diagnostic(help("the new text is not what its kind in vault.toml says"))]
+    #[diagnostic(help("the new text cannot be its value: the warning above says why"))]
     Discarded(SecretName),
 }

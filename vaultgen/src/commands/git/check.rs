@@ -5,8 +5,8 @@ use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{POLICY_FILE, VaultFolder, verify, verify::Warning};
 
-use super::git;
-use crate::{cli::Common, commands::status::key_files::is_private_key, git::Repository, trust::Memory};
+use super::{git, repository};
+use crate::{cli::Common, commands::status::key_files::is_private_key, trust::Memory};
 
 /// Checks the vault as the index has it, which need not be as the folder has it.
 ///
@@ -15,10 +15,10 @@ use crate::{cli::Common, commands::status::key_files::is_private_key, git::Repos
 /// If it is not sound, or there is a private key or a file among it that is no part of a vault.
 pub fn run(common: &Common) -> miette::Result<()> {
     let folder = VaultFolder::open(&common.vault)?;
-    let repository = Repository::of(&common.vault)?;
+    let repository = repository(common)?;
     let tree = git(repository.top(), &["write-tree"])?;
     let tree = ObjectId::from_hex(tree.as_bytes()).map_err(|_| CheckError::Index)?;
-    let Ok(files) = repository.files_in(tree, "the index") else {
+    let Some(files) = repository.files_in(tree, "the index")? else {
         // Nothing of the vault is in the index.
         return Ok(());
     };
@@ -27,7 +27,8 @@ pub fn run(common: &Common) -> miette::Result<()> {
         return Err(CheckError::PrivateKey(key.path.clone()).into());
     }
     if !entries.iter().any(|entry| entry.path == POLICY_FILE) {
-        return Ok(());
+        let stray = entries.first().map(|entry| entry.path.clone());
+        return stray.map_or(Ok(()), |path| Err(CheckError::NoPolicy(path).into()));
     }
     let signers = Memory::open()?.signers_of(&folder, &*files)?;
     let vault = verify(&*files, &signers, |_, _| false)
@@ -53,6 +54,9 @@ enum CheckError {
         "if it is plaintext, take it out with `git rm --cached FILE`; the vault's folder is for the vault alone"
     ))]
     Stray(String),
+    #[error("{0} is about to be committed to the vault's folder, without {POLICY_FILE}")]
+    #[diagnostic(help("a vault is committed as a whole: `git add` all of it, or take all of it out"))]
+    NoPolicy(String),
     #[error("Git's index has no tree that could be read")]
     #[diagnostic(help("finish or abort the merge that is under way"))]
     Index,

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{ErrorKind, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -11,8 +11,8 @@ use miette::Diagnostic;
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-use super::git;
-use crate::{cli::Common, commands, git::Repository};
+use super::{git, repository};
+use crate::{cli::Common, commands};
 
 /// How the hook begins that we wrote, so that it may be added to.
 const HOOK: &str = "#!/bin/sh\n# By `vaultgen git install`: a vault is committed sound, or not at all.\n";
@@ -28,17 +28,23 @@ const SETTINGS: [(&str, &str); 3] = [
 ///
 /// # Errors
 ///
-/// If the vault is in no clone, or there is a hook of somebody else.
+/// If the vault is in no clone, there is a hook of somebody else, or its place belongs to others too.
 pub fn run(common: &Common) -> miette::Result<()> {
-    let repository = Repository::of(&common.vault)?;
+    let repository = repository(common)?;
     let top = repository.top();
     let hook = top.join(git(top, &["rev-parse", "--git-path", "hooks/pre-commit"])?);
-    let line = format!("vaultgen --vault {} git check || exit 1\n", quoted(repository.vault()));
+    let own = [top, repository.common_dir()].into_iter().filter_map(|folder| folder.canonicalize().ok());
+    if !existing(&hook).is_some_and(|folder| own.into_iter().any(|own| folder.starts_with(own))) {
+        let own = repository.common_dir().canonicalize().unwrap_or_default().join("hooks");
+        return Err(InstallError::SharedHook { hook, own }.into());
+    }
+    let line = format!("vaultgen --vault {} git check || exit 1", quoted(repository.vault()));
     let script = match fs::read_to_string(&hook) {
-        Ok(present) if present.contains(&line) => None,
-        Ok(present) if present.starts_with(HOOK) => Some(present + &line),
-        Ok(_) => return Err(InstallError::OtherHook { hook, line: line.trim_end().to_owned() }.into()),
-        Err(_) => Some(format!("{HOOK}{line}")),
+        Ok(present) if present.lines().any(|other| other == line) => None,
+        Ok(present) if present.starts_with(HOOK) => Some(format!("{}\n{line}\n", present.trim_end())),
+        Ok(_) => return Err(InstallError::OtherHook { hook, line }.into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Some(format!("{HOOK}{line}\n")),
+        Err(error) => return Err(InstallError::Io { hook, error }.into()),
     };
     if let Some(script) = script {
         write(&hook, &script).map_err(|error| InstallError::Io { hook: hook.clone(), error })?;
@@ -50,6 +56,11 @@ pub fn run(common: &Common) -> miette::Result<()> {
         "set up in this clone: readable diffs of *.age, joining of policies, a check before each commit";
     commands::say(common.quiet, done);
     Ok(())
+}
+
+/// The nearest folder above a file that is there already, links followed.
+fn existing(file: &Path) -> Option<PathBuf> {
+    file.ancestors().skip(1).find_map(|folder| folder.canonicalize().ok())
 }
 
 /// Written beside and renamed over: Git runs the old hook or the new one.
@@ -75,6 +86,12 @@ enum InstallError {
     #[error("{hook} is there already, and not by vaultgen")]
     #[diagnostic(help("add this line to it, and run the command again: {line}"))]
     OtherHook { hook: PathBuf, line: String },
+    #[error("{hook} lies outside of this repository, and may be the hook of others (core.hooksPath)")]
+    #[diagnostic(help(
+        "let this repository have hooks of its own, and run the command again: `git config --local core.hooksPath {}`",
+        own.display()
+    ))]
+    SharedHook { hook: PathBuf, own: PathBuf },
     #[error("{hook}")]
     #[diagnostic(help("check that you may write there"))]
     Io {

@@ -13,7 +13,7 @@ use std::{
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::cli::Common;
+use crate::{cli::Common, git::Repository};
 
 /// Make Git know the vault: readable diffs, joined policies, a check before each commit.
 #[derive(Debug, clap::Args)]
@@ -49,6 +49,21 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     }
 }
 
+/// The repository of the vault, which must be that of Git too: the environment may name another one to it.
+fn repository(common: &Common) -> miette::Result<Repository> {
+    let repository = Repository::of(&common.vault)?;
+    let top = repository.top();
+    let is = |ours: &Path, question: &str| {
+        let theirs = git(top, &["rev-parse", question])?;
+        let both = (ours.canonicalize(), Path::new(&theirs).canonicalize());
+        Ok::<_, GitFault>(matches!(both, (Ok(ours), Ok(theirs)) if ours == theirs))
+    };
+    if !is(repository.git_dir(), "--absolute-git-dir")? || !is(top, "--show-toplevel")? {
+        return Err(GitFault::Another.into());
+    }
+    Ok(repository)
+}
+
 /// Runs Git at the top of a work tree, and gives back what it prints.
 fn git(top: &Path, arguments: &[&str]) -> Result<String, GitFault> {
     let output = Command::new("git")
@@ -75,4 +90,7 @@ enum GitFault {
     #[error("git: {0}")]
     #[diagnostic(help("run it in the clone that has the vault"))]
     Failed(String),
+    #[error("git works on another repository than that of the vault")]
+    #[diagnostic(help("unset GIT_DIR and GIT_WORK_TREE, leave out --git-dir, and run it in the clone"))]
+    Another,
 }
