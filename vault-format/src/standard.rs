@@ -57,7 +57,7 @@ vault.toml merge=odbox-policy
 ";
 
 /// The owner whose service reads the secrets of this password.
-fn password_owner(name: &str) -> Option<&'static str> {
+pub(crate) fn password_owner(name: &str) -> Option<&'static str> {
     match name {
         "odoo-admin" => Some("odoo"),
         "pgadmin-admin" => Some("pgadmin"),
@@ -65,7 +65,7 @@ fn password_owner(name: &str) -> Option<&'static str> {
     }
 }
 
-fn password_description(name: &str) -> String {
+pub(crate) fn password_description(name: &str) -> String {
     match name {
         "odoo-admin" => "Odoo's master password and first web login".to_owned(),
         "pgadmin-admin" => "PgAdmin's web login".to_owned(),

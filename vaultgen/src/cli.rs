@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audience, init, machine, merge, recipients, rekey, revert, show, sign, signers, status, verify,
+    adopt, audience, init, machine, merge, recipients, rekey, revert, show, sign, signers, status, verify,
 };
 
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
@@ -14,8 +14,9 @@ use crate::commands::{
 pub struct Cli {
     #[command(flatten)]
     pub common: Common,
+    /// Without a verb it does what `init` does.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// Flags that every verb has.
@@ -44,6 +45,7 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Adopt(adopt::Args),
     Grant(audience::GrantArgs),
     Init(init::Args),
     Machine(machine::Args),

@@ -31,7 +31,9 @@ use crate::cli::{Cli, Command};
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     process::harden();
-    let done = match cli.command {
+    let command = cli.command.unwrap_or_else(|| Command::Init(commands::init::Args::default()));
+    let done = match command {
+        Command::Adopt(args) => commands::adopt::run(&args, &cli.common),
         Command::Grant(args) => commands::audience::grant(&args, &cli.common),
         Command::Init(args) => commands::init::run(&args, &cli.common),
         Command::Machine(args) => commands::machine::run(&args, &cli.common),

@@ -52,6 +52,14 @@ impl CertificateFacts {
     }
 }
 
+/// Whether a certificate may sign others (RFC 5280, 4.2.1.9): the first in a PEM text.
+#[must_use]
+pub fn may_sign(pem: &Plaintext) -> bool {
+    let Ok((_, pem)) = x509_parser::pem::parse_x509_pem(pem.expose()) else { return false };
+    let Ok((_, certificate)) = X509Certificate::from_der(&pem.contents) else { return false };
+    certificate.is_ca()
+}
+
 fn names(certificate: &X509Certificate<'_>) -> Result<Vec<String>, CertificateError> {
     let extension = certificate.subject_alternative_name().map_err(|_| CertificateError::Unreadable)?;
     let Some(extension) = extension else { return Ok(Vec::new()) };

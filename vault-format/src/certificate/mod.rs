@@ -15,7 +15,7 @@ use thiserror::Error;
 use time::Duration;
 use zeroize::Zeroizing;
 
-pub use self::facts::CertificateFacts;
+pub use self::facts::{CertificateFacts, may_sign};
 use crate::{Plaintext, Timestamp};
 
 /// Validity of the vault's CA in days: 10 years.

@@ -52,6 +52,7 @@ pub struct Change {
     signers: AllowedSigners,
     now: Timestamp,
     secrets: Vec<NewSecret>,
+    known: BTreeMap<SecretName, BTreeSet<Recipient>>,
     adopted: BTreeMap<SecretName, Arc<dyn VaultFiles>>,
     removed: BTreeSet<String>,
     rekeyed: BTreeSet<SecretName>,
@@ -162,6 +163,34 @@ impl Change {
         Ok(change)
     }
 
+    /// The state in which secrets whose ciphertext is gone have new values; all else is as signed. What
+    /// the policy says of them stays.
+    ///
+    /// # Errors
+    ///
+    /// If anything but these secrets is not as it was signed.
+    pub fn renewing(
+        proposal: &Proposal,
+        secrets: Vec<NewSecret>,
+        now: Timestamp,
+    ) -> Result<Self, ChangeError> {
+        let renewed: BTreeSet<&SecretName> = secrets.iter().map(|secret| &secret.name).collect();
+        let is_renewed = |difference: &&Difference| match difference {
+            Difference::Removed(name) => renewed.contains(name),
+            _ => false,
+        };
+        if let Some(other) = proposal.differences().iter().find(|difference| !is_renewed(difference)) {
+            return Err(ChangeError::Unsigned(other.clone()));
+        }
+        let mut lock = proposal.lock().clone();
+        lock.ancestors.insert(0, proposal.lock_digest());
+        lock.ancestors.truncate(MAX_ANCESTORS);
+        let policy = PolicyEditor::of(proposal.policy_text()).map_err(|_| ChangeError::Editor)?;
+        let mut change = Self::on(lock, policy, proposal.signers().clone(), now);
+        secrets.into_iter().for_each(|secret| change.put_secret(secret));
+        Ok(change)
+    }
+
     pub(crate) fn on(lock: Lock, policy: PolicyEditor, signers: AllowedSigners, now: Timestamp) -> Self {
         Self {
             lock,
@@ -169,6 +198,7 @@ impl Change {
             signers,
             now,
             secrets: Vec::new(),
+            known: BTreeMap::new(),
             adopted: BTreeMap::new(),
             removed: BTreeSet::new(),
             rekeyed: BTreeSet::new(),
@@ -190,6 +220,12 @@ impl Change {
             self.policy.set_secret(&secret.name, &secret.table);
         }
         self.secrets.push(secret);
+    }
+
+    /// As [`Self::put_secret`], for a value that the owners of these keys know already.
+    pub fn put_known_secret(&mut self, secret: NewSecret, known_to: &BTreeSet<Recipient>) {
+        self.known.insert(secret.name.clone(), known_to.clone());
+        self.put_secret(secret);
     }
 
     /// Takes a secret out, with its table in the policy.
@@ -321,8 +357,8 @@ impl Change {
                 let sha256 = stage_encrypted(staging, &name, &plaintext, &recipients)?;
                 let locked = LockedSecret {
                     sha256,
+                    exposed_to: exposure(policy.secret(&name).kind, self.known.get(&name), &recipients),
                     recipients,
-                    exposed_to: BTreeSet::new(),
                     created: known.get(&name).map_or(self.now, |old| old.created),
                     // Always later than the value before: so a merge can tell who changed it.
                     rotated: known.get(&name).map_or(self.now, |old| self.now.max(old.rotated.after(SECOND))),
@@ -332,6 +368,10 @@ impl Change {
                 Ok((name, locked))
             })
             .collect::<Result<Vec<_>, ChangeError>>()?;
+        for (name, _) in &staged {
+            // A ciphertext that nobody could open may lie in its place, covered as any other file.
+            self.lock.files.remove(&name.ciphertext_path());
+        }
         // What is new is encrypted to its audience by now, so it is not encrypted anew below.
         self.lock.secrets.extend(staged);
         Ok(())
@@ -356,12 +396,8 @@ impl Change {
                 let files = self.adopted.get(name).map_or(files, |files| &**files);
                 let plaintext = decrypt(files, name, old, identities)?;
                 let sha256 = stage_encrypted(staging, name, &plaintext, &recipients)?;
-                let exposed_to = match policy.secret(name).kind {
-                    // Everybody may know a certificate.
-                    Kind::Certificate => BTreeSet::new(),
-                    _ => old.exposed_to.union(&old.recipients).cloned().collect(),
-                };
-                let exposed_to = exposed_to.difference(&recipients).cloned().collect();
+                let known = old.exposed_to.union(&old.recipients).cloned().collect();
+                let exposed_to = exposure(policy.secret(name).kind, Some(&known), &recipients);
                 Ok((name.clone(), LockedSecret { sha256, recipients, exposed_to, ..old.clone() }))
             })
             .collect::<Result<Vec<_>, ChangeError>>()?;
@@ -422,6 +458,19 @@ impl Change {
             staging.remove(path.as_str());
         }
         Ok(())
+    }
+}
+
+/// Of the keys that know a value, those that may not read it.
+fn exposure(
+    kind: Kind,
+    known: Option<&BTreeSet<Recipient>>,
+    recipients: &BTreeSet<Recipient>,
+) -> BTreeSet<Recipient> {
+    match known {
+        // Everybody may know a certificate.
+        Some(known) if kind != Kind::Certificate => known.difference(recipients).cloned().collect(),
+        _ => BTreeSet::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub mod adopt;
 pub mod audience;
 pub mod init;
 pub mod machine;

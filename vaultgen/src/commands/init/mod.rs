@@ -1,8 +1,8 @@
 //! `vaultgen init`: what is missing of the standard vault.
 
-mod flavour;
-mod operator;
-mod recovery;
+pub mod flavour;
+pub mod operator;
+pub mod recovery;
 
 use std::{
     fs, io,
@@ -17,6 +17,7 @@ use vault_format::{
     change::{Applied, NewSecret},
     files::Entry,
     folder::FolderError,
+    legacy,
     lock::Origin,
     password::Password,
     standard::{self, CA, LOCALHOST, PASSWORDS, SSH_IDENTITY},
@@ -34,8 +35,7 @@ use crate::{
     authority::{self, AuthorityError},
     cli::Common,
     commands, prompt,
-    trust::Memory,
-    vault::{self, OpenVault},
+    vault::{self, OpenError, OpenVault},
 };
 
 /// The snake-oil vault's password for everything.
@@ -47,7 +47,7 @@ const SNAKE_OIL_PASSWORD: &str = "abc123";
 /// pgadmin-admin) with their hashes, a CA, a certificate for localhost, an SSH identity, policy,
 /// lock and signature. Asks for each password; an empty answer generates a strong one, and with
 /// --batch all are generated. Offers a recovery identity, protected by a passphrase. Run again, it changes nothing that is there.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// Make a vault with no secrets in it
     #[arg(long)]
@@ -100,6 +100,9 @@ impl Present {
         if folder.folder().join(POLICY_FILE).exists() {
             return Ok(Self::Vault(folder));
         }
+        if legacy::is_legacy(folder.folder()) {
+            return Err(OpenError::Legacy(common.vault.clone()).into());
+        }
         require_empty(folder.folder())?;
         Ok(Self::Folder(folder))
     }
@@ -136,21 +139,12 @@ fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) ->
     // Another program may have come first between making the folder and locking it.
     require_empty(folder.folder())?;
     let prepared = change.prepare(&folder, operator.signing_key.as_ref(), &operator.identities)?;
-    // Before it counts: a vault that an interrupted run made is known to the next one. Without a
-    // memory the next change asks whether the vault is trusted; that is no reason to fail.
-    let remembered = Memory::open().and_then(|memory| {
-        memory.forget_folder(folder.folder())?;
-        vault::remember(&memory, folder.folder(), prepared.applied())
-    });
-    let applied = prepared.commit()?;
+    let applied = vault::commit_first(prepared, &folder)?;
     new.keep();
     say_what_was_made(&applied, common);
     operator.say_what_to_keep(common);
     if let Some(recovery) = recovery {
         recovery.say_what_to_do(common);
-    }
-    if let Err(error) = remembered {
-        commands::warn(&format!("the vault is not remembered as yours: {error}"));
     }
     Ok(())
 }
