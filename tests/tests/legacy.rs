@@ -311,7 +311,10 @@ fn hostile_folders_are_refused_and_nothing_is_changed() {
         (|vault| drop(program("mkfifo").arg(vault.file("passwords/pipe")).succeeds()), "special file"),
         (|vault| vault.put("passwords/\u{1b}[2J.age", "x"), "cannot have such a name"),
         (|vault| vault.put("machines/odoo-box.key", "somebody's"), "is there already"),
-        (|vault| vault.seal("passwords/ROOT.txt", "x"), "differ only in case"),
+        (
+            |vault| vault.seal("passwords/ROOT.txt", "x"),
+            "passwords/ROOT.txt and passwords/root.txt cannot both be there",
+        ),
     ];
     for (make, error) in hostile {
         let vault = LegacyVault::empty();
@@ -336,7 +339,7 @@ fn a_wrong_key_and_other_folders_are_refused() {
     fs::copy(other.file("age.key"), vault.file("age.key")).expect("another key");
     on(&vault, &["adopt", "--batch"]).exits(1).explains("the identity opens none of the 1 encrypted files");
     on(&vault, &["adopt", "--batch", "--no-sign"]).exits(1).explains("without signing");
-    for name in ["ops", "a/b", "..", "-x"] {
+    for name in ["ops", "a/b", "a b", ""] {
         let machine = format!("--machine={name}");
         on(&vault, &["adopt", "--batch", &machine]).exits(1).explains("cannot be the name of a machine");
     }

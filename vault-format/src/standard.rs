@@ -82,7 +82,12 @@ pub fn password_name(name: &str) -> Result<SecretName, NameError> {
     format!("passwords/{name}.txt").parse()
 }
 
-fn hash_name(name: &str, scheme: HashScheme) -> Result<SecretName, NameError> {
+/// The name of a password's hash, `passwords/NAME.SCHEME`.
+///
+/// # Errors
+///
+/// If `name` cannot be part of a secret's name.
+pub fn hash_name(name: &str, scheme: HashScheme) -> Result<SecretName, NameError> {
     format!("passwords/{name}.{}", scheme.suffix()).parse()
 }
 
@@ -95,11 +100,11 @@ pub fn password(name: &str, password: &Password, origin: Origin) -> Result<Vec<N
     let plain = password_name(name)?;
     let owner = password_owner(name).map(str::to_owned);
     let mut secrets = vec![NewSecret {
-        name: plain.clone(),
+        name: plain,
         table: SecretTable {
             kind: Kind::Password,
             description: password_description(name),
-            owner: owner.clone(),
+            owner,
             ..SecretTable::default()
         },
         plaintext: password.plaintext().clone(),
@@ -107,21 +112,30 @@ pub fn password(name: &str, password: &Password, origin: Origin) -> Result<Vec<N
         facts: None,
     }];
     for scheme in [HashScheme::Sha512, HashScheme::Yescrypt] {
-        let hash = password.hash(scheme)?;
-        secrets.push(NewSecret {
-            name: hash_name(name, scheme)?,
-            table: SecretTable {
-                kind: Kind::PasswordHash,
-                from: Some(plain.clone()),
-                owner: owner.clone(),
-                ..SecretTable::default()
-            },
-            facts: Some(Facts::PasswordHash(HashFacts::of(&hash)?)),
-            plaintext: hash,
-            origin: Origin::Generated,
-        });
+        secrets.push(hash(name, password, scheme)?);
     }
     Ok(secrets)
+}
+
+/// One hash of a password.
+///
+/// # Errors
+///
+/// As [`password()`].
+pub fn hash(name: &str, password: &Password, scheme: HashScheme) -> Result<NewSecret, StandardError> {
+    let hash = password.hash(scheme)?;
+    Ok(NewSecret {
+        name: hash_name(name, scheme)?,
+        table: SecretTable {
+            kind: Kind::PasswordHash,
+            from: Some(password_name(name)?),
+            owner: password_owner(name).map(str::to_owned),
+            ..SecretTable::default()
+        },
+        facts: Some(Facts::PasswordHash(HashFacts::of(&hash)?)),
+        plaintext: hash,
+        origin: Origin::Generated,
+    })
 }
 
 /// The names of a certificate and its key, `certs/NAME-cert.pem` and `certs/NAME-key.pem`.

@@ -163,8 +163,8 @@ impl Change {
         Ok(change)
     }
 
-    /// The state in which secrets whose ciphertext is gone have new values; all else is as signed. What
-    /// the policy says of them stays.
+    /// The state in which secrets whose ciphertext is gone have new values, and public files that are
+    /// gone new bytes; all else is as signed. What the policy says of them stays.
     ///
     /// # Errors
     ///
@@ -172,11 +172,13 @@ impl Change {
     pub fn renewing(
         proposal: &Proposal,
         secrets: Vec<NewSecret>,
+        public_files: BTreeMap<String, Vec<u8>>,
         now: Timestamp,
     ) -> Result<Self, ChangeError> {
         let renewed: BTreeSet<&SecretName> = secrets.iter().map(|secret| &secret.name).collect();
         let is_renewed = |difference: &&Difference| match difference {
             Difference::Removed(name) => renewed.contains(name),
+            Difference::PublicFileGone(path) => public_files.contains_key(path),
             _ => false,
         };
         if let Some(other) = proposal.differences().iter().find(|difference| !is_renewed(difference)) {
@@ -188,6 +190,7 @@ impl Change {
         let policy = PolicyEditor::of(proposal.policy_text()).map_err(|_| ChangeError::Editor)?;
         let mut change = Self::on(lock, policy, proposal.signers().clone(), now);
         secrets.into_iter().for_each(|secret| change.put_secret(secret));
+        change.public_files.extend(public_files);
         Ok(change)
     }
 

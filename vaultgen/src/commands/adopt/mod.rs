@@ -170,7 +170,7 @@ fn put_secrets(change: &mut Change, survey: &Survey, machine: &Machine<'_>) {
 /// Where the machine's key is kept: the name must be one part of a path, as a secret's name has them.
 fn machine_file(name: &str) -> Result<String, AdoptError> {
     let file = format!("machines/{name}.key");
-    if name == OPERATORS || name.contains('/') || file.parse::<SecretName>().is_err() {
+    if name.is_empty() || name == OPERATORS || name.contains('/') || file.parse::<SecretName>().is_err() {
         return Err(AdoptError::Machine(name.escape_default().to_string()));
     }
     Ok(file)

@@ -81,6 +81,7 @@ impl Survey {
             }
         }
         survey.take_plaintext(folder, &paths)?;
+        survey.check_names()?;
         survey.sources = survey.find_sources();
         Ok(survey)
     }
@@ -171,6 +172,20 @@ impl Survey {
         Ok(())
     }
 
+    /// Names that are one path where case does not count, or of which one is the other's folder.
+    fn check_names(&self) -> Result<(), SurveyError> {
+        let mut seen: BTreeMap<String, &SecretName> = BTreeMap::new();
+        for name in self.secrets.keys() {
+            let path = name.as_str().to_ascii_lowercase();
+            let above = path.match_indices('/').find_map(|(end, _)| seen.get(&path[..end]));
+            if let Some(other) = above.or_else(|| seen.get(&path)) {
+                return Err(SurveyError::Collision { name: (*other).clone(), other: name.clone() });
+            }
+            seen.insert(path, name);
+        }
+        Ok(())
+    }
+
     fn has_password(&self, name: &SecretName) -> bool {
         self.secrets.get(name).is_some_and(|secret| secret.kind == Kind::Password)
     }
@@ -240,4 +255,9 @@ enum SurveyError {
     #[error("{0}: a file of a vault cannot have such a name")]
     #[diagnostic(help("rename it: ASCII letters, digits and . _ - + @ = , are allowed"))]
     Name(String),
+    #[error(
+        "the secrets {name} and {other} cannot both be there: they differ in case only, or one lies below the other"
+    )]
+    #[diagnostic(help("rename the file of one of them"))]
+    Collision { name: SecretName, other: SecretName },
 }
