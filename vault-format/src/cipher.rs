@@ -172,22 +172,45 @@ pub fn decrypt_into(file: &[u8], identities: &Identities, buffer: &mut [u8]) -> 
     if payload_len(file, &header)? != buffer.len() {
         return Err(CipherError::Truncated);
     }
-    let decryptor =
-        age::Decryptor::new_buffered(HeaderAtOnce::new(file, header.len)).map_err(|_| CipherError::Header)?;
-    if decryptor.is_scrypt() {
-        return Err(CipherError::Passphrase);
-    }
-    let mut reader = decryptor.decrypt(identities.iter()).map_err(|error| match error {
-        age::DecryptError::NoMatchingKeys => CipherError::NoMatchingIdentity,
-        age::DecryptError::InvalidHeader => CipherError::Header,
-        _ => CipherError::Damaged,
-    })?;
+    let mut reader = payload(file, &header, identities)?;
     reader.read_exact(buffer).map_err(|_| CipherError::Damaged)?;
     // The last chunk is authenticated as the last only by reading on to the end.
     match reader.read(&mut [0; 1]) {
         Ok(0) => Ok(()),
         _ => Err(CipherError::Damaged),
     }
+}
+
+/// Whether an age file is encrypted to one of the identities, as its header proves. Nothing of the
+/// plaintext is looked at.
+///
+/// # Errors
+///
+/// If this is no whole age file.
+pub fn opens(file: &[u8], identities: &Identities) -> Result<bool, CipherError> {
+    let header = Header::parse(file)?;
+    payload_len(file, &header)?;
+    match payload(file, &header, identities) {
+        Err(CipherError::NoMatchingIdentity | CipherError::Passphrase) => Ok(false),
+        opened => opened.map(|_| true),
+    }
+}
+
+fn payload<'a>(
+    file: &'a [u8],
+    header: &Header,
+    identities: &Identities,
+) -> Result<impl Read + 'a, CipherError> {
+    let decryptor =
+        age::Decryptor::new_buffered(HeaderAtOnce::new(file, header.len)).map_err(|_| CipherError::Header)?;
+    if decryptor.is_scrypt() {
+        return Err(CipherError::Passphrase);
+    }
+    decryptor.decrypt(identities.iter()).map_err(|error| match error {
+        age::DecryptError::NoMatchingKeys => CipherError::NoMatchingIdentity,
+        age::DecryptError::InvalidHeader => CipherError::Header,
+        _ => CipherError::Damaged,
+    })
 }
 
 /// Encrypts to a passphrase, in text armour: for an identity that is kept offline.
