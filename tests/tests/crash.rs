@@ -464,6 +464,37 @@ fn killed_while_adopting() {
     println!("adopt: {} times KILL: {kept} old, {made} new", found.len());
 }
 
+/// The vault is the same before and after; plaintext that is not removed yet is removed by the next try.
+#[test]
+fn killed_while_removing_plaintext() {
+    if !machine::has(&NEEDS) || !machine::has(&legacy::NEEDS) {
+        return;
+    }
+    let vault = LegacyVault::empty();
+    for file in ["passwords/odoo-admin.txt", "passwords/root.txt"] {
+        vault.seal(file, "the-Plaintext-1");
+    }
+    fs::remove_file(vault.file(".gitignore")).expect("a file to remove");
+    let scene = Scene::empty();
+    tree::copy(&vault.path(), &scene.vault());
+    scene.vaultgen(&["adopt", "--batch", "--machine", MACHINE]).succeeds();
+    let verb = ["adopt", "--batch", "--remove-plaintext"];
+    let (found, whole) = rehearse(&scene, &verb);
+    assert!(!whole.contains_key(Path::new("passwords/root.txt")), "plaintext is left");
+    for stop in &found {
+        let what = format!("adopt --remove-plaintext stopped at {}", stop.call);
+        scene.restore();
+        let _ = stop.signals(scene.vaultgen(&verb), "KILL").run();
+        let again = scene.vaultgen(&verb).run();
+        assert_eq!(again.status, Some(0), "{what}: {again}");
+        scene.expect_sound(&what);
+        scene.expect_trusted(&what);
+        assert!(contents(&scene.vault()) == whole, "{what}");
+    }
+    assert!(found.len() > 5, "{} calls", found.len());
+    println!("adopt --remove-plaintext: {} times KILL", found.len());
+}
+
 /// The old state is one with a file that is gone, which the next try makes anew.
 #[test]
 fn killed_while_making_anew_what_was_removed() {

@@ -162,6 +162,42 @@ fn git_takes_ciphertext_and_public_files_and_nothing_else() {
     assert_eq!(git_status(&vault), expected);
 }
 
+/// What is in Git stays in Git: the new private key must not be the next.
+#[test]
+fn keys_and_plaintext_in_git_are_noticed() {
+    if !machine::has(&NEEDS) || !machine::has(&[Program("git")]) {
+        return;
+    }
+    let vault = LegacyVault::empty();
+    vault.seal("passwords/root.txt", "a-Good-one-7");
+    git(&vault, &["init", "-q"]);
+    git(&vault, &["add", "-f", "vault"]);
+    git(&vault, &["commit", "-q", "-m", "everything"]);
+    let before = tree::snapshot(&vault.path());
+    on(&vault, &["adopt", "--batch"]).exits(1).explains("Git tracks age.key");
+    assert_eq!(tree::snapshot(&vault.path()), before);
+    git(&vault, &["rm", "-q", "--cached", "vault/age.key"]);
+    let ended = adopted(&vault);
+    ended.says("Git has plaintext").says("change these values: passwords/root.txt");
+    assert!(git_status(&vault).iter().all(|line| !line.contains(".key") || line.starts_with("D ")));
+}
+
+/// Whoever names the old key by `--identity` may have another in the folder.
+#[test]
+fn a_key_in_the_folder_is_kept_even_if_it_opens_nothing() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let vault = LegacyVault::of_ec2();
+    program("age-keygen").arg("-o").arg(vault.file("age.key")).succeeds();
+    let other = fs::read(vault.file("age.key")).expect("a key");
+    on(&vault, &["adopt", "--batch"]).exits(1).explains("opens none of the 2 encrypted files");
+    on(&vault, &["adopt", "--batch", "--identity"]).arg(vault.beside("age.key")).succeeds();
+    assert_eq!(fs::read(vault.file("age.key.old")).expect("a key"), other);
+    vault.opening(&vault.file(MACHINE_KEY), "passwords/odoo-admin.txt").succeeds();
+    assert_eq!(open(&vault, "passwords/odoo-admin.txt"), LegacyVault::password("odoo-admin").as_bytes());
+}
+
 #[test]
 fn a_vault_of_ec2_is_adopted_with_its_key_from_elsewhere() {
     if !machine::has(&NEEDS) {

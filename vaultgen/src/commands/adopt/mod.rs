@@ -15,10 +15,13 @@ use vault_format::{
 };
 
 use self::survey::Survey;
-use super::init::{
-    flavour::Flavour,
-    operator::{OPERATORS, Operator},
-    recovery::Recovery,
+use super::{
+    init::{
+        flavour::Flavour,
+        operator::{OPERATORS, Operator},
+        recovery::Recovery,
+    },
+    status::key_files,
 };
 use crate::{
     cli::Common,
@@ -69,10 +72,20 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
 
 /// A vault that is ours already: only plaintext may be left to remove.
 fn again(folder: ExclusiveFolder, args: &Args, common: &Common) -> miette::Result<()> {
-    let open = OpenVault::verify(folder, common, |_, _| false)?;
+    let identities = || keys::find_identities(common).map(|found| found.unwrap_or_else(Identities::none));
+    if args.remove_plaintext {
+        // Whoever forged the vault could say that it has what only the plaintext has.
+        let open = OpenVault::verify(folder, common, |_, _| false)?;
+        say_adopted(common);
+        return plaintext::handle(&open.folder, &open.vault, &identities()?, true, common);
+    }
+    let vault = verify(folder.folder(), &vault::own_signers(folder.folder())?, |_, _| false)?;
+    say_adopted(common);
+    plaintext::handle(&folder, &vault, &identities()?, false, common)
+}
+
+fn say_adopted(common: &Common) {
     commands::say(common.quiet, "nothing to do: the vault is adopted already");
-    let identities = keys::find_identities(common)?.unwrap_or_else(Identities::none);
-    plaintext::handle(&open.folder, &open.vault, &identities, args.remove_plaintext, common)
 }
 
 fn adopt(folder: &ExclusiveFolder, args: &Args, common: &Common) -> miette::Result<()> {
@@ -83,6 +96,10 @@ fn adopt(folder: &ExclusiveFolder, args: &Args, common: &Common) -> miette::Resu
         if folder.folder().join(&kept).symlink_metadata().is_ok() {
             return Err(AdoptError::InTheWay(kept).into());
         }
+    }
+    let tracked = key_files::known_to_git(&common.vault);
+    if let Some(key) = tracked.iter().find(|path| key_files::is_private_key(path)) {
+        return Err(AdoptError::Tracked(key.clone()).into());
     }
     let old = keys::find_identities(common)?.unwrap_or_else(Identities::none);
     let old_file = KeyFile::read_if_present(&common.vault.join(IDENTITY_FILE))?;
@@ -116,6 +133,7 @@ fn adopt(folder: &ExclusiveFolder, args: &Args, common: &Common) -> miette::Resu
 
     let vault = proven(folder, &operator.identities)?;
     report::done(&survey, &vault, &machine, common)?;
+    report::committed(&tracked);
     operator.say_what_to_keep(common);
     if let Some(recovery) = recovery {
         recovery.say_what_to_do(common);
@@ -216,6 +234,11 @@ enum AdoptError {
     #[error("the identity opens none of the {0} encrypted files")]
     #[diagnostic(help("give the one that the vault was made with: --identity FILE"))]
     OpensNothing(usize),
+    #[error("Git tracks {0}: the next commit would have the new private key in it")]
+    #[diagnostic(help(
+        "`git rm --cached` it, commit that, and run this again; whoever has the repository has the old key, so change all that it opens"
+    ))]
+    Tracked(String),
     #[error("{0} is there already, and would be overwritten")]
     #[diagnostic(help("it may be somebody's only key: move it to a safe place first"))]
     InTheWay(String),

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use vault_format::{
-    SecretName, Timestamp, Verified, facts::Facts, password::Password, policy::Kind, standard,
+    SecretName, Timestamp, Verified,
+    facts::Facts,
+    legacy::{FOLDERS, LegacySecret},
+    password::Password,
+    policy::Kind,
+    report, standard,
 };
 use zeroize::Zeroizing;
 
@@ -46,7 +51,7 @@ pub fn done(survey: &Survey, vault: &Verified, machine: &Machine<'_>, common: &C
         say(&format!("{file} is new; yours so far is {file}.old"));
     }
     list(
-        "known to the old key, which the machine and everybody with that key has: change these at their source",
+        "known to the old key, which the machine and everybody with that key has; change these at their source:",
         lock.secrets.iter().filter(|(_, secret)| !secret.exposed_to.is_empty()).map(|(name, _)| name),
     );
     list("a newline was cut off:", names(survey, |_, secret| secret.had_newline));
@@ -62,6 +67,20 @@ pub fn done(survey: &Survey, vault: &Verified, machine: &Machine<'_>, common: &C
         standard::names()?.into_iter().filter(|name| !lock.secrets.contains_key(name)).collect();
     list("missing of the standard vault, `vaultgen init` makes them:", missing.iter());
     Ok(())
+}
+
+/// Says which plaintext Git has: ignoring a file does not take it out.
+pub fn committed(tracked: &[String]) {
+    let is_public = |path: &&String| path.ends_with(".age") || path.ends_with(".pub");
+    let beside = tracked.iter().filter(|path| FOLDERS.iter().any(|folder| path.starts_with(folder)));
+    let paths: Vec<String> =
+        beside.filter(|path| !is_public(path)).map(|path| report::visible(path)).collect();
+    if !paths.is_empty() {
+        commands::warn(&format!(
+            "Git has plaintext: `git rm --cached` it; its history keeps it, so change these values: {}",
+            paths.join(", ")
+        ));
+    }
 }
 
 fn certificates(survey: &Survey) {
@@ -84,7 +103,7 @@ fn certificates(survey: &Survey) {
     list("may sign other certificates, though meant for a server: make it anew:", survey.stray_authorities());
 }
 
-fn is_weak(secret: &vault_format::legacy::LegacySecret) -> bool {
+fn is_weak(secret: &LegacySecret) -> bool {
     let text = secret.plaintext.expose_str().map(|text| Zeroizing::new(text.to_owned()));
     let judged = text.map(|text| Password::entered(text).and_then(Password::judge));
     secret.kind == Kind::Password && judged.is_none_or(|judged| judged.is_err())
@@ -92,7 +111,7 @@ fn is_weak(secret: &vault_format::legacy::LegacySecret) -> bool {
 
 fn names(
     survey: &Survey,
-    wanted: impl Fn(&SecretName, &vault_format::legacy::LegacySecret) -> bool,
+    wanted: impl Fn(&SecretName, &LegacySecret) -> bool,
 ) -> impl Iterator<Item = &SecretName> {
     survey.secrets.iter().filter(move |(name, secret)| wanted(name, secret)).map(|(name, _)| name)
 }

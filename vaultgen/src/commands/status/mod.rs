@@ -1,7 +1,7 @@
 //! `vaultgen status`: what is missing, known to others, due or at risk.
 
 mod findings;
-mod key_files;
+pub mod key_files;
 mod print;
 
 use miette::Diagnostic;
