@@ -178,7 +178,12 @@ fn put_secrets(change: &mut Change, survey: &Survey, machine: &Machine<'_>) {
             origin: Origin::Imported,
             facts: secret.facts.clone(),
         };
-        change.put_known_secret(new, &machine.keys);
+        if survey.from_plaintext.contains(name) {
+            // It was never encrypted to the old key.
+            change.put_secret(new);
+        } else {
+            change.put_known_secret(new, &machine.keys);
+        }
         if machine.gets.contains(name) {
             change.policy().add_to_audience(name, &[OPERATORS.to_owned()], machine.name);
         }
@@ -225,8 +230,10 @@ impl<'a> Machine<'a> {
 /// Why the vault was not adopted. Nothing was changed.
 #[derive(Debug, Error, Diagnostic)]
 enum AdoptError {
-    #[error("{0}: it is no Odoo Box vault: it has none of age.key, certs, passwords and ssh")]
-    #[diagnostic(help("name it with --vault DIR, or make a new vault with `vaultgen init`"))]
+    #[error("{0}: it is no Odoo Box vault")]
+    #[diagnostic(help(
+        "one has any of age.key, certs, passwords and ssh, and no vault.toml, vault.lock or vault.lock.sig: name it with --vault DIR"
+    ))]
     NotLegacy(String),
     #[error("an Odoo Box vault cannot be adopted without signing")]
     #[diagnostic(help("leave out --no-sign: whoever adopts a vault becomes its first signer"))]
