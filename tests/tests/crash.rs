@@ -26,6 +26,8 @@ const NEEDS: [Need; 3] = [Root, Program("strace"), Program("ssh-keygen")];
 const GUEST: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
 
 const MACHINE: &str = "devm";
+/// What is no hash yet: the lock of a vault built for tests has no facts about it.
+const NO_HASH: &str = "to be replaced";
 
 /// What is at each path, without the times.
 type Contents = BTreeMap<PathBuf, (u32, Vec<u8>)>;
@@ -300,6 +302,52 @@ fn killed_while_joining_branches() {
         let scene = scene.after(&["rekey", "--secret", "token"]);
         scene.git(&["commit", "-q", "-a", "-m", "our change"]);
         expect_whole_after_kills(&scene, &["merge", "--batch", "side"]);
+    }
+}
+
+#[test]
+fn killed_while_replacing_a_password() {
+    if machine::has(&NEEDS) {
+        let hash = "kind = \"password-hash\"\nfrom = \"passwords/root.txt\"";
+        let secrets = Vault::with("passwords/root.txt", "one").of_kind("password");
+        let scene = Scene::of(secrets.and("passwords/root.yesc", NO_HASH).policy(hash));
+        // Hashes that vaultgen made, with their facts in the lock.
+        expect_whole_after_kills(&scene.after(&["root", "--batch"]), &["root", "--batch"]);
+    }
+}
+
+#[test]
+fn killed_while_adding_a_secret_and_a_tree() {
+    if machine::has(&NEEDS) {
+        let scene = Scene::small();
+        let tree = scene.folder.path().join("tree");
+        fs::create_dir_all(tree.join("deep/er")).expect("a folder");
+        fs::write(tree.join("deep/er/one"), "1").expect("a file");
+        fs::write(tree.join("two"), "2").expect("a file");
+        let paths = [tree.join("two"), tree].map(|path| path.to_str().expect("UTF-8").to_owned());
+        expect_whole_after_kills(&scene, &["add", "new/secret", "--file", &paths[0]]);
+        expect_whole_after_kills(&scene, &["add", "--from", &paths[1]]);
+    }
+}
+
+/// A key with its public half, and a password with its hash.
+#[test]
+fn killed_while_rotating() {
+    if machine::has(&NEEDS) {
+        let ssh = Vault::with("ssh/id_ed25519", "one").of_kind("ssh-key").and("token", "two");
+        let scene = Scene::of(ssh.public_file("ssh/id_ed25519.pub", "to be replaced\n"));
+        let scene = scene.after(&["rotate", "ssh/id_ed25519"]).after(&["remove", "--yes", "token"]);
+        expect_whole_after_kills(&scene, &["rotate", "ssh/id_ed25519"]);
+        let scene = Scene::of(Vault::with("passwords/root.txt", "one").of_kind("password"));
+        let scene = scene.after(&["root", "--batch"]);
+        expect_whole_after_kills(&scene, &["rotate", "passwords/root.txt"]);
+    }
+}
+
+#[test]
+fn killed_while_removing_a_secret() {
+    if machine::has(&NEEDS) {
+        expect_whole_after_kills(&Scene::small(), &["remove", "--yes", "token"]);
     }
 }
 

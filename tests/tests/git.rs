@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use fixtures::{
-    command::{Run, program, vaultgen},
-    machine::{self, Need::Program},
+    command::{Run, odbox, program, vaultgen},
+    machine::{
+        self,
+        Need::{self, Program},
+    },
     tree,
 };
 
@@ -68,4 +71,110 @@ fn a_clone_that_converts_line_ends_is_still_sound() {
     git(&here).args(["commit", "-q", "-m", "a vault"]).succeeds();
     git(folder.path()).args(["-c", "core.autocrlf=true", "clone", "-q"]).arg(&here).arg(&clone).succeeds();
     vaultgen().args(["verify", "--vault"]).arg(clone.join("vault")).succeeds();
+}
+
+/// A repository with a vault, in which Git finds our `vaultgen`.
+struct Clone(tempfile::TempDir);
+
+impl Clone {
+    fn new() -> Self {
+        let clone = Self(tree::folder());
+        clone.git(&["init", "-q", "-b", "main"]).succeeds();
+        clone.vaultgen(&["init", "--batch", "--bare"]).succeeds();
+        clone.git(&["add", "."]).succeeds();
+        clone.git(&["commit", "-q", "-m", "a vault"]).succeeds();
+        clone.vaultgen(&["git", "install"]).succeeds();
+        clone
+    }
+
+    fn vault(&self) -> std::path::PathBuf {
+        self.0.path().join("vault")
+    }
+
+    fn vaultgen(&self, arguments: &[&str]) -> Run {
+        vaultgen().args(arguments).in_folder(self.0.path())
+    }
+
+    fn git(&self, arguments: &[&str]) -> Run {
+        let ours = odbox("vaultgen");
+        let ours = ours.parent().expect("a folder").display().to_string();
+        let starter = ["sh", "-c", "PATH=\"$0:$PATH\" exec \"$@\"", &ours];
+        git(self.0.path()).args(arguments).under(starter)
+    }
+
+    /// Encrypts a secret with stock age.
+    fn put(&self, name: &str) {
+        let file = self.vault().join(format!("{name}.age"));
+        let recipient = program("age-keygen").arg("-y").arg(self.vault().join("age.key")).succeeds().text();
+        program("age").args(["-r", recipient.trim(), "-o"]).arg(file).input("a secret").succeeds();
+    }
+
+    fn refuses(&self, error: &str) {
+        self.git(&["commit", "-q", "-m", "more"]).exits(1).explains(error);
+        self.git(&["reset", "-q", "--hard"]).succeeds();
+    }
+}
+
+const PEERS: [Need; 3] = [Program("git"), Program("age"), Program("age-keygen")];
+
+#[test]
+fn a_clone_commits_nothing_that_is_not_sound_or_secret() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let clone = Clone::new();
+    // Twice changes nothing, and other people's hooks stay.
+    let before = tree::snapshot(&clone.0.path().join(".git/hooks"));
+    clone.vaultgen(&["git", "install"]).succeeds();
+    assert!(tree::snapshot(&clone.0.path().join(".git/hooks")) == before, "the hook was changed");
+
+    clone.put("token");
+    clone.git(&["add", "."]).succeeds();
+    clone.refuses("token.age is not in the lock");
+    for key in ["age.key", "signing.key", "machines/web.key"] {
+        std::fs::create_dir_all(clone.vault().join("machines")).expect("a folder");
+        if key.starts_with("machines") {
+            std::fs::write(clone.vault().join(key), "a key").expect("a key");
+        }
+        clone.git(&["add", "-f", &format!("vault/{key}")]).succeeds();
+        clone.git(&["commit", "-q", "-m", "more"]).exits(1).explains_once(&format!("{key} is a private key"));
+        clone.git(&["rm", "-q", "--cached", &format!("vault/{key}")]).succeeds();
+    }
+    std::fs::write(clone.vault().join("token"), "a secret").expect("a stray file");
+    clone.git(&["add", "-f", "vault/token"]).succeeds();
+    clone.refuses("token is no part of the vault");
+
+    // What counts is what is committed, not what lies in the folder.
+    clone.put("token");
+    clone.vaultgen(&["sign", "--yes"]).succeeds();
+    clone.git(&["add", "vault/token.age"]).succeeds();
+    clone.git(&["commit", "-q", "-m", "half"]).exits(1).explains("token.age is not in the lock");
+    clone.git(&["add", "."]).succeeds();
+    clone.git(&["commit", "-q", "-m", "all"]).succeeds();
+}
+
+#[test]
+fn a_diff_tells_who_can_open_a_secret() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let clone = Clone::new();
+    clone.put("token");
+    clone.vaultgen(&["sign", "--yes"]).succeeds();
+    clone.git(&["add", "."]).succeeds();
+    let diff = clone.git(&["diff", "--cached", "--", "vault/token.age"]).succeeds();
+    diff.says("+opened by X25519").says("+8 bytes").says("+SHA-256 ").tells_nothing_of("a secret");
+}
+
+#[test]
+fn the_hook_of_somebody_else_stays() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let clone = Clone::new();
+    let hook = clone.0.path().join(".git/hooks/pre-commit");
+    std::fs::write(&hook, "#!/bin/sh\ntrue\n").expect("a hook");
+    let refused = clone.vaultgen(&["git", "install"]).exits(1);
+    refused.explains_once("not by vaultgen").says("vaultgen --vault 'vault' git check || exit 1");
+    assert_eq!(std::fs::read_to_string(&hook).expect("a hook"), "#!/bin/sh\ntrue\n");
 }

@@ -68,6 +68,17 @@ fn a_machine_that_was_asked_gets_another_key() {
     assert_eq!(opened.arg(vault.path().join("token.age")).succeeds().output, b"two");
 }
 
+#[test]
+fn what_ssh_says_beside_is_passed_on_and_harmless() {
+    if !machine::has(&PROGRAMS) || !machine::has(&ssh::NEEDS) {
+        return;
+    }
+    let script = "printf 'Welcome\\nerror: \\033[2Jowned\\n' >&2; cat \"${0%/*}/host.pub\"";
+    let added = add(&small(), &SshMachine::running(script)).succeeds();
+    added.says("warning: ssh says: Welcome\n  | error: \\u{1b}[2Jowned\n");
+    assert!(!added.errors.contains('\u{1b}'), "{added}");
+}
+
 /// Whoever answers may say anything, and may be somebody else.
 #[test]
 fn a_hostile_answer_changes_nothing() {

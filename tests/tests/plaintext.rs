@@ -101,6 +101,39 @@ fn init_writes_ciphertext_only() {
     }
 }
 
+/// What comes in through a pipe or a file goes out as ciphertext only.
+#[test]
+fn add_and_password_write_ciphertext_only() {
+    if !machine::has(&NEEDS) || !machine::has(&[Root]) {
+        return;
+    }
+    const CANARY: &str = "kelp-Orbit7-vanilla-tram";
+    let vault = Vault::with("token", "a token of some length").build().trusted();
+    let (log, file) = (vault.beside("log"), vault.beside("value"));
+    fs::write(&file, CANARY).expect("a file");
+    fs::create_dir(vault.beside("tree")).expect("a folder");
+    fs::write(vault.beside("tree/leaf"), CANARY).expect("a file");
+    let on = |arguments: &[&str]| vaultgen().arg("--vault").arg(vault.path()).args(arguments);
+    for (run, written) in [
+        (on(&["add", "piped"]).input(CANARY), 1),
+        (on(&["add", "file", "--kind", "password", "--file"]).arg(&file), 1),
+        (on(&["add", "--from"]).arg(vault.beside("tree")), 1),
+        (on(&["root", "--stdin"]).input(CANARY), 3),
+        (on(&["rotate", "token", "--stdin"]).input(CANARY), 1),
+        (on(&["rotate", "passwords/root.txt"]), 3),
+    ] {
+        let ended = traced(run, &log).succeeds();
+        ended.tells_nothing_of(CANARY);
+        let trace = Trace::read(&log);
+        let staged = trace.targets().filter(|target| target.ends_with(".age")).count();
+        assert_eq!(staged, written, "the trace misses files: {ended}");
+        assert_nothing_unseen(&trace);
+        let mut texts = texts_of(&vault);
+        texts.push(("the canary".to_owned(), CANARY.into()));
+        assert_eq!(leaks(&trace, &texts), [], "{ended}");
+    }
+}
+
 #[test]
 fn adopt_writes_ciphertext_only() {
     if !machine::has(&NEEDS) || !machine::has(&[Root]) || !machine::has(&legacy::NEEDS) {

@@ -142,6 +142,64 @@ fn a_recipient_comes_and_goes() {
     assert!(!verify(&vault).text().contains("removed key"));
 }
 
+/// The stanzas of an age file, and its payload with the nonce.
+fn parts(vault: &Vault, name: &str) -> (Vec<String>, Vec<u8>) {
+    let file = fs::read(vault.path().join(format!("{name}.age"))).expect("a ciphertext");
+    let mac = file.windows(5).position(|bytes| bytes == b"\n--- ").expect("a header") + 1;
+    let end = mac + file[mac..].iter().position(|byte| *byte == b'\n').expect("the end of the header") + 1;
+    let header = String::from_utf8(file[..mac].to_vec()).expect("text");
+    (header.split("-> ").skip(1).map(str::to_owned).collect(), file[end..].to_vec())
+}
+
+/// Whoever leaves knows the key of the file, so it is not used again.
+#[test]
+fn a_file_keeps_its_key_only_while_nobody_leaves() {
+    if !machine::has(&NEEDS) || !machine::has(&[Program("rage")]) {
+        return;
+    }
+    let vault = small();
+    let friend = Person::with_identity(&vault, "friend");
+    let ssh = Person::with_ssh_key(&vault, "ssh", "ed25519", "");
+    let first = parts(&vault, "token");
+    for person in [&friend, &ssh] {
+        on(&vault, &["recipients", "add", "ops", &person.key]).succeeds();
+    }
+    let grown = parts(&vault, "token");
+    assert_eq!(grown.1, first.1);
+    assert_eq!(grown.0[..first.0.len()], first.0);
+    for person in [&friend, &ssh] {
+        person.expect_to_open(&vault, &["certs/one.pem", "passwords/root.txt", "token"]);
+    }
+    for identity in [&vault.identity(), &friend.file] {
+        let rage = program("rage").args(["-d", "-i"]).arg(identity);
+        assert_eq!(rage.arg(vault.path().join("token.age")).succeeds().output, b"three");
+    }
+
+    on(&vault, &["rekey", "--secret", "token"]).succeeds();
+    let rekeyed = parts(&vault, "token");
+    assert_ne!(rekeyed.1, grown.1);
+    assert!(rekeyed.0.iter().all(|stanza| !grown.0.contains(stanza)));
+
+    on(&vault, &["recipients", "remove", "ops", &friend.key]).succeeds();
+    let shrunk = parts(&vault, "token");
+    assert_ne!(shrunk.1, rekeyed.1);
+    assert!(shrunk.0.iter().all(|stanza| !rekeyed.0.contains(stanza)));
+
+    // One comes and another leaves in the same change.
+    let policy = vault.path().join("vault.toml");
+    let text = fs::read_to_string(&policy).expect("a policy");
+    let ssh_key = ssh.key.rsplit_once(' ').expect("a comment").0;
+    assert!(text.contains(ssh_key), "{text}");
+    fs::write(&policy, text.replace(ssh_key, &friend.key)).expect("another policy");
+    on(&vault, &["sign", "--yes"]).succeeds();
+    friend.expect_to_open(&vault, &["certs/one.pem", "passwords/root.txt", "token"]);
+    ssh.expect_to_open(&vault, &[]);
+    let exchanged = parts(&vault, "token");
+    assert_ne!(exchanged.1, shrunk.1);
+    assert!(exchanged.0.iter().all(|stanza| !shrunk.0.contains(stanza)));
+    verify(&vault);
+}
+
 #[test]
 fn one_secret_is_granted_and_revoked() {
     if !machine::has(&NEEDS) {

@@ -120,6 +120,9 @@ fn what_is_due_is_listed() {
         assert_eq!(due.iter().filter(|found| found.starts_with(line)).count(), count, "{line}: {status}");
     }
     assert!(due.len() == 3 && due[0].ends_with(": https://example.org/\\u{1b}[2J"), "{status}");
+    // A warning, never a failure.
+    let verified = on(&vault.path(), &["verify"]).succeeds();
+    verified.says("warning: a: to be changed since 2").says("warning: b: expired on 2020-02-29");
     let status = json_of(on(&vault.path(), &["status", "--json"]));
     let facts = status["due"].as_array().expect("an array").iter();
     let facts: Vec<_> = facts.map(|due| (due["what"].as_str(), due["over"].as_bool())).collect();

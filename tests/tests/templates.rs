@@ -146,3 +146,33 @@ fn no_secret_is_taken_from_under_a_template() {
     on(&vault, &["verify"]).exits(1).explains("templates/x.conf");
     on(&vault, &["sign", "--yes"]).exits(1).explains_once("templates/x.conf is not in the vault");
 }
+
+/// An Odoo machine gets the templates that show what it gets, and no other.
+#[test]
+fn a_machine_gets_its_templates() {
+    let vault = Vault::standard();
+    let policy = vault.path().join("vault.toml");
+    let text = fs::read_to_string(&policy).expect("a policy");
+    let tables = ["admin", "root"]
+        .map(|name| format!("\n[template.\"{name}.conf\"]\nsource = \"templates/{name}\"\n"));
+    fs::write(&policy, text + &tables.concat()).expect("an edit");
+    fs::create_dir(vault.path().join("templates")).expect("a folder");
+    for (name, secret) in [("admin", "odoo-admin.txt"), ("root", "root.txt")] {
+        let source = format!("password = {{{{ secret(\"passwords/{secret}\") | ini }}}}\n");
+        fs::write(vault.path().join("templates").join(name), source).expect("a source");
+    }
+    on(&vault, &["sign", "--yes"]).succeeds();
+    let added = on(&vault, &["machine", "add", "web-1"]).succeeds();
+    added.says("warning: web-1 does not get the template root.conf: it shows passwords/root.txt");
+    let text = fs::read_to_string(&policy).expect("a policy");
+    assert!(text.contains("source = \"templates/admin\"\naudience = [\"ops\", \"web-1\"]\n"), "{text}");
+    assert!(
+        text.contains("source = \"templates/root\"\n\n") || text.ends_with("source = \"templates/root\"\n"),
+        "{text}"
+    );
+    on(&vault, &["machine", "add", "web-2", "--profile", "none"]).succeeds();
+    assert!(!fs::read_to_string(&policy).expect("a policy").contains("\"web-1\", \"web-2\"]"), "{text}");
+    on(&vault, &["verify"]).succeeds();
+    on(&vault, &["machine", "remove", "web-1"]).succeeds();
+    on(&vault, &["verify"]).succeeds();
+}

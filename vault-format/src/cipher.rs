@@ -1,15 +1,19 @@
-//! age v1 files (<https://c2sp.org/age>): made, measured and opened.
+//! age v1 files (<https://c2sp.org/age>): made, measured, opened, and opened to more readers.
+
+mod readers;
 
 use std::io::{self, BufRead, Read, Write};
 
 use age::{
     armor::{ArmoredReader, ArmoredWriter, Format},
     secrecy::SecretString,
+    stream::StreamReader,
 };
 use age_core::format::read::age_stanza;
 use miette::Diagnostic;
 use thiserror::Error;
 
+pub use self::readers::add_recipients;
 use crate::{Identities, Plaintext, Recipient};
 
 /// Most bytes that the header of a vault's age file may have. Trying an identity costs time in
@@ -172,7 +176,7 @@ pub fn decrypt_into(file: &[u8], identities: &Identities, buffer: &mut [u8]) -> 
     if payload_len(file, &header)? != buffer.len() {
         return Err(CipherError::Truncated);
     }
-    let mut reader = payload(file, &header, identities)?;
+    let mut reader = open(file, &header, identities.iter())?;
     reader.read_exact(buffer).map_err(|_| CipherError::Damaged)?;
     // The last chunk is authenticated as the last only by reading on to the end.
     match reader.read(&mut [0; 1]) {
@@ -190,23 +194,25 @@ pub fn decrypt_into(file: &[u8], identities: &Identities, buffer: &mut [u8]) -> 
 pub fn opens(file: &[u8], identities: &Identities) -> Result<bool, CipherError> {
     let header = Header::parse(file)?;
     payload_len(file, &header)?;
-    match payload(file, &header, identities) {
+    match open(file, &header, identities.iter()) {
         Err(CipherError::NoMatchingIdentity | CipherError::Passphrase) => Ok(false),
         opened => opened.map(|_| true),
     }
 }
 
-fn payload<'a>(
+/// Opens an age file, its header authenticated. Of its payload each chunk is authenticated as it is
+/// read, and the end by reading on to it.
+fn open<'a, 'b>(
     file: &'a [u8],
     header: &Header,
-    identities: &Identities,
-) -> Result<impl Read + 'a, CipherError> {
+    identities: impl Iterator<Item = &'b dyn age::Identity>,
+) -> Result<StreamReader<HeaderAtOnce<'a>>, CipherError> {
     let decryptor =
         age::Decryptor::new_buffered(HeaderAtOnce::new(file, header.len)).map_err(|_| CipherError::Header)?;
     if decryptor.is_scrypt() {
         return Err(CipherError::Passphrase);
     }
-    decryptor.decrypt(identities.iter()).map_err(|error| match error {
+    decryptor.decrypt(identities).map_err(|error| match error {
         age::DecryptError::NoMatchingKeys => CipherError::NoMatchingIdentity,
         age::DecryptError::InvalidHeader => CipherError::Header,
         _ => CipherError::Damaged,

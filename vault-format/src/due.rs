@@ -31,6 +31,23 @@ pub enum What {
     Certificate,
 }
 
+impl Due {
+    /// What is due, and when, in words for people: `certificate ends on 2026-12-01`.
+    #[must_use]
+    pub fn describe(&self, now: Timestamp) -> String {
+        let day = self.at.date_time().date();
+        let what = match (self.what, self.at <= now) {
+            (What::Rotation, _) => format!("to be changed since {day}"),
+            (What::Expiry, true) => format!("expired on {day}"),
+            (What::Expiry, false) => format!("expires on {day}"),
+            (What::Certificate, true) => format!("certificate ended on {day}"),
+            (What::Certificate, false) => format!("certificate ends on {day}"),
+        };
+        let instructions = self.instructions.as_ref().map(|text| format!(": {text}"));
+        what + &instructions.unwrap_or_default()
+    }
+}
+
 /// Everything of the vault that is due at the moment `now`: what ends, 30 days before; what is to be
 /// rotated, from that day on.
 #[must_use]

@@ -1,13 +1,12 @@
 //! Public facts about secrets: what an auditor may know without a key.
 
 use miette::Diagnostic;
-use rcgen::PublicKeyData;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
     Digest, Plaintext,
-    certificate::{CertificateError, CertificateFacts},
+    certificate::{CertificateError, CertificateFacts, KeyError, PrivateKey},
     password::{HashFacts, PasswordError},
     policy::Kind,
     ssh::{self, SshError},
@@ -46,18 +45,10 @@ impl Facts {
             Kind::Password | Kind::Opaque => return Ok(None),
             Kind::Certificate => Self::Certificate(CertificateFacts::of(plaintext)?),
             Kind::PasswordHash => Self::PasswordHash(HashFacts::of(plaintext)?),
-            Kind::PrivateKey => Self::PrivateKey { spki_sha256: spki_sha256(plaintext)? },
+            Kind::PrivateKey => Self::PrivateKey { spki_sha256: PrivateKey::read(plaintext)?.spki_sha256() },
             Kind::SshKey => Self::SshKey { fingerprint: ssh::private_key_fingerprint(plaintext)? },
         }))
     }
-}
-
-fn spki_sha256(plaintext: &Plaintext) -> Result<Digest, FactsError> {
-    let pem = plaintext.expose_str().ok_or(FactsError::PrivateKey)?;
-    let mut key = rcgen::KeyPair::from_pem(pem).map_err(|_| FactsError::PrivateKey)?;
-    let digest = Digest::of(&key.subject_public_key_info());
-    zeroize::Zeroize::zeroize(&mut key);
-    Ok(digest)
 }
 
 /// A plaintext that is not what its kind says. No message shows any of it.
@@ -72,11 +63,9 @@ pub enum FactsError {
     #[diagnostic(transparent)]
     Password(#[from] PasswordError),
     /// Not a private key.
-    #[error("it is not a PEM private key that can be read")]
-    #[diagnostic(help(
-        "the file starts with -----BEGIN PRIVATE KEY-----; for anything else use the kind \"opaque\""
-    ))]
-    PrivateKey,
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    PrivateKey(#[from] KeyError),
     /// Not an SSH key.
     #[error(transparent)]
     #[diagnostic(transparent)]

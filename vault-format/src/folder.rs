@@ -80,16 +80,7 @@ impl VaultFolder {
 
     fn open_file(&self, relative: &str) -> Result<File, FolderError> {
         let path = || self.join(relative);
-        let (parent, name) = self.parent_of(relative)?;
-        // NONBLOCK: a FIFO in place of the file must not make us wait.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let parent = parent.as_ref().map_or(self.root(), AsFd::as_fd);
-        let file =
-            File::from(fs::openat(parent, name, flags, Mode::empty()).map_err(|errno| match errno {
-                Errno::NOENT => FolderError::Missing(path()),
-                Errno::LOOP | Errno::NXIO => FolderError::NotPlain(path()),
-                errno => FolderError::io(&path(), errno),
-            })?);
+        let file = File::from(self.open_beneath(relative)?);
         let metadata = file.metadata().map_err(|error| FolderError::Io { path: path(), error })?;
         if !metadata.is_file() {
             return Err(FolderError::NotPlain(path()));
@@ -97,13 +88,44 @@ impl VaultFolder {
         Ok(file)
     }
 
-    /// Opens the folder that holds `relative`, part by part, and splits off the last part.
-    /// Nothing stands for the vault's own folder.
+    fn open_beneath(&self, relative: &str) -> Result<OwnedFd, FolderError> {
+        self.check_parts(relative)?;
+        // NONBLOCK: a FIFO in place of the file must not make us wait.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        if let Some(file) = open_at_once(self.root(), relative, flags) {
+            return Ok(file);
+        }
+        let path = || self.join(relative);
+        let (parent, name) = self.parent_of(relative)?;
+        let parent = parent.as_ref().map_or(self.root(), AsFd::as_fd);
+        fs::openat(parent, name, flags, Mode::empty()).map_err(|errno| match errno {
+            Errno::NOENT => FolderError::Missing(path()),
+            Errno::LOOP | Errno::NXIO => FolderError::NotPlain(path()),
+            errno => FolderError::io(&path(), errno),
+        })
+    }
+
+    /// Opens the folder that holds `relative`, and splits off the last part. Nothing stands for the
+    /// vault's own folder.
     pub(crate) fn parent_of<'a>(&self, relative: &'a str) -> Result<(Option<OwnedFd>, &'a str), FolderError> {
+        self.check_parts(relative)?;
+        let Some((folders, name)) = relative.rsplit_once('/') else { return Ok((None, relative)) };
+        match open_at_once(self.root(), folders, FOLDER_FLAGS) {
+            Some(folder) => Ok((Some(folder), name)),
+            None => Ok((self.walk(relative, folders)?, name)),
+        }
+    }
+
+    fn check_parts(&self, relative: &str) -> Result<(), FolderError> {
         if relative.split('/').any(|part| matches!(part, "" | "." | "..")) {
             return Err(FolderError::NotPlain(self.join(relative)));
         }
-        let Some((folders, name)) = relative.rsplit_once('/') else { return Ok((None, relative)) };
+        Ok(())
+    }
+
+    /// Opens the `folders` of `relative` part by part: on every system, and with an error that tells
+    /// what is wrong.
+    fn walk(&self, relative: &str, folders: &str) -> Result<Option<OwnedFd>, FolderError> {
         let mut at: Option<OwnedFd> = None;
         for part in folders.split('/') {
             let parent = at.as_ref().map_or(self.root(), AsFd::as_fd);
@@ -113,7 +135,7 @@ impl VaultFolder {
                 errno => FolderError::io(&self.join(folders), errno),
             })?);
         }
-        Ok((at, name))
+        Ok(at)
     }
 
     fn collect(
@@ -134,8 +156,14 @@ impl VaultFolder {
                 continue;
             }
             let path = format!("{prefix}{}", name.to_bytes().escape_ascii());
-            let stat = fs::statat(&folder, name, fs::AtFlags::SYMLINK_NOFOLLOW).map_err(fault)?;
-            match FileType::from_raw_mode(stat.st_mode) {
+            let kind = match entry.file_type() {
+                // Not every file system tells.
+                FileType::Unknown => fs::statat(&folder, name, fs::AtFlags::SYMLINK_NOFOLLOW)
+                    .map(|stat| FileType::from_raw_mode(stat.st_mode))
+                    .map_err(fault)?,
+                kind => kind,
+            };
+            match kind {
                 FileType::Directory => {
                     let inner = open_folder(folder.as_fd(), name).map_err(fault)?;
                     self.collect(inner, &format!("{path}/"), depth + 1, found)?;
@@ -146,6 +174,9 @@ impl VaultFolder {
         Ok(())
     }
 }
+
+const FOLDER_FLAGS: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl VaultFiles for VaultFolder {
     /// Into a buffer that never grows.
@@ -172,8 +203,21 @@ impl VaultFiles for VaultFolder {
 }
 
 fn open_folder(parent: BorrowedFd<'_>, name: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    fs::openat(parent, name, flags, Mode::empty())
+    fs::openat(parent, name, FOLDER_FLAGS, Mode::empty())
+}
+
+/// Opens a path of several parts beneath `root` with one system call, following no link in any of
+/// them (openat2(2), Linux 5.6). Nothing where that cannot be done for whatever reason: then the
+/// path is walked.
+#[cfg(target_os = "linux")]
+fn open_at_once(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Option<OwnedFd> {
+    let resolve = fs::ResolveFlags::BENEATH | fs::ResolveFlags::NO_SYMLINKS;
+    fs::openat2(root, path, flags, Mode::empty(), resolve).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_at_once(_: BorrowedFd<'_>, _: &str, _: OFlags) -> Option<OwnedFd> {
+    None
 }
 
 /// Why a file of the vault cannot be read or written.
@@ -255,6 +299,21 @@ mod tests {
         symlink("file", temp.path().join("a/b/link")).unwrap();
         assert!(matches!(folder.read("a/link/file", 9), Err(FolderError::NotPlain(_))));
         assert!(matches!(folder.read("a/b/link", 9), Err(FolderError::NotPlain(_))));
+    }
+
+    /// Where openat2(2) is not to be had.
+    #[test]
+    fn the_walk_leads_to_the_same_folder() {
+        let (temp, folder) = folder();
+        let walked = folder.walk("a/b/file", "a/b").unwrap().unwrap();
+        let (at_once, name) = folder.parent_of("a/b/file").unwrap();
+        assert_eq!(name, "file");
+        let inode = |folder: &OwnedFd| rustix::fs::fstat(folder).unwrap().st_ino;
+        assert_eq!(inode(&walked), inode(&at_once.unwrap()));
+        symlink("b", temp.path().join("a/link")).unwrap();
+        assert!(matches!(folder.walk("a/link/file", "a/link"), Err(FolderError::NotPlain(_))));
+        assert!(open_at_once(folder.root(), "a/link/file", OFlags::RDONLY).is_none());
+        assert!(open_at_once(folder.root(), "../x", OFlags::RDONLY).is_none());
     }
 
     #[test]

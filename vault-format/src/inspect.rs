@@ -26,6 +26,7 @@ pub fn inspect(files: &dyn VaultFiles, vault: &Verified, identities: &Identities
     let inspect_one = |name: &&SecretName| {
         let plaintext = open(files, vault, name, identities)?;
         check_facts(vault, name, &plaintext)?;
+        check_pair(vault, name)?;
         match vault.policy().secret(name).from.as_ref().filter(|from| can_open(from)) {
             Some(from) => check_derived(name, &plaintext, from, &open(files, vault, from, identities)?),
             None => Ok(()),
@@ -52,6 +53,21 @@ fn check_facts(vault: &Verified, name: &SecretName, plaintext: &Plaintext) -> Re
     let kind = vault.policy().secret(name).kind;
     let facts = Facts::of(kind, plaintext).map_err(|error| Mismatch::Kind { name: name.clone(), error })?;
     if facts == vault.lock().secrets[name].facts { Ok(()) } else { Err(Mismatch::Facts(name.clone())) }
+}
+
+/// A private key must be that of the certificate beside it. What the lock says of the key is right by
+/// now; what it says of the certificate, whoever opens that sees.
+fn check_pair(vault: &Verified, name: &SecretName) -> Result<(), Mismatch> {
+    let facts = |name: &SecretName| vault.lock().secrets.get(name).and_then(|secret| secret.facts.as_ref());
+    let Some(certificate) = name.certificate_of_key() else { return Ok(()) };
+    match (facts(name), facts(&certificate)) {
+        (Some(Facts::PrivateKey { spki_sha256 }), Some(Facts::Certificate(of)))
+            if of.spki_sha256 != *spki_sha256 =>
+        {
+            Err(Mismatch::Pair { key: name.clone(), certificate })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A hash must be the hash of its password; what else is derived cannot be checked.
@@ -102,6 +118,17 @@ pub enum Mismatch {
         "the lock's facts are wrong about it: find out who signed this state, and make the secret anew"
     ))]
     Facts(SecretName),
+    /// A key of another certificate.
+    #[error("{key} is not the private key of {certificate}")]
+    #[diagnostic(help(
+        "no server starts with them: make both anew with `vaultgen certs`, or take them in with `vaultgen import`"
+    ))]
+    Pair {
+        /// The private key.
+        key: SecretName,
+        /// The certificate beside it.
+        certificate: SecretName,
+    },
     /// Not derived from its source.
     #[error("{name} is not derived from {from}")]
     #[diagnostic(help("make both anew: the login with the one would not accept the other"))]

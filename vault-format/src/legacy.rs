@@ -123,7 +123,7 @@ impl LegacySecret {
         };
         let owner = Some(owner(name)).filter(|owner| *owner != "root").map(str::to_owned);
         let world_readable = self.kind == Kind::Certificate;
-        SecretTable { kind: self.kind, description, from, owner, world_readable }
+        SecretTable { kind: self.kind, description, from, owner, world_readable, ..SecretTable::default() }
     }
 
     /// SHA-256 of its public key, if it has one.

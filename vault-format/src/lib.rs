@@ -28,6 +28,7 @@
 //! | [`profile`] | which of them a machine gets |
 //! | [`facts`] | what an auditor may know of each |
 //! | [`standard`] | the secrets that `vaultgen init` puts into every Odoo vault |
+//! | [`renewal`] | new values for what a vault has, and what follows from them |
 //! | [`legacy`] | the vaults of Odoo Box, to be taken over |
 //! | [`change`] | a new state on top of a verified one: encrypt, lock, sign |
 //! | [`merge`] | two states that were made side by side, joined into one |
@@ -57,6 +58,7 @@ pub mod policy;
 pub mod profile;
 pub mod proposal;
 pub mod recipient;
+pub mod renewal;
 pub mod report;
 pub mod signature;
 pub mod signers;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use miette::Diagnostic;
 use rand::{TryRngCore, rngs::OsRng};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
@@ -167,20 +168,26 @@ impl Lock {
         let files = self.files.iter().map(|(path, digest)| (path, digest.to_string()));
         document.insert("files", Item::Table(files.collect()));
 
-        let mut secrets = Table::new();
-        secrets.set_implicit(true);
-        for (name, secret) in &self.secrets {
-            let fields = toml_edit::ser::to_document(secret).map_err(|_| LockError::Encode(name.clone()))?;
-            let mut table = fields.into_table();
-            table.insert("recipients", value(lines(secret.recipients.iter().map(Recipient::to_string))));
-            if !secret.exposed_to.is_empty() {
-                table.insert("exposed-to", value(lines(secret.exposed_to.iter().map(Recipient::to_string))));
-            }
-            secrets.insert(name.as_str(), Item::Table(table));
-        }
-        document.insert("secret", Item::Table(secrets));
-        Ok(format!("{PREAMBLE}{document}"))
+        let secrets = self.secrets.par_iter().map(|(name, secret)| secret_text(name, secret));
+        let secrets = secrets.collect::<Result<Vec<_>, _>>()?;
+        Ok(format!("{PREAMBLE}{document}{}", secrets.concat()))
     }
+}
+
+/// The table of one secret, after an empty line.
+fn secret_text(name: &SecretName, secret: &LockedSecret) -> Result<String, LockError> {
+    let fields = toml_edit::ser::to_document(secret).map_err(|_| LockError::Encode(name.clone()))?;
+    let mut table = fields.into_table();
+    table.insert("recipients", value(lines(secret.recipients.iter().map(Recipient::to_string))));
+    if !secret.exposed_to.is_empty() {
+        table.insert("exposed-to", value(lines(secret.exposed_to.iter().map(Recipient::to_string))));
+    }
+    let mut secrets = Table::new();
+    secrets.set_implicit(true);
+    secrets.insert(name.as_str(), Item::Table(table));
+    let mut document = DocumentMut::new();
+    document.insert("secret", Item::Table(secrets));
+    Ok(format!("\n{document}"))
 }
 
 /// The one key that every version has.

@@ -6,12 +6,19 @@ use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::CIPHERTEXT_SUFFIX;
+use crate::{CIPHERTEXT_SUFFIX, transaction::STAGING};
 
 /// Longest name in bytes. With a mount point before it, it stays well below `PATH_MAX`.
 const MAX_BYTES: usize = 1024;
 /// Longest part between two slashes in bytes: `NAME_MAX` less the suffix `.age`.
 const MAX_PART_BYTES: usize = 255 - CIPHERTEXT_SUFFIX.len();
+/// How the name of a certificate ends that has a private key in the vault.
+const CERTIFICATE_SUFFIX: &str = "-cert.pem";
+/// How the name of its private key ends.
+const KEY_SUFFIX: &str = "-key.pem";
+
+/// Folders in a vault that may be there and hold nothing of it. Some file systems do not tell case.
+const OTHERS: [&str; 2] = [".git", STAGING];
 
 /// The name of a secret, such as `passwords/root.yesc`: its path in the vault without `.age`,
 /// and its path in the mount.
@@ -28,6 +35,18 @@ impl SecretName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What a certificate and its private key have in common: `X` of `X-cert.pem` and `X-key.pem`.
+    #[must_use]
+    pub fn pair(&self) -> Option<&str> {
+        self.0.strip_suffix(CERTIFICATE_SUFFIX).or_else(|| self.0.strip_suffix(KEY_SUFFIX))
+    }
+
+    /// The certificate to this private key, by its name.
+    #[must_use]
+    pub fn certificate_of_key(&self) -> Option<Self> {
+        self.0.strip_suffix(KEY_SUFFIX).map(|pair| Self(format!("{pair}{CERTIFICATE_SUFFIX}")))
     }
 
     /// Where the ciphertext lies, relative to the vault.
@@ -87,6 +106,10 @@ fn check(text: &str) -> Result<(), &'static str> {
     }
     if text.ends_with(CIPHERTEXT_SUFFIX) {
         return Err("it ends in .age, which belongs to the file and not to the name");
+    }
+    let first = text.split('/').next().unwrap_or_default();
+    if OTHERS.iter().any(|other| other.eq_ignore_ascii_case(first)) {
+        return Err("it lies in a folder that belongs to Git or to a change under way");
     }
     text.split('/').try_for_each(check_part)
 }
@@ -164,6 +187,9 @@ mod tests {
             "-rf",
             "a/-b",
             "a.age",
+            ".git/config",
+            ".GIT",
+            ".vaultgen/files/a",
             "é",
             "a\0b",
             "a\\b",

@@ -130,6 +130,27 @@ impl Password {
     }
 }
 
+/// Which passwords are taken of those that login can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// Those that [`Password::judge`] finds strong.
+    Strong,
+    /// All.
+    Any,
+}
+
+impl Strength {
+    /// Takes a password that a person entered.
+    ///
+    /// # Errors
+    ///
+    /// As [`Password::entered`], and as [`Password::judge`] where it must be strong.
+    pub fn take(self, text: Zeroizing<String>) -> Result<Password, PasswordError> {
+        let password = Password::entered(text)?;
+        if self == Self::Any { Ok(password) } else { password.judge() }
+    }
+}
+
 /// Whether `hash` is a crypt(5) hash of `password`; nothing where it is no hash of a known scheme.
 #[must_use]
 pub fn is_hash_of(hash: &Plaintext, password: &Plaintext) -> Option<bool> {
@@ -238,7 +259,14 @@ fn is_crypt_text(text: &str) -> bool {
 pub fn read_line(input: &mut impl std::io::Read) -> std::io::Result<Zeroizing<String>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 2));
     let mut byte = Zeroizing::new([0; 1]);
-    while input.read(&mut *byte)? == 1 && byte[0] != b'\n' {
+    loop {
+        match input.read_exact(&mut *byte) {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => break,
+            other => other?,
+        }
+        if byte[0] == b'\n' {
+            break;
+        }
         if bytes.len() == bytes.capacity() {
             return Err(std::io::Error::other("the line is longer than a password may be"));
         }
@@ -276,7 +304,9 @@ pub enum PasswordError {
     WhiteSpace,
     /// Easy to guess.
     #[error("the password is weak: {0}")]
-    #[diagnostic(help("use several uncommon words; an empty answer generates a strong one"))]
+    #[diagnostic(help(
+        "use several uncommon words, or let one be generated; `vaultgen password NAME --allow-weak` takes it as it is"
+    ))]
     Weak(String),
     /// Not a crypt(5) string that we know.
     #[error("it is no sha512crypt or yescrypt hash")]

@@ -17,7 +17,7 @@ const AUTHORITY_KEY: &str = "-ca-key.pem";
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
     /// An Odoo machine: login hashes, the passwords of Odoo's and PgAdmin's web logins,
-    /// certificates, and the keys of those that are no authority.
+    /// certificates, the keys of those that are no authority, and the templates that show these.
     OdooBox,
     /// Nothing: what it gets is granted by hand.
     None,
@@ -44,6 +44,12 @@ impl Profile {
             (Self::OdooBox, Kind::Password) => APPLICATION_PASSWORDS.contains(&name),
             (Self::OdooBox, Kind::PasswordHash) => LOGIN_HASHES.iter().any(|login| name.starts_with(login)),
         }
+    }
+
+    /// Whether a machine of this profile gets the templates that show only what it gets.
+    #[must_use]
+    pub fn has_templates(self) -> bool {
+        self == Self::OdooBox
     }
 }
 

@@ -105,6 +105,15 @@ impl Proposal {
         &self.signers
     }
 
+    /// Whether anything has to be decrypted to sign this: new ciphertext, or what gets another audience.
+    #[must_use]
+    pub fn needs_identities(&self) -> bool {
+        let is_new = |difference| matches!(difference, &Difference::Added(_) | &Difference::Changed(_));
+        let mut secrets = self.lock.secrets.iter();
+        self.differences.iter().any(is_new)
+            || secrets.any(|(name, secret)| self.policy.secret(name).audience != secret.recipients)
+    }
+
     /// Every file that is not as signed.
     #[must_use]
     pub fn differences(&self) -> &BTreeSet<Difference> {

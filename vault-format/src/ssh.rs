@@ -126,6 +126,16 @@ pub fn private_key_fingerprint(text: &Plaintext) -> Result<String, SshError> {
     Ok(fingerprint(key.public_key()))
 }
 
+/// The line of the `.pub` file of a private key, which may be protected by a passphrase.
+///
+/// # Errors
+///
+/// If it is no OpenSSH private key.
+pub fn private_key_public_line(text: &Plaintext) -> Result<String, SshError> {
+    let key = PrivateKey::from_openssh(text.expose()).map_err(|_| SshError::Unreadable)?;
+    key.public_key().to_openssh().map_err(SshError::Encode)
+}
+
 /// Why an SSH key could not be made, read or written. No message shows any of a private key.
 #[derive(Debug, Error, Diagnostic)]
 pub enum SshError {

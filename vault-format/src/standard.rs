@@ -5,8 +5,8 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::{
-    Plaintext, SecretName, Timestamp,
-    certificate::{self, CertificateError, Certified},
+    SecretName, Timestamp,
+    certificate::{self, Authority, CertificateError, Certified, PrivateKey, ServerName},
     change::NewSecret,
     facts::Facts,
     lock::Origin,
@@ -24,8 +24,6 @@ pub const CA: &str = "vault-ca";
 pub const LOCAL_CA: &str = "local-ca";
 /// The host name of the first certificate.
 pub const LOCALHOST: &str = "localhost";
-/// The names that the certificate of [`LOCALHOST`] is good for.
-pub const LOCALHOST_NAMES: [&str; 3] = [LOCALHOST, "127.0.0.1", "::1"];
 /// The SSH identity.
 pub const SSH_IDENTITY: &str = "ssh/id_ed25519";
 
@@ -91,6 +89,16 @@ pub fn hash_name(name: &str, scheme: HashScheme) -> Result<SecretName, NameError
     format!("passwords/{name}.{}", scheme.suffix()).parse()
 }
 
+/// The names of a password and of its two hashes.
+///
+/// # Errors
+///
+/// If `name` cannot be part of a secret's name.
+pub fn password_names(name: &str) -> Result<Vec<SecretName>, NameError> {
+    let hashes = [HashScheme::Sha512, HashScheme::Yescrypt].map(|scheme| hash_name(name, scheme));
+    [password_name(name)].into_iter().chain(hashes).collect()
+}
+
 /// A password and its two hashes.
 ///
 /// # Errors
@@ -138,6 +146,27 @@ pub fn hash(name: &str, password: &Password, scheme: HashScheme) -> Result<NewSe
     })
 }
 
+/// How the names of certificate authorities end, whose keys stay with people.
+const AUTHORITY: &str = "-ca";
+
+/// Checks that a server's certificate and its key can be called so: in no folder of their own, and not
+/// as those of an authority.
+///
+/// # Errors
+///
+/// If they cannot.
+pub fn check_server(name: &str) -> Result<(), StandardError> {
+    let whole: SecretName = name.parse()?;
+    certificate_names(whole.as_str())?;
+    if name.contains('/') {
+        return Err(StandardError::Folder(name.to_owned()));
+    }
+    if name.to_ascii_lowercase().ends_with(AUTHORITY) {
+        return Err(StandardError::Authority(name.to_owned()));
+    }
+    Ok(())
+}
+
 /// The names of a certificate and its key, `certs/NAME-cert.pem` and `certs/NAME-key.pem`.
 ///
 /// # Errors
@@ -158,10 +187,7 @@ pub fn names() -> Result<Vec<SecretName>, NameError> {
         names.extend(certificate_names(name)?);
     }
     for name in PASSWORDS {
-        names.push(password_name(name)?);
-        for scheme in [HashScheme::Sha512, HashScheme::Yescrypt] {
-            names.push(hash_name(name, scheme)?);
-        }
+        names.extend(password_names(name)?);
     }
     names.sort();
     Ok(names)
@@ -176,7 +202,8 @@ pub fn certificate(
     name: &str,
     certified: Certified,
     description: &str,
-) -> Result<Vec<NewSecret>, StandardError> {
+    origin: Origin,
+) -> Result<[NewSecret; 2], StandardError> {
     let [certificate_name, key_name] = certificate_names(name)?;
     let table = |kind, world_readable| SecretTable {
         kind,
@@ -189,19 +216,19 @@ pub fn certificate(
         ..SecretTable::default()
     };
     let key_facts = Facts::PrivateKey { spki_sha256: certified.facts.spki_sha256 };
-    Ok(vec![
+    Ok([
         NewSecret {
             table: table(Kind::Certificate, true),
             name: certificate_name.clone(),
             plaintext: certified.certificate,
-            origin: Origin::Generated,
+            origin,
             facts: Some(Facts::Certificate(certified.facts)),
         },
         NewSecret {
             table: table(Kind::PrivateKey, false),
             name: key_name,
             plaintext: certified.key,
-            origin: Origin::Generated,
+            origin,
             facts: Some(key_facts),
         },
     ])
@@ -213,12 +240,40 @@ pub fn certificate(
 ///
 /// If the CA cannot sign it.
 pub fn localhost(
-    ca: (&Plaintext, &Plaintext),
+    ca: &Authority,
+    key: &PrivateKey,
     days: u32,
     now: Timestamp,
-) -> Result<Vec<NewSecret>, StandardError> {
-    let certified = certificate::leaf(ca, &LOCALHOST_NAMES, days, now)?;
-    certificate(LOCALHOST, certified, "the server certificate of localhost")
+) -> Result<[NewSecret; 2], StandardError> {
+    server(ca, &localhost_names()?, key, days, now)
+}
+
+/// The names that the certificate of [`LOCALHOST`] is good for.
+///
+/// # Errors
+///
+/// None in practice: they are all names.
+pub fn localhost_names() -> Result<Vec<ServerName>, CertificateError> {
+    ["localhost", "127.0.0.1", "::1"].into_iter().map(str::parse).collect()
+}
+
+/// A server certificate for the names, signed by the vault's CA. Its files are called by the first.
+///
+/// # Errors
+///
+/// If the CA cannot sign it.
+pub fn server(
+    ca: &Authority,
+    names: &[ServerName],
+    key: &PrivateKey,
+    days: u32,
+    now: Timestamp,
+) -> Result<[NewSecret; 2], StandardError> {
+    let certified = ca.leaf(names, key, days, now)?;
+    let name = names.first().ok_or(CertificateError::NoName)?;
+    check_server(&name.file_stem())?;
+    let description = format!("the server certificate of {name}");
+    certificate(&name.file_stem(), certified, &description, Origin::Generated)
 }
 
 /// The authority by which a machine signs certificates for itself: below the vault's CA, for the
@@ -227,22 +282,19 @@ pub fn localhost(
 /// # Errors
 ///
 /// If the CA cannot sign it, or the name of the machine is no DNS name.
-pub fn local_ca(
-    ca: (&Plaintext, &Plaintext),
-    machine: &str,
-    now: Timestamp,
-) -> Result<Vec<NewSecret>, StandardError> {
+pub fn local_ca(ca: &Authority, machine: &str, now: Timestamp) -> Result<Vec<NewSecret>, StandardError> {
     let mut subject = format!("odbox local CA of {machine}");
     // RFC 5280, ub-common-name. What is no ASCII is no DNS name either.
     if subject.is_ascii() {
         subject.truncate(64);
     }
-    let certified = certificate::intermediate(ca, &subject, machine, certificate::CA_DAYS, now)?;
-    let mut secrets = certificate(LOCAL_CA, certified, &format!("what {machine} signs certificates by"))?;
+    let certified = ca.intermediate(&subject, &machine.parse()?, certificate::CA_DAYS, now)?;
+    let description = format!("what {machine} signs certificates by");
+    let mut secrets = certificate(LOCAL_CA, certified, &description, Origin::Generated)?;
     for secret in &mut secrets {
         secret.table.owner = None;
     }
-    Ok(secrets)
+    Ok(secrets.into())
 }
 
 /// A new SSH identity, with the line of its public file.
@@ -273,6 +325,16 @@ pub enum StandardError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Name(#[from] NameError),
+    /// A name with a slash.
+    #[error("\"{0}\" cannot be the name of a certificate: it has a slash")]
+    #[diagnostic(help("all certificates are in certs/; give the last part of the name only"))]
+    Folder(String),
+    /// A name that machines get no key for.
+    #[error("\"{0}\" is a name for a certificate authority: it ends in -ca")]
+    #[diagnostic(help(
+        "a machine never gets the key of an authority: give the server another name (`import` has --name)"
+    ))]
+    Authority(String),
     /// No password or hash.
     #[error(transparent)]
     #[diagnostic(transparent)]

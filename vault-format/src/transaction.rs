@@ -19,6 +19,7 @@ use std::{
     fs::File,
     io::{self, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use rustix::{
@@ -95,7 +96,8 @@ impl ExclusiveFolder {
     /// If the folder cannot be written to.
     pub fn stage(&self) -> Result<Staging<'_>, FolderError> {
         self.make_folder(STAGING, STAGING_FOLDER)?;
-        Ok(Staging { folder: self, removed: BTreeSet::new(), committed: false })
+        let folders = Mutex::new(BTreeSet::new());
+        Ok(Staging { folder: self, folders, removed: BTreeSet::new(), committed: false })
     }
 
     fn recover(&self) -> Result<(), FolderError> {
@@ -112,19 +114,10 @@ impl ExclusiveFolder {
         if self.committed()?.is_some() { self.finish() } else { self.undo() }
     }
 
-    /// Writes a new file into the staging folder, and makes sure that it can be moved.
-    fn stage_file(&self, path: &str, bytes: &[u8], mode: Mode) -> Result<(), FolderError> {
-        let staged = format!("{FILES}/{path}");
-        self.make_parents(&staged)?;
-        self.write_new(&staged, bytes, mode)?;
-        self.make_parents(path)?;
-        self.check_target(path)
-    }
-
     /// Refuses what could not be removed. A committed change must be possible to finish, or no
     /// program could ever change the vault again.
     fn check_removal(&self, path: &str) -> Result<(), FolderError> {
-        match self.check_target(path) {
+        match self.check_target(path).and_then(|()| self.check_folder_of(path)) {
             Err(FolderError::Missing(_)) => Ok(()),
             checked => checked,
         }
@@ -137,15 +130,20 @@ impl ExclusiveFolder {
             return Err(FolderError::NotPlain(self.0.join(path)));
         }
         let (parent, name) = self.0.parent_of(path)?;
-        let parent = parent.as_ref().map_or(self.0.root(), AsFd::as_fd);
-        fs::accessat(parent, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
-            .map_err(|errno| FolderError::io(&self.0.join(path), errno))?;
-        match fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        match fs::statat(self.fd(parent.as_ref()), name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
                 Err(FolderError::NotPlain(self.0.join(path)))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a target in a folder that may not be written to.
+    fn check_folder_of(&self, path: &str) -> Result<(), FolderError> {
+        let (parent, _) = self.0.parent_of(path)?;
+        let parent = self.fd(parent.as_ref());
+        fs::accessat(parent, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
+            .map_err(|errno| FolderError::io(&self.0.join(path), errno))
     }
 
     /// The moment from which the change counts as made.
@@ -171,14 +169,9 @@ impl ExclusiveFolder {
     fn finish(&self) -> Result<(), FolderError> {
         self.sync()?;
         let removed = self.committed()?.unwrap_or_default();
-        for entry in self.staged_files()? {
-            let path = entry.path.strip_prefix("files/").unwrap_or(&entry.path);
-            self.make_parents(path)?;
-            let staged_path = format!("{FILES}/{path}");
-            let (staged_parent, _) = self.0.parent_of(&staged_path)?;
-            let (parent, name) = self.0.parent_of(path)?;
-            let (from, to) = (self.fd(staged_parent.as_ref()), self.fd(parent.as_ref()));
-            fs::renameat(from, name, to, name).map_err(|errno| FolderError::io(&self.0.join(path), errno))?;
+        let staged = self.staged_files()?;
+        for neighbours in staged.chunk_by(|one, next| folder_of(&one.path) == folder_of(&next.path)) {
+            self.move_neighbours(neighbours)?;
         }
         for path in &removed {
             self.remove_file(path)?;
@@ -186,6 +179,23 @@ impl ExclusiveFolder {
         self.sync()?;
         self.remove_file(COMMIT)?;
         self.remove_staging()
+    }
+
+    /// Moves staged files of one folder into place.
+    fn move_neighbours(&self, staged: &[Entry]) -> Result<(), FolderError> {
+        let target = |entry: &Entry| entry.path.strip_prefix("files/").unwrap_or(&entry.path).to_owned();
+        let Some(first) = staged.first().map(target) else { return Ok(()) };
+        self.make_parents(&first)?;
+        let staged_path = format!("{FILES}/{first}");
+        let (staged_parent, _) = self.0.parent_of(&staged_path)?;
+        let (parent, _) = self.0.parent_of(&first)?;
+        let (from, to) = (self.fd(staged_parent.as_ref()), self.fd(parent.as_ref()));
+        for path in staged.iter().map(target) {
+            let name = path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name);
+            fs::renameat(from, name, to, name)
+                .map_err(|errno| FolderError::io(&self.0.join(&path), errno))?;
+        }
+        Ok(())
     }
 
     /// Throws away what was staged, and folders that were made for it.
@@ -272,6 +282,8 @@ impl ExclusiveFolder {
 #[derive(Debug)]
 pub struct Staging<'a> {
     folder: &'a ExclusiveFolder,
+    /// Those that are made and checked, in the staging folder and in the vault.
+    folders: Mutex<BTreeSet<String>>,
     removed: BTreeSet<String>,
     committed: bool,
 }
@@ -283,7 +295,7 @@ impl Staging<'_> {
     ///
     /// If it cannot be written, or could not be moved into place.
     pub fn write_public(&self, path: &str, bytes: &[u8]) -> Result<(), FolderError> {
-        self.folder.stage_file(path, bytes, PUBLIC_FILE)
+        self.write(path, bytes, PUBLIC_FILE)
     }
 
     /// Stages a key file of the operator, mode 0600, which Git ignores.
@@ -292,7 +304,28 @@ impl Staging<'_> {
     ///
     /// As [`Self::write_public`].
     pub fn write_private(&self, path: &str, bytes: &Plaintext) -> Result<(), FolderError> {
-        self.folder.stage_file(path, bytes.expose(), PRIVATE_FILE)
+        self.write(path, bytes.expose(), PRIVATE_FILE)
+    }
+
+    /// Writes a new file into the staging folder, and makes sure that it can be moved.
+    fn write(&self, path: &str, bytes: &[u8], mode: Mode) -> Result<(), FolderError> {
+        let staged = format!("{FILES}/{path}");
+        let is_known = self.known_folders().contains(folder_of(path));
+        if !is_known {
+            self.folder.make_parents(&staged)?;
+        }
+        self.folder.write_new(&staged, bytes, mode)?;
+        if !is_known {
+            // Only after a file is staged that is to lie in it: else nobody would remove it.
+            self.folder.make_parents(path)?;
+            self.folder.check_folder_of(path)?;
+            self.known_folders().insert(folder_of(path).to_owned());
+        }
+        self.folder.check_target(path)
+    }
+
+    fn known_folders(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a file to remove. One that is not there does no harm.
@@ -321,6 +354,10 @@ impl Drop for Staging<'_> {
             let _ = self.folder.undo();
         }
     }
+}
+
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// On Linux one syncfs(2) per step syncs all files and folders at once; elsewhere each file is

@@ -3,7 +3,9 @@
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{
-    Plaintext, SecretName, Verified, cipher,
+    Identities, Plaintext, SecretName, Verified,
+    certificate::Authority,
+    cipher,
     cipher::CipherError,
     standard::{self, CA},
 };
@@ -15,20 +17,37 @@ pub fn has(name: &SecretName) -> bool {
     standard::certificate_names(CA).is_ok_and(|names| names.contains(name))
 }
 
-/// Certificate and key of the vault's CA, both kept when the vault was verified.
+/// The vault's CA, whose certificate and key were kept when the vault was verified.
 ///
 /// # Errors
 ///
 /// If the vault has none, or no identity opens it.
-pub fn open(vault: &Verified, common: &Common) -> miette::Result<(Plaintext, Plaintext)> {
+pub fn open(vault: &Verified, common: &Common) -> miette::Result<Authority> {
     let [certificate, key] = standard::certificate_names(CA)?;
-    let ciphertext = |name| vault.ciphertext(name).ok_or(AuthorityError::Missing);
-    let sealed = (ciphertext(&certificate)?, ciphertext(&key)?);
+    // Before anybody is asked for a passphrase.
+    let sealed = (sealed(vault, &certificate)?, sealed(vault, &key)?);
     let identities = keys::identities(common)?;
-    let decrypt = |name: SecretName, ciphertext| {
-        cipher::decrypt(ciphertext, &identities).map_err(|error| AuthorityError::Decrypt { name, error })
-    };
-    Ok((decrypt(certificate, sealed.0)?, decrypt(key, sealed.1)?))
+    let certificate = decrypt(certificate, sealed.0, &identities)?;
+    Ok(Authority::read(&certificate, &decrypt(key, sealed.1, &identities)?)?)
+}
+
+/// The CA's certificate alone, kept likewise.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn certificate(vault: &Verified, common: &Common) -> miette::Result<Plaintext> {
+    let [certificate, _] = standard::certificate_names(CA)?;
+    let sealed = sealed(vault, &certificate)?;
+    Ok(decrypt(certificate, sealed, &keys::identities(common)?)?)
+}
+
+fn sealed<'a>(vault: &'a Verified, name: &SecretName) -> Result<&'a [u8], AuthorityError> {
+    vault.ciphertext(name).ok_or(AuthorityError::Missing)
+}
+
+fn decrypt(name: SecretName, sealed: &[u8], identities: &Identities) -> Result<Plaintext, AuthorityError> {
+    cipher::decrypt(sealed, identities).map_err(|error| AuthorityError::Decrypt { name, error })
 }
 
 /// Why nothing can be signed.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    adopt, audience, init, machine, merge, recipients, rekey, revert, show, sign, signers, status, verify,
+    add, adopt, audience, certs, completions, edit, git, graph, import, init, machine, merge, password,
+    recipients, rekey, remove, revert, rotate, show, sign, signers, status, verify,
 };
 
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
@@ -26,10 +27,12 @@ pub struct Common {
     /// The vault's folder.
     #[arg(long, global = true, value_name = "DIR", default_value = "vault")]
     pub vault: PathBuf,
-    /// A file with an age identity, to decrypt with. Else VAULTGEN_IDENTITY, then DIR/age.key.
+    /// A file with an age identity, to decrypt with. Else VAULTGEN_IDENTITY, then DIR/age.key, then
+    /// ~/.config/odbox/age.key, then ~/.ssh/id_ed25519.
     #[arg(long = "identity", global = true, value_name = "FILE")]
     pub identities: Vec<PathBuf>,
-    /// The SSH key to sign with, or the public half of one that an agent holds. Else DIR/signing.key.
+    /// The SSH key to sign with, or the public half of one that an agent holds. Else VAULTGEN_SIGN_KEY, then
+    /// DIR/signing.key, then ~/.config/odbox/signing.key, then ~/.ssh/id_ed25519.
     #[arg(long, global = true, value_name = "FILE")]
     pub sign_key: Option<PathBuf>,
     /// Propose a change without signing it: it counts once a signer runs `vaultgen sign`.
@@ -45,15 +48,31 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Add(add::Args),
+    Admin(password::AdminArgs),
     Adopt(adopt::Args),
+    Certs(certs::Args),
+    Completions(completions::Args),
+    Edit(edit::Args),
+    Git(git::Args),
     Grant(audience::GrantArgs),
+    Graph(graph::Args),
+    Import(import::Args),
     Init(init::Args),
     Machine(machine::Args),
+    #[command(hide = true)]
+    Man(completions::ManArgs),
     Merge(merge::Args),
+    OdooAdmin(password::OdooAdminArgs),
+    Password(password::Args),
+    PgadminAdmin(password::PgadminAdminArgs),
     Recipients(recipients::Args),
     Rekey(rekey::Args),
+    Remove(remove::Args),
     Revert(revert::Args),
     Revoke(audience::RevokeArgs),
+    Root(password::RootArgs),
+    Rotate(rotate::Args),
     Show(show::Args),
     Sign(sign::Args),
     Signers(signers::Args),

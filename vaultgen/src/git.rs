@@ -18,6 +18,7 @@ const INCOMING: [&str; 3] = ["MERGE_HEAD", "REBASE_HEAD", "CHERRY_PICK_HEAD"];
 /// The Git repository that a vault lies in.
 pub struct Repository {
     repository: gix::Repository,
+    top: PathBuf,
     /// The vault's path in the work tree; empty for the work tree itself.
     vault: PathBuf,
 }
@@ -33,8 +34,8 @@ impl Repository {
         let folder = folder.canonicalize().map_err(|_| none())?;
         let repository = gix::discover(&folder).map_err(|_| none())?;
         let top = repository.workdir().and_then(|top| top.canonicalize().ok()).ok_or_else(none)?;
-        let vault = folder.strip_prefix(top).map_err(|_| none())?.to_owned();
-        Ok(Self { repository, vault })
+        let vault = folder.strip_prefix(&top).map_err(|_| none())?.to_owned();
+        Ok(Self { repository, top, vault })
     }
 
     /// What is being merged, rebased or picked just now, if anything is.
@@ -71,10 +72,19 @@ impl Repository {
     ///
     /// If the commit has no such folder, or cannot be read.
     pub fn files(&self, commit: ObjectId, name: &str) -> Result<Arc<dyn VaultFiles>, GitError> {
-        let none =
-            || GitError::NoVault { revision: name.escape_debug().to_string(), vault: self.vault.clone() };
-        let commit = self.repository.find_commit(commit).map_err(|_| none())?;
-        let mut tree = commit.tree().map_err(|_| none())?;
+        let tree =
+            self.repository.find_commit(commit).ok().and_then(|commit| Some(commit.tree_id().ok()?.detach()));
+        self.files_in(tree.ok_or_else(|| self.no_vault(name))?, name)
+    }
+
+    /// The vault's files as a tree of the whole work tree has them; `name` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// If the tree has no such folder, or cannot be read.
+    pub fn files_in(&self, tree: ObjectId, name: &str) -> Result<Arc<dyn VaultFiles>, GitError> {
+        let none = || self.no_vault(name);
+        let mut tree = self.repository.find_tree(tree).map_err(|_| none())?;
         if !self.vault.as_os_str().is_empty() {
             let entry = tree.lookup_entry_by_path(&self.vault).ok().flatten().ok_or_else(none)?;
             tree = entry.object().ok().and_then(|object| object.try_into_tree().ok()).ok_or_else(none)?;
@@ -88,6 +98,22 @@ impl Repository {
             .collect();
         let place = PathBuf::from(format!("{name}:{}", self.vault.display()));
         Ok(Arc::new(Revision { repository: self.repository.clone().into_sync(), place, blobs }))
+    }
+
+    /// The top of the work tree.
+    #[must_use]
+    pub fn top(&self) -> &Path {
+        &self.top
+    }
+
+    /// The vault's path in the work tree; empty for the work tree itself.
+    #[must_use]
+    pub fn vault(&self) -> &Path {
+        &self.vault
+    }
+
+    fn no_vault(&self, name: &str) -> GitError {
+        GitError::NoVault { revision: name.escape_debug().to_string(), vault: self.vault.clone() }
     }
 }
 

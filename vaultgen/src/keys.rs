@@ -15,10 +15,12 @@ use vault_format::{
     ssh::{SshError, SshKey},
 };
 
-use crate::{cli::Common, openssh::OpenSshKey, prompt::Terminal};
+use crate::{cli::Common, home, openssh::OpenSshKey, prompt::Terminal};
 
 /// Names an identity file for every command of a shell.
 pub const IDENTITY_VARIABLE: &str = "VAULTGEN_IDENTITY";
+/// Names the key to sign with, likewise.
+pub const SIGN_KEY_VARIABLE: &str = "VAULTGEN_SIGN_KEY";
 
 /// The identities to decrypt with: those of `--identity`, else of `VAULTGEN_IDENTITY`, else of
 /// the vault's own `age.key`. Nothing where there is no such file.
@@ -45,34 +47,83 @@ pub fn find_identities(common: &Common) -> Result<Option<Identities>, KeyError> 
     Ok(Some(identities))
 }
 
-/// As [`find_identities`], for a command that cannot do without.
+/// The identities of an existing vault's operator: as [`find_identities`], else the one in the user's
+/// configuration, else the user's SSH key.
 ///
 /// # Errors
 ///
 /// As [`find_identities`], and if there is none.
 pub fn identities(common: &Common) -> Result<Identities, KeyError> {
-    find_identities(common)?.ok_or_else(|| KeyError::NoIdentity(common.vault.join(IDENTITY_FILE)))
+    let found = match find_identities(common)? {
+        Some(identities) => Some(identities),
+        None => match usual(IDENTITY_FILE)? {
+            Some((path, key)) => Some(parse_identities(&path, &key.text)?),
+            None => None,
+        },
+    };
+    found.ok_or_else(|| KeyError::NoIdentity(common.vault.join(IDENTITY_FILE)))
 }
 
-/// The key to sign with: that of `--sign-key`, else the vault's own `signing.key`. A public key
-/// stands for one that an SSH agent holds. Nothing where there is no such file.
+/// As [`identities`], if something has to be decrypted: nobody is asked for a passphrase in vain.
+///
+/// # Errors
+///
+/// As [`find_identities`]. If there is none, what cannot be decrypted names itself later.
+pub fn identities_if(needed: bool, common: &Common) -> Result<Identities, KeyError> {
+    match needed.then(|| identities(common)) {
+        None | Some(Err(KeyError::NoIdentity(_))) => Ok(Identities::none()),
+        Some(found) => found,
+    }
+}
+
+/// The key to sign with: that of `--sign-key`, else of `VAULTGEN_SIGN_KEY`, else the vault's own
+/// `signing.key`. A public key stands for one that an SSH agent holds. Nothing where there is no such file.
 ///
 /// # Errors
 ///
 /// If the file that was named cannot be read, or it is no key.
 pub fn find_signing_key(common: &Common) -> Result<Option<Box<dyn LockSigner>>, KeyError> {
+    let variable = env::var_os(SIGN_KEY_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(path) = common.sign_key.as_ref().or(variable.as_ref()) {
+        return parse_signing_key(path, &KeyFile::read(path)?).map(Some);
+    }
     let own = common.vault.join(SIGNING_KEY_FILE);
-    let (path, file) = match &common.sign_key {
-        Some(path) => (path, Some(KeyFile::read(path)?)),
-        None => (&own, KeyFile::read_if_present(&own)?),
-    };
-    let Some(file) = file else { return Ok(None) };
+    KeyFile::read_if_present(&own)?.map(|file| parse_signing_key(&own, &file)).transpose()
+}
+
+/// The key of a signer of an existing vault: as [`find_signing_key`], else the one in the user's
+/// configuration, else the user's SSH key.
+///
+/// # Errors
+///
+/// As [`find_signing_key`], and if there is none.
+pub fn signing_key(common: &Common) -> Result<Box<dyn LockSigner>, KeyError> {
+    if let Some(key) = find_signing_key(common)? {
+        return Ok(key);
+    }
+    let none = || KeyError::NoSigningKey(common.vault.join(SIGNING_KEY_FILE));
+    let (path, file) = usual(SIGNING_KEY_FILE)?.ok_or_else(none)?;
+    parse_signing_key(&path, &file)
+}
+
+/// A key file in the user's configuration, else the user's SSH key.
+fn usual(file: &str) -> Result<Option<(PathBuf, KeyFile)>, KeyError> {
+    let configured = home::configuration().map(|folder| folder.join("odbox").join(file));
+    for path in configured.into_iter().chain(home::ssh_key()) {
+        if let Some(key) = KeyFile::read_if_present(&path)? {
+            return Ok(Some((path, key)));
+        }
+    }
+    Ok(None)
+}
+
+fn parse_signing_key(path: &Path, file: &KeyFile) -> Result<Box<dyn LockSigner>, KeyError> {
     if let Some(key) = OpenSshKey::of(path, &file.text) {
-        return Ok(Some(Box::new(key)));
+        return Ok(Box::new(key));
     }
     let key = SshKey::parse(&file.text, &Terminal { file: path });
-    let key = key.map_err(|error| KeyError::SigningKey { path: path.clone(), error })?;
-    Ok(Some(Box::new(key)))
+    let key = key.map_err(|error| KeyError::SigningKey { path: path.to_owned(), error })?;
+    Ok(Box::new(key))
 }
 
 /// Parses an identity file; `path` is for messages.
@@ -98,7 +149,7 @@ pub enum KeyError {
     NoIdentity(PathBuf),
     /// No signing key anywhere.
     #[error("there is no key to sign with")]
-    #[diagnostic(help("give one with --sign-key FILE, or restore {}", .0.display()))]
+    #[diagnostic(help("give one with --sign-key FILE or VAULTGEN_SIGN_KEY, or restore {}", .0.display()))]
     NoSigningKey(PathBuf),
     /// Not an identity file.
     #[error("{path}: {error}")]

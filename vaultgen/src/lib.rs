@@ -6,14 +6,20 @@
 #![forbid(unsafe_code)]
 
 mod authority;
+mod certificate;
 mod cli;
 mod commands;
 mod git;
+mod home;
+mod input;
+mod key_type;
 mod keys;
 mod openssh;
 mod process;
 mod prompt;
+mod signals;
 mod trust;
+mod usage;
 mod vault;
 
 use std::{io::Write, process::ExitCode};
@@ -21,7 +27,10 @@ use std::{io::Write, process::ExitCode};
 use clap::Parser;
 use vault_format::report;
 
-use crate::cli::{Cli, Command};
+use crate::{
+    cli::{Cli, Command},
+    usage::UsageError,
+};
 
 /// Runs the program on the arguments of the process.
 ///
@@ -29,19 +38,40 @@ use crate::cli::{Cli, Command};
 /// wrong usage.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => match usage::without_repeating(&error) {
+            Some(error) => return failed(&error.into()),
+            None => error.exit(),
+        },
+    };
     process::harden();
     let command = cli.command.unwrap_or_else(|| Command::Init(commands::init::Args::default()));
     let done = match command {
+        Command::Add(args) => commands::add::run(&args, &cli.common),
+        Command::Admin(args) => args.run(&cli.common),
         Command::Adopt(args) => commands::adopt::run(&args, &cli.common),
+        Command::Certs(args) => commands::certs::run(&args, &cli.common),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Edit(args) => commands::edit::run(&args, &cli.common),
+        Command::Git(args) => commands::git::run(&args, &cli.common),
         Command::Grant(args) => commands::audience::grant(&args, &cli.common),
+        Command::Graph(args) => commands::graph::run(&args, &cli.common),
+        Command::Import(args) => commands::import::run(&args, &cli.common),
         Command::Init(args) => commands::init::run(&args, &cli.common),
         Command::Machine(args) => commands::machine::run(&args, &cli.common),
+        Command::Man(args) => commands::completions::manual(&args),
         Command::Merge(args) => commands::merge::run(&args, &cli.common),
+        Command::OdooAdmin(args) => args.run(&cli.common),
+        Command::Password(args) => commands::password::run(&args, &cli.common),
+        Command::PgadminAdmin(args) => args.run(&cli.common),
         Command::Recipients(args) => commands::recipients::run(&args, &cli.common),
         Command::Rekey(args) => commands::rekey::run(&args, &cli.common),
+        Command::Remove(args) => commands::remove::run(&args, &cli.common),
         Command::Revert(args) => commands::revert::run(&args, &cli.common),
         Command::Revoke(args) => commands::audience::revoke(&args, &cli.common),
+        Command::Root(args) => args.run(&cli.common),
+        Command::Rotate(args) => commands::rotate::run(&args, &cli.common),
         Command::Show(args) => commands::show::run(&args, &cli.common),
         Command::Sign(args) => commands::sign::run(&args, &cli.common),
         Command::Signers(args) => commands::signers::run(&args, &cli.common),
@@ -50,10 +80,12 @@ pub fn run() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // Standard error may be closed; there is nobody left to tell.
-            let _ = writeln!(std::io::stderr(), "{}", report::render(failure.as_ref()));
-            ExitCode::FAILURE
-        }
+        Err(failure) => failed(&failure),
     }
+}
+
+fn failed(failure: &miette::Report) -> ExitCode {
+    // Standard error may be closed; there is nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "{}", report::render(failure.as_ref()));
+    if failure.is::<UsageError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

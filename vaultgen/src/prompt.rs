@@ -4,23 +4,20 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
     path::Path,
-    thread,
 };
 
 use miette::Diagnostic;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::SecretString;
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
-    iterator::{Handle, Signals},
-    low_level::emulate_default_handler,
-};
 use thiserror::Error;
 use vault_format::{
+    Plaintext, SecretName,
     passphrase::AskPassphrase,
-    password::{Password, PasswordError},
+    password::{Password, PasswordError, Strength},
 };
 use zeroize::Zeroizing;
+
+use crate::signals::{BeforeEnd, ENDING};
 
 const TERMINAL: &str = "/dev/tty";
 /// Most bytes of an answer to a yes-or-no question.
@@ -32,8 +29,28 @@ const MAX_ANSWER: u64 = 64;
 ///
 /// If there is no terminal, the two answers differ, or the password is not one that login takes
 /// or is weak.
-pub fn new_password(name: &str) -> Result<Option<Password>, PromptError> {
-    ask_twice(&format!("Password for {name} (empty: generate one): "), name)
+pub fn new_password(name: &str, strength: Strength) -> Result<Option<Password>, PromptError> {
+    let answer = ask_twice(&format!("Password for {name} (empty: generate one): "), name)?;
+    answer.map(|text| password(name, strength, text)).transpose()
+}
+
+/// Asks for the value of a secret that is one line of any text, twice. Nothing for an empty answer.
+///
+/// # Errors
+///
+/// If there is no terminal, or the two answers differ.
+pub fn new_value(name: &SecretName) -> Result<Option<Plaintext>, PromptError> {
+    let answer = ask_twice(&format!("New value for {name} (empty: none): "), name.as_str())?;
+    Ok(answer.map(Plaintext::from))
+}
+
+/// A password that was entered, if it can be taken.
+///
+/// # Errors
+///
+/// If it is not one that login takes, or weak.
+pub fn password(name: &str, strength: Strength, text: Zeroizing<String>) -> Result<Password, PromptError> {
+    strength.take(text).map_err(|error| PromptError::Password { name: name.to_owned(), error })
 }
 
 /// Asks for the passphrase of `what`, a key file to be made, twice. Nothing for an empty answer: make
@@ -45,10 +62,11 @@ pub fn new_password(name: &str) -> Result<Option<Password>, PromptError> {
 pub fn new_passphrase(what: &str) -> Result<Option<SecretString>, PromptError> {
     let answer = ask_twice(&format!("Passphrase for {what} (empty: none): "), what)?;
     let text = |password: &Password| password.plaintext().expose_str().unwrap_or_default().to_owned();
+    let answer = answer.map(|text| password(what, Strength::Strong, text)).transpose()?;
     Ok(answer.map(|password| SecretString::from(text(&password))))
 }
 
-fn ask_twice(question: &str, name: &str) -> Result<Option<Password>, PromptError> {
+fn ask_twice(question: &str, name: &str) -> Result<Option<Zeroizing<String>>, PromptError> {
     let first = ask(question)?;
     if first.is_empty() {
         return Ok(None);
@@ -57,8 +75,7 @@ fn ask_twice(question: &str, name: &str) -> Result<Option<Password>, PromptError
     if first != second {
         return Err(PromptError::Mismatch(name.to_owned()));
     }
-    let password = Password::entered(first).and_then(Password::judge);
-    password.map(Some).map_err(|error| PromptError::Password { name: name.to_owned(), error })
+    Ok(Some(first))
 }
 
 /// Asks a question on the terminal that `y` or `yes` affirms.
@@ -124,30 +141,24 @@ fn open_terminal() -> Result<File, PromptError> {
 /// While it lives, the terminal does not echo: already when the question appears, so that not even
 /// a fast answer is seen. A signal that ends the program gives the echo back first.
 struct Quiet {
-    signals: Handle,
     terminal: File,
     present: Termios,
+    _watch: BeforeEnd,
 }
 
 impl Quiet {
     fn keep(terminal: File) -> Result<Self, PromptError> {
-        let present = tcgetattr(&terminal).map_err(|errno| PromptError::NoTerminal(errno.into()))?;
-        let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]).map_err(PromptError::NoAnswer)?;
-        let quiet = Self { signals: signals.handle(), terminal, present };
-        let (terminal, present) =
-            (quiet.terminal.try_clone().map_err(PromptError::NoTerminal)?, quiet.present.clone());
-        thread::spawn(move || {
-            // Ends without a signal when the guard is dropped.
-            if let Some(signal) = signals.forever().next() {
-                let _ = tcsetattr(&terminal, OptionalActions::Now, &present);
-                let _ = emulate_default_handler(signal);
-            }
-        });
-        let mut silent = quiet.present.clone();
+        let fault = |errno: rustix::io::Errno| PromptError::NoTerminal(errno.into());
+        let present = tcgetattr(&terminal).map_err(fault)?;
+        let mut silent = present.clone();
         silent.local_modes.remove(LocalModes::ECHO);
         silent.local_modes.insert(LocalModes::ECHONL);
-        tcsetattr(&quiet.terminal, OptionalActions::Now, &silent)
-            .map_err(|errno| PromptError::NoTerminal(errno.into()))?;
+        let (ours, before) = (terminal.try_clone().map_err(PromptError::NoTerminal)?, present.clone());
+        let watch = BeforeEnd::of(&ENDING, move || {
+            let _ = tcsetattr(&ours, OptionalActions::Now, &before);
+        });
+        let quiet = Self { terminal, present, _watch: watch.map_err(PromptError::NoAnswer)? };
+        tcsetattr(&quiet.terminal, OptionalActions::Now, &silent).map_err(fault)?;
         Ok(quiet)
     }
 }
@@ -155,7 +166,6 @@ impl Quiet {
 impl Drop for Quiet {
     fn drop(&mut self) {
         let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.present);
-        self.signals.close();
     }
 }
 
@@ -172,7 +182,7 @@ pub enum PromptError {
     NoAnswer(#[source] io::Error),
     /// Two different answers.
     #[error("the two passwords for {0} differ; nothing was changed")]
-    #[diagnostic(help("run the command again, and type the same password twice"))]
+    #[diagnostic(help("run the command again, and type the same twice"))]
     Mismatch(String),
     /// Not acceptable.
     #[error("{name}: {error}; nothing was changed")]

@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeSet,
-    env,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -19,7 +18,7 @@ use vault_format::{
     ssh,
 };
 
-use crate::{prompt, vault};
+use crate::{home, prompt, vault};
 
 /// What was last seen of one vault.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -62,7 +61,7 @@ impl Memory {
     ///
     /// If there is no such folder, or it cannot be written to.
     pub fn open() -> Result<Self, TrustError> {
-        let folder = configuration_folder().ok_or(TrustError::NoHome)?.join("odbox").join("seen");
+        let folder = home::configuration().ok_or(TrustError::NoHome)?.join("odbox").join("seen");
         fs::create_dir_all(&folder).map_err(|error| TrustError::Io { path: folder.clone(), error })?;
         Ok(Self(folder))
     }
@@ -287,12 +286,6 @@ fn read(path: &Path) -> Result<Option<Seen>, TrustError> {
 fn canonical(folder: &VaultFolder) -> Result<PathBuf, TrustError> {
     let path = folder.path();
     path.canonicalize().map_err(|error| TrustError::Io { path: path.to_owned(), error })
-}
-
-/// As the XDG Base Directory Specification has it.
-fn configuration_folder() -> Option<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))
 }
 
 /// Why a vault is not trusted. Nothing was changed.

@@ -8,8 +8,7 @@ use std::{
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{
-    Change, Identities, POLICY_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, Timestamp, VaultFiles,
-    VaultFolder, Verified,
+    Change, Identities, POLICY_FILE, SIGNERS_FILE, SecretName, Timestamp, VaultFiles, VaultFolder, Verified,
     change::{Applied, Prepared},
     folder::FolderError,
     legacy,
@@ -22,7 +21,6 @@ use vault_format::{
 use crate::{
     cli::Common,
     commands, keys,
-    keys::KeyError,
     trust::{Memory, State, TrustError},
 };
 
@@ -160,7 +158,7 @@ impl OpenVault {
             commands::say(common.quiet, note);
             return Ok(None);
         }
-        let identities = keys::find_identities(common)?.unwrap_or_else(Identities::none);
+        let identities = keys::identities_if(change.needs_identities()?, common)?;
         apply(change, &self.folder, &self.memory, &identities, common).map(Some)
     }
 }
@@ -189,8 +187,7 @@ pub fn apply(
     identities: &Identities,
     common: &Common,
 ) -> miette::Result<Applied> {
-    let key = keys::find_signing_key(common)?
-        .ok_or_else(|| KeyError::NoSigningKey(common.vault.join(SIGNING_KEY_FILE)))?;
+    let key = keys::signing_key(common)?;
     let applied = change.apply(folder, key.as_ref(), identities)?;
     remember(memory, folder.folder(), &applied).map_err(|error| ChangedButForgotten { error })?;
     Ok(applied)

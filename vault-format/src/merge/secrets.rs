@@ -83,9 +83,8 @@ fn units(states: &Three<'_>, policies: [&Policy; 2]) -> Vec<BTreeSet<SecretName>
     let mut units: BTreeMap<String, BTreeSet<SecretName>> = BTreeMap::new();
     for name in names {
         let source = policies.iter().find_map(|policy| policy.secret(name).from.as_ref());
-        let source = source.unwrap_or(name).as_str();
-        let pair = source.strip_suffix("-cert.pem").or_else(|| source.strip_suffix("-key.pem"));
-        units.entry(pair.unwrap_or(source).to_owned()).or_default().insert(name.clone());
+        let source = source.unwrap_or(name);
+        units.entry(source.pair().unwrap_or(source.as_str()).to_owned()).or_default().insert(name.clone());
     }
     units.into_values().collect()
 }

@@ -300,7 +300,8 @@ fn templates(
         let Access { owner, group, mode, services } =
             access_keys!(table, table.services.as_deref()).over(&policy.defaults.access)?;
         let services = table.services.is_some().then_some(services);
-        let template = TemplatePolicy { source, audience, owner, group, mode, services };
+        let groups = table.audience.as_deref().map_or_else(|| policy.defaults.groups.clone(), names);
+        let template = TemplatePolicy { source, groups, audience, owner, group, mode, services };
         templates.insert(secret_name(name)?, template);
     }
     Ok(templates)

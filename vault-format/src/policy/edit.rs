@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
-use super::Kind;
+use super::SecretTable;
 use crate::{Recipient, SecretName, signers::Signer};
 
 /// The opening comment of a new policy.
@@ -12,21 +12,6 @@ const PREAMBLE: &str = "\
 # The policy of this vault: who may decrypt each secret, and who may read it where it is served.
 # After a change by hand run `vaultgen sign`; until then nothing accepts it.
 ";
-
-/// What a new secret's table says beyond the defaults.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SecretTable {
-    /// What the secret is.
-    pub kind: Kind,
-    /// For people.
-    pub description: String,
-    /// The secret that it is derived from.
-    pub from: Option<SecretName>,
-    /// Owner and group, where they are not the defaults'.
-    pub owner: Option<String>,
-    /// Whether everybody on a machine may read it (certificates).
-    pub world_readable: bool,
-}
 
 /// A `vault.toml` being written or changed.
 #[derive(Clone, Debug)]
@@ -89,17 +74,18 @@ impl PolicyEditor {
         self.0.get("secret").and_then(|secrets| secrets.get(name.as_str())).is_some()
     }
 
-    /// Writes the table of a secret, in place of the one it may have, whose comment and place in
-    /// the file the new one takes over.
+    /// Writes the table of a secret. In one that is there already, what `table` says takes the place of
+    /// what it said before; all else stays, and so do comments and places in the file.
     pub fn set_secret(&mut self, name: &SecretName, table: &SecretTable) {
         let secrets = self.0.entry("secret").or_insert_with(implicit_table);
         let Some(secrets) = secrets.as_table_like_mut() else { return };
-        let mut new = table.to_toml();
-        if let Some(Item::Table(old)) = secrets.get(name.as_str()) {
-            *new.decor_mut() = old.decor().clone();
-            new.set_position(old.position());
+        let Some(present) = secrets.get_mut(name.as_str()).and_then(Item::as_table_like_mut) else {
+            secrets.insert(name.as_str(), Item::Table(table.to_toml()));
+            return;
+        };
+        for (key, item) in table.to_toml() {
+            set(present, &key, item);
         }
-        secrets.insert(name.as_str(), Item::Table(new));
     }
 
     /// Takes the table of a secret out, if it has one.
@@ -162,13 +148,18 @@ impl PolicyEditor {
 
     /// Adds a group to the audience of a secret, which has `present` so far.
     pub fn add_to_audience(&mut self, name: &SecretName, present: &[String], group: &str) {
-        self.audience(name, present).push(group);
+        self.audience("secret", name, present).push(group);
+    }
+
+    /// Adds a group to the audience of a template, which has `present` so far.
+    pub fn add_to_template(&mut self, path: &SecretName, present: &[String], group: &str) {
+        self.audience("template", path, present).push(group);
     }
 
     /// Removes a group from the audience of a secret, which has `present` so far. Says whether it
     /// was there.
     pub fn remove_from_audience(&mut self, name: &SecretName, present: &[String], group: &str) -> bool {
-        let audience = self.audience(name, present);
+        let audience = self.audience("secret", name, present);
         let before = audience.len();
         audience.retain(|item| item.as_str() != Some(group));
         audience.len() < before
@@ -224,10 +215,10 @@ impl PolicyEditor {
         self.0.get(table).and_then(|table| table.get(name)).is_some()
     }
 
-    /// The audience of a secret's own table, made from what holds so far where it has none.
-    fn audience(&mut self, name: &SecretName, present: &[String]) -> &mut Array {
-        let secrets = self.0.entry("secret").or_insert_with(implicit_table);
-        let table = &mut secrets[name.as_str()];
+    /// The audience of a secret's or template's own table, made from what holds so far where it has none.
+    fn audience(&mut self, kind: &str, name: &SecretName, present: &[String]) -> &mut Array {
+        let tables = self.0.entry(kind).or_insert_with(implicit_table);
+        let table = &mut tables[name.as_str()];
         if table.is_none() {
             *table = Item::Table(Table::new());
         }
@@ -255,36 +246,16 @@ impl PolicyEditor {
     }
 }
 
-impl SecretTable {
-    fn to_toml(&self) -> Table {
-        let mut table = Table::new();
-        table.insert("kind", value(kind_text(self.kind)));
-        if !self.description.is_empty() {
-            table.insert("description", value(&self.description));
+/// Sets a key, and keeps the comment behind the value that it had.
+fn set(table: &mut dyn TableLike, key: &str, mut item: Item) {
+    match table.get_mut(key) {
+        Some(present) => {
+            if let (Some(old), Some(new)) = (present.as_value(), item.as_value_mut()) {
+                *new.decor_mut() = old.decor().clone();
+            }
+            *present = item;
         }
-        if let Some(from) = &self.from {
-            table.insert("from", value(from.as_str()));
-        }
-        if let Some(owner) = &self.owner {
-            table.insert("owner", value(owner));
-            table.insert("group", value(owner));
-        }
-        if self.world_readable {
-            table.insert("mode", value("0444"));
-            table.insert("world-readable", value(true));
-        }
-        table
-    }
-}
-
-fn kind_text(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Password => "password",
-        Kind::PasswordHash => "password-hash",
-        Kind::Certificate => "certificate",
-        Kind::PrivateKey => "private-key",
-        Kind::SshKey => "ssh-key",
-        Kind::Opaque => "opaque",
+        None => drop(table.insert(key, item)),
     }
 }
 

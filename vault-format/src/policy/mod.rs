@@ -12,6 +12,7 @@ mod merge;
 mod mode;
 mod raw;
 mod rotation;
+mod secret_table;
 mod template;
 
 use std::{
@@ -20,11 +21,12 @@ use std::{
 };
 
 pub use check::MAX_BYTES;
-pub use edit::{PolicyEditor, SecretTable};
+pub use edit::PolicyEditor;
 pub use error::PolicyError;
 pub use merge::merge;
 pub use mode::{Mode, ModeError};
-pub use rotation::Rotation;
+pub use rotation::{Expiry, ExpiryError, Rotation};
+pub use secret_table::SecretTable;
 use serde::{Deserialize, Serialize};
 pub use template::TemplatePolicy;
 pub(crate) use template::services_within;
@@ -48,6 +50,25 @@ pub enum Kind {
     /// Anything else.
     #[default]
     Opaque,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Password, Self::PasswordHash, Self::Certificate, Self::PrivateKey, Self::SshKey, Self::Opaque];
+
+    /// How the policy writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::PasswordHash => "password-hash",
+            Self::Certificate => "certificate",
+            Self::PrivateKey => "private-key",
+            Self::SshKey => "ssh-key",
+            Self::Opaque => "opaque",
+        }
+    }
 }
 
 /// Who may read a file of the mount.

@@ -1,7 +1,8 @@
 //! When the value of a secret is to be changed.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
+use thiserror::Error;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use toml::{
     Spanned,
@@ -39,15 +40,43 @@ fn span(text: &Spanned<String>) -> Result<Duration, Fault> {
 
 /// The start of a day, or a moment on it, in UTC where nothing else is said.
 fn moment(date: &Spanned<Datetime>) -> Result<Timestamp, Fault> {
-    let no_moment =
-        || Fault::at(date.span(), "this is no day of the calendar").help("write a date such as 2027-03-01");
+    at(*date.get_ref()).ok_or_else(|| {
+        Fault::at(date.span(), "this is no day of the calendar").help("write a date such as 2027-03-01")
+    })
+}
+
+fn at(given: Datetime) -> Option<Timestamp> {
     let midnight = Time { hour: 0, minute: 0, second: Some(0), nanosecond: Some(0) };
-    let given = date.get_ref();
     let whole = Datetime {
-        date: given.date,
+        date: Some(given.date?),
         time: Some(given.time.unwrap_or(midnight)),
         offset: Some(given.offset.unwrap_or(Offset::Z)),
     };
-    given.date.ok_or_else(no_moment)?;
-    OffsetDateTime::parse(&whole.to_string(), &Rfc3339).map(Timestamp::from).map_err(|_| no_moment())
+    OffsetDateTime::parse(&whole.to_string(), &Rfc3339).map(Timestamp::from).ok()
 }
+
+/// The day or moment from which a secret is of no use, as the policy writes it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expiry(Datetime);
+
+impl Eq for Expiry {}
+
+impl Expiry {
+    pub(super) fn date(self) -> Datetime {
+        self.0
+    }
+}
+
+impl FromStr for Expiry {
+    type Err = ExpiryError;
+
+    fn from_str(text: &str) -> Result<Self, ExpiryError> {
+        let date: Datetime = text.parse().map_err(|_| ExpiryError)?;
+        at(date).map(|_| Self(date)).ok_or(ExpiryError)
+    }
+}
+
+/// A text that is no day.
+#[derive(Debug, Error)]
+#[error("not a day of the calendar such as 2027-03-01")]
+pub struct ExpiryError;

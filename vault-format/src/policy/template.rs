@@ -10,6 +10,8 @@ use crate::{Recipient, SecretName};
 pub struct TemplatePolicy {
     /// The text: a path below `templates/`.
     pub source: SecretName,
+    /// The groups and machines that its audience names, as written.
+    pub groups: Vec<String>,
     /// The public keys that may have it rendered.
     pub audience: BTreeSet<Recipient>,
     /// Owner: a user's name or number.

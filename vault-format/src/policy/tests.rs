@@ -205,3 +205,42 @@ fn dates_and_spans_are_moments() {
         assert_eq!(of(wrong).unwrap_err().line(), Some(11), "{wrong}");
     }
 }
+
+/// Whoever puts a value in says nothing about what the policy says otherwise.
+#[test]
+fn setting_a_secret_leaves_what_is_not_said() {
+    let (text, _) = policy(
+        "# ours\n[secret.a]\n# why\nkind = \"opaque\" # what\nrotate-after = \"180d\"\nservices = [\"nginx.service\"]\n\n[secret]\nb = { mode = \"0440\" }\n",
+    );
+    let mut editor = PolicyEditor::of(&text).unwrap();
+    let table = SecretTable {
+        kind: Kind::Password,
+        audience: vec!["ops".to_owned()],
+        owner: Some("odoo".to_owned()),
+        group: Some("web".to_owned()),
+        mode: Some("0440".parse().unwrap()),
+        services: vec!["odoo.service".to_owned()],
+        on_change: vec!["restart odoo.service".to_owned()],
+        expires: Some("2027-03-01".parse().unwrap()),
+        ..SecretTable::default()
+    };
+    editor.set_secret(&"a".parse().unwrap(), &table);
+    editor.set_secret(&"b".parse().unwrap(), &SecretTable { kind: Kind::SshKey, ..SecretTable::default() });
+    let edited = editor.text();
+    assert!(
+        edited.contains("# ours\n[secret.a]\n# why\nkind = \"password\" # what\nrotate-after = \"180d\"\n"),
+        "{edited}"
+    );
+    assert!(edited.contains("on-change = [\"restart odoo.service\"]\nexpires = 2027-03-01\n"), "{edited}");
+    let policy = Policy::parse(&edited).unwrap();
+    let secret = policy.secret(&"a".parse().unwrap());
+    assert_eq!((secret.access.owner.as_str(), secret.access.group.as_str()), ("odoo", "web"));
+    assert_eq!(secret.access.mode.to_string(), "0440");
+    assert!(secret.access.services.contains("odoo.service") && secret.access.services.len() == 1);
+    assert!(secret.rotation.after.is_some() && secret.rotation.expires.is_some());
+    let inline = policy.secret(&"b".parse().unwrap());
+    assert_eq!((inline.kind, inline.access.mode.to_string().as_str()), (Kind::SshKey, "0440"));
+    for wrong in ["", "soon", "12:30:00", "2027-02-30"] {
+        assert!(wrong.parse::<Expiry>().is_err(), "{wrong}");
+    }
+}

@@ -25,6 +25,7 @@ use crate::{
     name::{below_files, path_order},
     signature,
     signers::{AllowedSigners, Signer},
+    template::Template,
 };
 
 /// Most bytes of a signature file; a real one has some 300.
@@ -45,6 +46,7 @@ pub struct Verified {
     policy_text: String,
     signers: AllowedSigners,
     signer: Signer,
+    templates: BTreeMap<SecretName, Template>,
     kept: BTreeMap<SecretName, Vec<u8>>,
     warnings: Vec<Warning>,
 }
@@ -84,6 +86,12 @@ impl Verified {
     #[must_use]
     pub fn signer(&self) -> &Signer {
         &self.signer
+    }
+
+    /// The templates, by their path in the mount.
+    #[must_use]
+    pub fn templates(&self) -> &BTreeMap<SecretName, Template> {
+        &self.templates
     }
 
     /// The ciphertext of a secret that was to be kept.
@@ -127,8 +135,9 @@ pub fn verify(
     if !problems.is_empty() {
         return Err(Unsound { problems });
     }
-    let Documents { policy, policy_text, signers, .. } = documents;
-    Ok(Verified { lock, lock_digest, policy, policy_text, signers, signer, kept, warnings })
+    let Documents { policy, policy_text, signers, templates } = documents;
+    let templates = templates::parsed(&policy, &templates);
+    Ok(Verified { lock, lock_digest, policy, policy_text, signers, signer, templates, kept, warnings })
 }
 
 /// Reads the lock after checking the signature over its raw bytes.

@@ -31,6 +31,15 @@ pub(super) fn disagreements(policy: &Policy, lock: &Lock, sources: &Sources) -> 
     problems
 }
 
+/// The templates of a policy that none of these disagree with.
+pub(super) fn parsed(policy: &Policy, sources: &Sources) -> BTreeMap<SecretName, Template> {
+    let parsed = policy.templates().iter().filter_map(|(path, template)| {
+        let source = template.source.as_str();
+        Some((path.clone(), parse(source, sources.get(source)?).ok()?))
+    });
+    parsed.collect()
+}
+
 fn parse(path: &str, bytes: &[u8]) -> Result<Template, TemplateProblem> {
     let text = std::str::from_utf8(bytes).map_err(|_| TemplateProblem::NotText(path.to_owned()))?;
     text.parse().map_err(|error| TemplateProblem::Language { path: path.to_owned(), error })

@@ -12,8 +12,8 @@ use clap::ValueEnum;
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{
-    Ancestor, CIPHERTEXT_SUFFIX, Digest, Identities, POLICY_FILE, Policy, SIGNERS_FILE, SecretName,
-    Timestamp, VaultFiles, Verified,
+    Ancestor, CIPHERTEXT_SUFFIX, Digest, POLICY_FILE, Policy, SIGNERS_FILE, SecretName, Timestamp,
+    VaultFiles, Verified,
     files::Entry,
     folder::MAX_FILE,
     merge::{self, Conflict, Decisions, Joined, MergeError, Parent, Side},
@@ -97,8 +97,8 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         // Shown even with --quiet: whoever signs must see what.
         commands::say(false, &line);
     }
-    let identities = keys::find_identities(common)?.unwrap_or_else(Identities::none);
     let change = joined.into_change(Timestamp::now())?;
+    let identities = keys::identities_if(change.needs_identities()?, common)?;
     let applied = vault::apply(change, &folder, &memory, &identities, common)?;
     let note = format!("joined: serial {}; now `git add` the vault and go on", applied.lock.serial);
     commands::say(common.quiet, &note);

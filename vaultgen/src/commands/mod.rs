@@ -1,13 +1,23 @@
 //! The verbs, one file each.
 
+pub mod add;
 pub mod adopt;
 pub mod audience;
+pub mod certs;
+pub mod completions;
+pub mod edit;
+pub mod git;
+pub mod graph;
+pub mod import;
 pub mod init;
 pub mod machine;
 pub mod merge;
+pub mod password;
 pub mod recipients;
 pub mod rekey;
+pub mod remove;
 pub mod revert;
+pub mod rotate;
 pub mod show;
 pub mod sign;
 pub mod signers;

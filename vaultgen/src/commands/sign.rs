@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use miette::Diagnostic;
 use thiserror::Error;
-use vault_format::{Change, Identities, Proposal, SecretName, Timestamp, proposal::Difference, ssh};
+use vault_format::{Change, Proposal, SecretName, Timestamp, proposal::Difference, ssh};
 
 use crate::{
     cli::Common,
@@ -48,7 +48,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     if !args.yes && !prompt::confirm("Sign this? [y/N] ")? {
         return Err(SignError::Declined.into());
     }
-    let identities = keys::find_identities(common)?.unwrap_or_else(Identities::none);
+    let identities = keys::identities_if(proposal.needs_identities(), common)?;
     let change = Change::of(&proposal, folder.folder(), &identities, Timestamp::now())?;
     let applied = vault::apply(change, &folder, &memory, &identities, common)?;
     commands::say(common.quiet, &format!("signed: serial {}", applied.lock.serial));

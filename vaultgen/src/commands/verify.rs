@@ -6,8 +6,8 @@ use miette::Diagnostic;
 use serde::Serialize;
 use thiserror::Error;
 use vault_format::{
-    VaultFolder, Verified, inspect, inspect::Mismatch, report, signers::AllowedSigners, ssh, verify,
-    verify::Unsound,
+    Timestamp, VaultFolder, Verified, due, inspect, inspect::Mismatch, report, signers::AllowedSigners, ssh,
+    verify, verify::Unsound,
 };
 
 use crate::{
@@ -119,7 +119,7 @@ fn trusted_signers(args: &Args, folder: &VaultFolder) -> miette::Result<(Allowed
 fn print(vault: &Verified, trust: Trust, quiet: bool) {
     let lock = vault.lock();
     let signer = vault.signer();
-    for warning in vault.warnings() {
+    for warning in warnings(vault) {
         commands::say(quiet, &format!("warning: {warning}"));
     }
     let fingerprint = ssh::fingerprint(signer.key());
@@ -135,6 +135,20 @@ fn print(vault: &Verified, trust: Trust, quiet: bool) {
     if trust == Trust::Repository {
         commands::say(quiet, "signer not authenticated: trust anchored in this repository");
     }
+}
+
+/// What is not wrong, but worth a look; also what is due.
+fn warnings(vault: &Verified) -> Vec<String> {
+    let now = Timestamp::now();
+    let due = due(vault, now).into_iter().map(|due| format!("{}: {}", due.name, due.describe(now)));
+    // Instructions come from the policy: they may not write on the terminal.
+    vault
+        .warnings()
+        .iter()
+        .map(ToString::to_string)
+        .chain(due)
+        .map(|line| report::visible(&line).replace('\n', " "))
+        .collect()
 }
 
 /// The result for machines.
@@ -179,7 +193,7 @@ impl Report {
                     secrets: vault.lock().secrets.len(),
                 }),
                 problems: mismatches.iter().map(|mismatch| report::render(mismatch)).collect(),
-                warnings: vault.warnings().iter().map(ToString::to_string).collect(),
+                warnings: warnings(vault),
             },
             Err(unsound) => Self {
                 sound: false,

@@ -25,7 +25,9 @@ use super::{
 };
 use crate::{
     cli::Common,
-    commands, keys, prompt,
+    commands,
+    keys::{self, KeyError},
+    prompt,
     vault::{self, OpenVault},
 };
 
@@ -101,13 +103,17 @@ fn adopt(folder: &ExclusiveFolder, args: &Args, common: &Common) -> miette::Resu
     if let Some(key) = tracked.iter().find(|path| key_files::is_private_key(path)) {
         return Err(AdoptError::Tracked(key.clone()).into());
     }
-    let old = keys::find_identities(common)?.unwrap_or_else(Identities::none);
+    let found = keys::find_identities(common)?;
+    let named = found.is_some();
+    let old = found.unwrap_or_else(Identities::none);
     let old_file = KeyFile::read_if_present(&common.vault.join(IDENTITY_FILE))?;
     let survey = Survey::of(folder.folder(), &old)?;
     if survey.secrets.is_empty() && !survey.left.is_empty() {
         // Without any key there is another remedy than with a wrong one.
-        keys::identities(common)?;
-        return Err(AdoptError::OpensNothing(survey.left.len()).into());
+        return Err(match named {
+            true => AdoptError::OpensNothing(survey.left.len()).into(),
+            false => KeyError::NoIdentity(common.vault.join(IDENTITY_FILE)).into(),
+        });
     }
     let machine = Machine::of(&args.machine, &old, &survey);
     report::plan(&survey, &machine, common);

@@ -16,7 +16,8 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 use vault_format::{
     Change, IDENTITY_FILE, Identities, POLICY_FILE, Plaintext, Recipient, SecretName, Timestamp, VaultFiles,
-    VaultFolder, Verified, certificate,
+    VaultFolder, Verified,
+    certificate::{self, Authority, KeyType},
     change::{Applied, NewSecret},
     files::Entry,
     folder::FolderError,
@@ -24,7 +25,7 @@ use vault_format::{
     legacy,
     lock::Origin,
     passphrase::Nobody,
-    password::{Password, PasswordError},
+    password::{Password, PasswordError, Strength},
     policy::Kind,
     standard::{self, CA, SSH_IDENTITY},
     transaction::ExclusiveFolder,
@@ -41,7 +42,9 @@ use self::{
 use crate::{
     authority::{self, AuthorityError},
     cli::Common,
-    commands, prompt,
+    commands,
+    key_type::KeyTypeName,
+    prompt,
     vault::{self, OpenError, OpenVault},
 };
 
@@ -62,6 +65,9 @@ pub struct Args {
     /// Make a vault for tests, whose secrets everybody knows: each password is abc123
     #[arg(long, conflicts_with = "bare", hide = true)]
     snakeoil: bool,
+    /// The type of the keys of the CA and of the certificate for localhost
+    #[arg(long, value_enum, default_value_t)]
+    key_type: KeyTypeName,
 }
 
 impl Args {
@@ -81,11 +87,10 @@ impl Args {
 /// If the folder is no vault and not empty, the vault in it is not sound, a password is not
 /// taken, or anything cannot be written. Then nothing was changed.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
-    let flavour = args.flavour();
     match Present::find(common)? {
-        Present::Vault(folder) => complete(folder, flavour, common),
-        Present::Folder(folder) => create(Some(folder), flavour, common),
-        Present::Nothing => create(None, flavour, common),
+        Present::Vault(folder) => complete(folder, args, common),
+        Present::Folder(folder) => create(Some(folder), args, common),
+        Present::Nothing => create(None, args, common),
     }
 }
 
@@ -125,14 +130,15 @@ fn require_empty(folder: &VaultFolder) -> miette::Result<()> {
 }
 
 /// Makes a new vault. Nothing is written before all is asked and generated.
-fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) -> miette::Result<()> {
+fn create(folder: Option<ExclusiveFolder>, args: &Args, common: &Common) -> miette::Result<()> {
+    let flavour = args.flavour();
     let now = Timestamp::now();
     let operator = Operator::find(common)?;
     let mut change = operator.first_change(flavour, now)?;
     if flavour != Flavour::Bare {
         let missing = Missing::from(|_| false, |_| false);
         let nothing = |_: &SecretName| Err(AuthorityError::Missing.into());
-        make(&missing, None, &nothing, flavour, now, common)?.put_into(&mut change);
+        make(&missing, None, &nothing, args, now, common)?.put_into(&mut change);
     }
     let recovery = Recovery::offer(flavour, common)?;
     if let Some(recovery) = &recovery {
@@ -158,16 +164,16 @@ fn create(folder: Option<ExclusiveFolder>, flavour: Flavour, common: &Common) ->
 }
 
 /// Adds what a vault lacks of the standard secrets.
-fn complete(folder: ExclusiveFolder, flavour: Flavour, common: &Common) -> miette::Result<()> {
+fn complete(folder: ExclusiveFolder, args: &Args, common: &Common) -> miette::Result<()> {
     let present = match verify(folder.folder(), &vault::own_signers(folder.folder())?, |_, _| false) {
         Ok(present) => present,
-        Err(unsound) if flavour != Flavour::Bare => return renew::renew(&folder, unsound, flavour, common),
+        Err(unsound) if !args.bare => return renew::renew(&folder, unsound, args, common),
         Err(unsound) => return Err(unsound.into()),
     };
     require_own_identity(&present, common)?;
     let has = |name: &SecretName| present.lock().secrets.contains_key(name);
     let missing = Missing::from(has, |name| present.policy().secret(name).kind == Kind::Password);
-    if flavour == Flavour::Bare || missing.is_nothing() {
+    if args.bare || missing.is_nothing() {
         commands::say(common.quiet, "nothing to do: the vault is complete");
         return Ok(());
     }
@@ -176,7 +182,7 @@ fn complete(folder: ExclusiveFolder, flavour: Flavour, common: &Common) -> miett
     let needs_ca = missing.localhost && !missing.ca;
     let ca = if needs_ca { Some(authority::open(&open.vault, common)?) } else { None };
     let opened = |name: &SecretName| renew::open(open.folder.folder(), open.vault.lock(), name, common);
-    make(&missing, ca, &opened, flavour, Timestamp::now(), common)?.put_into(&mut change);
+    make(&missing, ca, &opened, args, Timestamp::now(), common)?.put_into(&mut change);
     let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     say_what_was_made(&applied, common);
     Ok(())
@@ -219,12 +225,13 @@ impl Made {
 /// Asks for and generates what is missing. `opened` gives the present value of a password.
 fn make(
     missing: &Missing,
-    ca: Option<(Plaintext, Plaintext)>,
+    ca: Option<Authority>,
     opened: &dyn Fn(&SecretName) -> miette::Result<Plaintext>,
-    flavour: Flavour,
+    args: &Args,
     now: Timestamp,
     common: &Common,
 ) -> miette::Result<Made> {
+    let flavour = args.flavour();
     let passwords = ask_passwords(&missing.passwords, flavour, common.batch)?;
     let mut secrets = Vec::new();
     for &(name, scheme) in &missing.hashes {
@@ -233,7 +240,10 @@ fn make(
         let password = Password::entered(text).map_err(|error| InitError::Unusable { name, error })?;
         secrets.push(standard::hash(name, &password, scheme)?);
     }
-    secrets.extend(generate(passwords, missing, ca, flavour, now)?);
+    if missing.ca || missing.localhost {
+        args.key_type.announce(common);
+    }
+    secrets.extend(generate(passwords, missing, ca, args, now)?);
     let mut public_files = Vec::new();
     if missing.ssh {
         let (secret, public_line) = standard::ssh_identity(flavour.ssh_comment())?;
@@ -254,7 +264,7 @@ fn ask_passwords(
         let entered = match flavour {
             Flavour::SnakeOil => Some(Password::entered(Zeroizing::new(SNAKE_OIL_PASSWORD.to_owned()))?),
             _ if batch => None,
-            _ => prompt::new_password(name)?,
+            _ => prompt::new_password(name, Strength::Strong)?,
         };
         passwords.push(match entered {
             Some(password) => (name, password, Origin::Entered),
@@ -268,8 +278,8 @@ fn ask_passwords(
 fn generate(
     passwords: Vec<(&'static str, Password, Origin)>,
     missing: &Missing,
-    ca: Option<(Plaintext, Plaintext)>,
-    flavour: Flavour,
+    ca: Option<Authority>,
+    args: &Args,
     now: Timestamp,
 ) -> miette::Result<Vec<NewSecret>> {
     let (hashed, certified) = rayon::join(
@@ -279,7 +289,7 @@ fn generate(
                 .map(|(name, password, origin)| standard::password(name, &password, origin))
                 .collect::<Result<Vec<_>, _>>()
         },
-        || certificates(missing, ca, flavour, now),
+        || certificates(missing, ca, args, now),
     );
     let mut secrets: Vec<NewSecret> = hashed?.into_iter().flatten().collect();
     secrets.extend(certified?);
@@ -288,24 +298,25 @@ fn generate(
 
 fn certificates(
     missing: &Missing,
-    ca: Option<(Plaintext, Plaintext)>,
-    flavour: Flavour,
+    ca: Option<Authority>,
+    args: &Args,
     now: Timestamp,
 ) -> miette::Result<Vec<NewSecret>> {
+    let flavour = args.flavour();
+    let make = |needed: bool| needed.then(|| KeyType::from(args.key_type).generate()).transpose();
+    let (ca_key, localhost_key) = rayon::join(|| make(missing.ca), || make(missing.localhost));
     let mut secrets = Vec::new();
-    let ca = match ca {
-        Some(ca) => Some(ca),
-        None if missing.ca => {
-            let made = certificate::authority(flavour.ca_subject(), flavour.scope(), flavour.ca_days(), now)?;
-            let pair = (made.certificate.clone(), made.key.clone());
-            secrets.extend(standard::certificate(CA, made, "the vault's own certificate authority")?);
-            Some(pair)
-        }
-        None => None,
-    };
-    if missing.localhost {
-        let (certificate, key) = ca.as_ref().ok_or(AuthorityError::Missing)?;
-        secrets.extend(standard::localhost((certificate, key), flavour.leaf_days(), now)?);
+    let mut ca = ca;
+    if let Some(key) = ca_key? {
+        let (subject, scope) = (flavour.ca_subject(), flavour.scope());
+        let made = certificate::authority(subject, scope, &key, flavour.ca_days(), now)?;
+        ca = Some(Authority::read(&made.certificate, &made.key)?);
+        let description = "the vault's own certificate authority";
+        secrets.extend(standard::certificate(CA, made, description, Origin::Generated)?);
+    }
+    if let Some(key) = localhost_key? {
+        let ca = ca.as_ref().ok_or(AuthorityError::Missing)?;
+        secrets.extend(standard::localhost(ca, &key, flavour.leaf_days(), now)?);
     }
     Ok(secrets)
 }

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{
-    Change, Digest, Identities, Lock, Plaintext, Proposal, SecretName, Timestamp, VaultFiles, cipher,
+    Change, Digest, Lock, Plaintext, Proposal, SecretName, Timestamp, VaultFiles,
+    certificate::Authority,
+    cipher,
     cipher::CipherError,
     folder::MAX_FILE,
     policy::Kind,
@@ -17,7 +19,7 @@ use vault_format::{
     verify::Unsound,
 };
 
-use super::{Flavour, Missing, make, say_what_was_made};
+use super::{Args, Missing, make, say_what_was_made};
 use crate::{
     cli::Common,
     commands::{self, sign},
@@ -32,12 +34,7 @@ use crate::{
 ///
 /// `unsound` itself if there is more to it; if the last signed state is not trusted, something that is
 /// gone cannot be made anew, or nobody says yes.
-pub fn renew(
-    folder: &ExclusiveFolder,
-    unsound: Unsound,
-    flavour: Flavour,
-    common: &Common,
-) -> miette::Result<()> {
+pub fn renew(folder: &ExclusiveFolder, unsound: Unsound, args: &Args, common: &Common) -> miette::Result<()> {
     let memory = Memory::open()?;
     let files = folder.folder();
     let trusted = memory.signers_of(files, files)?;
@@ -54,7 +51,7 @@ pub fn renew(
     missing.localhost |= missing.ca;
     let opened = |name: &SecretName| open(files, proposal.lock(), name, common);
     let ca = if missing.ca || !missing.localhost { None } else { Some(authority(&opened)?) };
-    let made = make(&missing, ca, &opened, flavour, now, common)?;
+    let made = make(&missing, ca, &opened, args, now, common)?;
     let public_files = made.public_files.into_iter().collect::<BTreeMap<_, _>>();
     let change = Change::renewing(&proposal, made.secrets, public_files, now)?;
     if common.no_sign {
@@ -62,7 +59,7 @@ pub fn renew(
         commands::say(common.quiet, "proposed, not signed: it counts once a signer runs `vaultgen sign`");
         return Ok(());
     }
-    let identities = keys::find_identities(common)?.unwrap_or_else(Identities::none);
+    let identities = keys::identities_if(change.needs_identities()?, common)?;
     let applied = vault::apply(change, folder, &memory, &identities, common)?;
     say_what_was_made(&applied, common);
     Ok(())
@@ -105,11 +102,9 @@ fn agree(gone: &BTreeSet<SecretName>, common: &Common) -> miette::Result<()> {
     }
 }
 
-fn authority(
-    opened: &dyn Fn(&SecretName) -> miette::Result<Plaintext>,
-) -> miette::Result<(Plaintext, Plaintext)> {
+fn authority(opened: &dyn Fn(&SecretName) -> miette::Result<Plaintext>) -> miette::Result<Authority> {
     let [certificate, key] = standard::certificate_names(CA)?;
-    Ok((opened(&certificate)?, opened(&key)?))
+    Ok(Authority::read(&opened(&certificate)?, &opened(&key)?)?)
 }
 
 /// The present value of a secret. Its ciphertext is held against the lock again.

@@ -91,8 +91,8 @@ fn answer(child: &mut Child) -> io::Result<(Vec<u8>, ExitStatus)> {
     Ok((answer, child.wait()?))
 }
 
-/// What comes on standard error, with nothing in it that a terminal would obey: part of it is the
-/// machine's own. What is beyond the limit is read and let go, or `ssh` would wait for us.
+/// What comes on standard error, with nothing in it that a terminal would obey, and with a mark before
+/// each further line that nobody takes for ours: part of it is the machine's own. What is beyond the limit is read and let go, or `ssh` would wait for us.
 fn listen(child: &mut Child) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     if let Some(mut errors) = child.stderr.take() {
@@ -101,7 +101,7 @@ fn listen(child: &mut Child) -> Receiver<String> {
             let _ = errors.by_ref().take(MAX_ANSWER).read_to_end(&mut said);
             let _ = io::copy(&mut errors, &mut io::sink());
             let said = String::from_utf8_lossy(&said).replace('\r', "");
-            let _ = sender.send(report::visible(said.trim()));
+            let _ = sender.send(report::visible(said.trim()).replace('\n', "\n  | "));
         });
     }
     receiver

@@ -5,7 +5,7 @@ use thiserror::Error;
 use vault_format::{
     Timestamp, Verified,
     change::NewSecret,
-    policy::GroupKind,
+    renewal,
     standard::{self, LOCAL_CA},
 };
 
@@ -19,21 +19,11 @@ use crate::{authority, cli::Common};
 /// If another machine has the vault's one local CA, the name is no DNS name, or the vault's CA is
 /// missing or cannot be opened.
 pub fn make(vault: &Verified, name: &str, common: &Common) -> miette::Result<Vec<NewSecret>> {
-    if let Some(machine) = present_owner(vault)? {
+    let [_, key] = standard::certificate_names(LOCAL_CA)?;
+    if let Some(machine) = renewal::machine_with(vault, &key) {
         return Err(LocalCaError::Taken(machine.to_owned()).into());
     }
-    let (certificate, key) = authority::open(vault, common)?;
-    Ok(standard::local_ca((&certificate, &key), name, Timestamp::now())?)
-}
-
-/// The machine that can open the key of the present local CA.
-fn present_owner(vault: &Verified) -> miette::Result<Option<&str>> {
-    let [_, key] = standard::certificate_names(LOCAL_CA)?;
-    let Some(secret) = vault.lock().secrets.get(&key) else { return Ok(None) };
-    let owner = vault.policy().groups().iter().find(|(_, group)| {
-        matches!(group.kind, GroupKind::Machine(_)) && !group.keys.is_disjoint(&secret.recipients)
-    });
-    Ok(owner.map(|(name, _)| name.as_str()))
+    Ok(standard::local_ca(&authority::open(vault, common)?, name, Timestamp::now())?)
 }
 
 /// Why there is no local CA for the machine.

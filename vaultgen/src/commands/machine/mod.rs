@@ -9,7 +9,11 @@ use std::collections::BTreeSet;
 use clap::{ArgGroup, ValueEnum};
 use miette::Diagnostic;
 use thiserror::Error;
-use vault_format::{SecretName, Verified, policy::GroupKind, profile::Profile};
+use vault_format::{
+    SecretName, Verified,
+    policy::{GroupKind, PolicyEditor},
+    profile::Profile,
+};
 
 use self::key::{KeySource, MachineKey};
 use crate::{
@@ -22,8 +26,8 @@ use crate::{
 /// Show and change the machines that serve the vault.
 ///
 /// A machine is a recipient with a profile that says which secrets it gets. An odoo-box gets the
-/// login hashes, the passwords of Odoo's and PgAdmin's web logins and the certificates with their
-/// keys; never a CA key, a password of the operating system, or the SSH key.
+/// login hashes, the passwords of Odoo's and PgAdmin's web logins, the certificates with their
+/// keys and the templates that show these; never a CA key, a password of the operating system, or the SSH key.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -134,6 +138,9 @@ fn add(args: &AddArgs, common: &Common) -> miette::Result<()> {
     for secret in &granted {
         change.policy().add_to_audience(secret, &policy.secret(secret).groups, name);
     }
+    if profile.has_templates() {
+        grant_templates(&open.vault, &granted, name, change.policy());
+    }
     let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     commands::say_reencrypted(&open.vault, &applied, common.quiet);
     for secret in granted {
@@ -141,6 +148,21 @@ fn add(args: &AddArgs, common: &Common) -> miette::Result<()> {
     }
     key.say_what_to_do(name, common);
     Ok(())
+}
+
+/// A template that shows more than the machine gets is left out: the policy would not be sound.
+fn grant_templates(vault: &Verified, granted: &BTreeSet<SecretName>, name: &str, policy: &mut PolicyEditor) {
+    for (path, template) in vault.templates() {
+        match template.secrets().into_iter().find(|secret| !granted.contains(*secret)) {
+            None => policy.add_to_template(path, &vault.policy().templates()[path].groups, name),
+            Some(secret) => {
+                let note = format!(
+                    "{name} does not get the template {path}: it shows {secret}, which is not granted"
+                );
+                commands::warn(&note);
+            }
+        }
+    }
 }
 
 fn remove(open: &OpenVault, name: &str, common: &Common) -> miette::Result<()> {

@@ -45,6 +45,9 @@ pub struct DueSecret {
     pub over: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
+    /// All of it, for people.
+    #[serde(skip)]
+    pub text: String,
 }
 
 /// The recovery groups, and what they cannot open.
@@ -121,6 +124,7 @@ impl DueSecret {
                 What::Expiry => "expiry",
                 What::Certificate => "certificate",
             },
+            text: due.describe(now),
             at: due.at.to_string(),
             over: due.at <= now,
             secret: due.name,

@@ -83,7 +83,8 @@ fn tracked(folder: &Path) -> Result<Vec<String>, String> {
     Ok(paths.map(String::from).collect())
 }
 
-/// Whether a file of this name holds a private key.
+/// Whether a path in the vault is where a private key lies that must not get into Git.
+#[must_use]
 pub fn is_private_key(path: &str) -> bool {
     let machine_key = path.strip_prefix("machines/").is_some_and(|name| name.ends_with(".key"));
     [IDENTITY_FILE, OLD_IDENTITY_FILE, SIGNING_KEY_FILE, RECOVERY_FILE].contains(&path) || machine_key

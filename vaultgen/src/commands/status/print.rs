@@ -2,9 +2,6 @@
 
 use super::{Status, findings::Findings, key_files::KeyFiles};
 
-/// The day of a moment, as `2026-11-22`.
-const DAY: usize = 10;
-
 /// How a vault gets one.
 const MAKE_A_RECOVERY_KEY: [(&str, &str); 3] = [
     ("age-keygen | age -p > recovery.key", "prints the public key, age1…; keep the file offline"),
@@ -54,18 +51,7 @@ fn of_the_vault(findings: &Findings) -> Vec<Section> {
     let exposed = findings.exposed.iter().flat_map(|exposed| {
         exposed.secrets.iter().map(|name| (name.to_string(), format!("known to {}", exposed.key)))
     });
-    let due = findings.due.iter().map(|due| {
-        let day = due.at.get(..DAY).unwrap_or(&due.at);
-        let what = match (due.what, due.over) {
-            ("rotation", _) => format!("to be changed since {day}"),
-            ("certificate", true) => format!("certificate ended on {day}"),
-            ("certificate", false) => format!("certificate ends on {day}"),
-            (_, true) => format!("expired on {day}"),
-            (_, false) => format!("expires on {day}"),
-        };
-        let instructions = due.instructions.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-        (due.secret.to_string(), what + &instructions)
-    });
+    let due = findings.due.iter().map(|due| (due.secret.to_string(), due.text.clone()));
     let costly = findings.costly.iter().map(|costly| (costly.group.clone(), costly.key.to_string()));
     let recovery = &findings.recovery;
     let no_recovery = if recovery.groups.is_empty() { MAKE_A_RECOVERY_KEY.as_slice() } else { &[] };

@@ -1,0 +1,78 @@
+//! `vaultgen git`: what Git needs to know of a vault.
+
+mod check;
+mod install;
+mod show;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::cli::Common;
+
+/// Make Git know the vault: readable diffs, joined policies, a check before each commit.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Set all of it up in this clone
+    Install,
+    /// Check what is about to be committed: sound, and no private key or plaintext among it
+    Check,
+    /// Describe an age file, for `git diff`
+    #[command(hide = true)]
+    Show {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// Installs, checks or describes.
+///
+/// # Errors
+///
+/// If the vault is in no Git work tree, Git fails, or something must not be committed.
+pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
+    match &args.action {
+        Action::Install => install::run(common),
+        Action::Check => check::run(common),
+        Action::Show { file } => show::run(file),
+    }
+}
+
+/// Runs Git at the top of a work tree, and gives back what it prints.
+fn git(top: &Path, arguments: &[&str]) -> Result<String, GitFault> {
+    let output = Command::new("git")
+        // A repository may name a program of its own to find out what changed.
+        .args(["-c", "core.fsmonitor=false"])
+        .args(arguments)
+        .current_dir(top)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(GitFault::Start)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(GitFault::Failed(said.lines().next().unwrap_or("it failed").escape_debug().to_string()));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+/// Git did not do what it was to.
+#[derive(Debug, Error, Diagnostic)]
+enum GitFault {
+    #[error("git cannot be started")]
+    #[diagnostic(help("install git, and run the command again"))]
+    Start(#[source] io::Error),
+    #[error("git: {0}")]
+    #[diagnostic(help("run it in the clone that has the vault"))]
+    Failed(String),
+}
