@@ -1,6 +1,6 @@
 //! Wrong usage that the parser of arguments cannot tell, or must not repeat.
 
-use std::env;
+use std::{env, ffi::OsString};
 
 use clap::error::ErrorKind;
 use miette::Diagnostic;
@@ -9,12 +9,17 @@ use thiserror::Error;
 /// The verbs to which somebody may well give a value as an argument.
 const TAKE_VALUES: [&str; 6] = ["add", "admin", "odoo-admin", "password", "pgadmin-admin", "root"];
 
+/// The flags of all verbs that take a value in the next word.
+const FLAGS_WITH_VALUE: [&str; 3] = ["--identity", "--sign-key", "--vault"];
+
 /// What is wrong with the arguments of this process, in words that repeat none of them where they may be
 /// a secret; nothing where the parser's own words will do.
 #[must_use]
 pub fn without_repeating(error: &clap::Error) -> Option<UsageError> {
-    let takes_value = || env::args_os().skip(1).find(|word| TAKE_VALUES.iter().any(|verb| word == verb));
-    let verb = takes_value().filter(|_| error.use_stderr())?;
+    let verb = verb(env::args_os().skip(1)).filter(|verb| TAKE_VALUES.iter().any(|known| verb == known))?;
+    if !error.use_stderr() {
+        return None;
+    }
     match error.kind() {
         ErrorKind::UnknownArgument
         | ErrorKind::InvalidSubcommand
@@ -22,6 +27,18 @@ pub fn without_repeating(error: &clap::Error) -> Option<UsageError> {
         | ErrorKind::ValueValidation
         | ErrorKind::TooManyValues => Some(UsageError::Argument(verb.to_string_lossy().into_owned())),
         _ => None,
+    }
+}
+
+/// The verb: the first word that is neither a flag nor the value of one that all verbs have.
+fn verb(mut words: impl Iterator<Item = OsString>) -> Option<OsString> {
+    loop {
+        let word = words.next()?;
+        if FLAGS_WITH_VALUE.iter().any(|flag| word == *flag) {
+            words.next();
+        } else if !word.as_encoded_bytes().starts_with(b"-") {
+            return Some(word);
+        }
     }
 }
 
