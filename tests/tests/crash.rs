@@ -10,6 +10,7 @@ use std::{
 
 use fixtures::{
     command::{Run, program, vaultgen},
+    legacy::{self, LegacyVault},
     machine::{
         self,
         Need::{self, Program, Root},
@@ -461,6 +462,120 @@ fn killed_while_making_a_vault() {
         assert!(now.keys().eq(whole.keys()), "{what}: {:?}", now.keys());
     }
     println!("init --bare: {} times KILL", found.len());
+}
+
+/// An Odoo Box vault is adopted as a whole or stays what it was, and the next try adopts it.
+#[test]
+fn killed_while_adopting() {
+    if !machine::has(&NEEDS) || !machine::has(&legacy::NEEDS) {
+        return;
+    }
+    let vault = LegacyVault::empty();
+    for (file, value) in [("passwords/odoo-admin", "for-the-Machine-1"), ("passwords/root.txt", "for-Us-2")] {
+        vault.seal(file, value);
+        fs::remove_file(vault.file(file)).expect("plaintext to remove");
+    }
+    vault.put("ssh/id_rsa.pub", "ssh-rsa AAAA somebody\n");
+    vault.put("passwords/strange.txt.age", "of somebody else");
+    fs::remove_file(vault.file(".gitignore")).expect("a file to remove");
+    let scene = Scene::empty();
+    tree::copy(&vault.path(), &scene.vault());
+    let verb = ["adopt", "--batch", "--machine", MACHINE];
+    let (found, whole) = rehearse(&scene, &verb);
+    scene.restore();
+    let old = contents(&scene.vault());
+    let key = &old[Path::new("age.key")];
+    let (mut kept, mut made) = (0, 0);
+    for stop in &found {
+        let what = format!("adopt stopped at {}", stop.call);
+        scene.restore();
+        let ended = stop.signals(scene.vaultgen(&verb), "KILL").run();
+        if at() == At::Changes {
+            assert_eq!(ended.status, None, "{what}: it went on: {ended}");
+        }
+        let verified = scene.vaultgen(&["verify"]).run();
+        if verified.status == Some(0) {
+            made += 1;
+        } else {
+            verified.explains("it is an Odoo Box vault");
+            assert!(contents(&scene.vault()) == old, "{what}: neither the old vault nor the new");
+            kept += 1;
+        }
+        let again = scene.vaultgen(&verb).run();
+        assert_eq!(again.status, Some(0), "{what}: {again}");
+        scene.expect_sound(&what);
+        scene.expect_trusted(&what);
+        let now = contents(&scene.vault());
+        assert!(now.keys().eq(whole.keys()), "{what}: {:?}", now.keys());
+        assert!(&now[Path::new("age.key.old")] == key, "{what}: the old key");
+    }
+    assert!(kept > 0 && made > 0, "{kept} times the old vault, {made} times the new");
+    println!("adopt: {} times KILL: {kept} old, {made} new", found.len());
+}
+
+/// The vault is the same before and after; plaintext that is not removed yet is removed by the next try.
+#[test]
+fn killed_while_removing_plaintext() {
+    if !machine::has(&NEEDS) || !machine::has(&legacy::NEEDS) {
+        return;
+    }
+    let vault = LegacyVault::empty();
+    for file in ["passwords/odoo-admin.txt", "passwords/root.txt"] {
+        vault.seal(file, "the-Plaintext-1");
+    }
+    fs::remove_file(vault.file(".gitignore")).expect("a file to remove");
+    let scene = Scene::empty();
+    tree::copy(&vault.path(), &scene.vault());
+    scene.vaultgen(&["adopt", "--batch", "--machine", MACHINE]).succeeds();
+    let verb = ["adopt", "--batch", "--remove-plaintext"];
+    let (found, whole) = rehearse(&scene, &verb);
+    assert!(!whole.contains_key(Path::new("passwords/root.txt")), "plaintext is left");
+    for stop in &found {
+        let what = format!("adopt --remove-plaintext stopped at {}", stop.call);
+        scene.restore();
+        let _ = stop.signals(scene.vaultgen(&verb), "KILL").run();
+        let again = scene.vaultgen(&verb).run();
+        assert_eq!(again.status, Some(0), "{what}: {again}");
+        scene.expect_sound(&what);
+        scene.expect_trusted(&what);
+        assert!(contents(&scene.vault()) == whole, "{what}");
+    }
+    assert!(found.len() > 5, "{} calls", found.len());
+    println!("adopt --remove-plaintext: {} times KILL", found.len());
+}
+
+/// The old state is one with a file that is gone, which the next try makes anew.
+#[test]
+fn killed_while_making_anew_what_was_removed() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let scene = Scene::empty();
+    scene.vaultgen(&["init", "--batch"]).succeeds();
+    fs::remove_file(scene.vault().join("ssh/id_ed25519.age")).expect("a file to remove");
+    let verb = ["init", "--batch"];
+    let (found, whole) = rehearse(&scene, &verb);
+    scene.restore();
+    let old = contents(&scene.vault());
+    let (mut kept, mut made) = (0, 0);
+    for stop in &found {
+        let what = format!("init stopped at {}", stop.call);
+        scene.restore();
+        let _ = stop.signals(scene.vaultgen(&verb), "KILL").run();
+        let verified = scene.vaultgen(&["verify"]).run();
+        let now = contents(&scene.vault());
+        if now == old {
+            assert_eq!(verified.status, Some(1), "{what}: {verified}");
+            kept += 1;
+        } else {
+            scene.expect_sound(&what);
+            scene.expect_trusted(&what);
+            expect_same_kind(&now, &whole, &what);
+            made += 1;
+        }
+    }
+    assert!(kept > 0 && made > 0, "{kept} times the old vault, {made} times the new");
+    println!("init after a removal: {} times KILL: {kept} old, {made} new", found.len());
 }
 
 /// The next command is killed as well, while it undoes the change or finishes it.

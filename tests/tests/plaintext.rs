@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use fixtures::{
     command::{program, vaultd, vaultgen},
+    legacy::{self, LegacyVault},
     machine::{
         self,
         Need::{self, Fuse, Program, Root},
@@ -131,6 +132,23 @@ fn add_and_password_write_ciphertext_only() {
         texts.push(("the canary".to_owned(), CANARY.into()));
         assert_eq!(leaks(&trace, &texts), [], "{ended}");
     }
+}
+
+#[test]
+fn adopt_writes_ciphertext_only() {
+    if !machine::has(&NEEDS) || !machine::has(&[Root]) || !machine::has(&legacy::NEEDS) {
+        return;
+    }
+    let old = LegacyVault::full();
+    let log = old.beside("log");
+    traced(vaultgen().args(["adopt", "--batch", "--remove-plaintext", "--vault"]).arg(old.path()), &log)
+        .succeeds();
+    let vault = Vault::copy_of(&old.path());
+    let trace = Trace::read(&log);
+    let written = |end: &str| trace.targets().filter(|target| target.ends_with(end)).count();
+    assert_eq!(written(".age"), vault.names().len(), "the trace misses files");
+    assert_nothing_unseen(&trace);
+    assert_eq!(leaks(&trace, &texts_of(&vault)), []);
 }
 
 #[test]

@@ -256,12 +256,7 @@ fn other_values_come_from_standard_input() {
     );
     let same = vault.open("certs/localhost-cert.pem");
     expect_rotated(&vault, rotate("certs/localhost-cert.pem").input(same), 0, &["certs/localhost-cert.pem"]);
-    expect_refused(
-        &vault,
-        rotate("certs/localhost-key.pem").input("no key"),
-        1,
-        "it is not a PEM private key",
-    );
+    expect_refused(&vault, rotate("certs/localhost-key.pem").input("no key"), 1, "it is not a PEM file");
     expect_refused(&vault, rotate("ssh/id_ed25519").input(""), 1, "it is empty");
     expect_sound(&vault);
 }

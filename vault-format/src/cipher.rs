@@ -185,6 +185,21 @@ pub fn decrypt_into(file: &[u8], identities: &Identities, buffer: &mut [u8]) -> 
     }
 }
 
+/// Whether an age file is encrypted to one of the identities, as its header proves. Nothing of the
+/// plaintext is looked at.
+///
+/// # Errors
+///
+/// If this is no whole age file.
+pub fn opens(file: &[u8], identities: &Identities) -> Result<bool, CipherError> {
+    let header = Header::parse(file)?;
+    payload_len(file, &header)?;
+    match open(file, &header, identities.iter()) {
+        Err(CipherError::NoMatchingIdentity | CipherError::Passphrase) => Ok(false),
+        opened => opened.map(|_| true),
+    }
+}
+
 /// Opens an age file, its header authenticated. Of its payload each chunk is authenticated as it is
 /// read, and the end by reading on to it.
 fn open<'a, 'b>(

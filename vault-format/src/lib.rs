@@ -29,6 +29,7 @@
 //! | [`facts`] | what an auditor may know of each |
 //! | [`standard`] | the secrets that `vaultgen init` puts into every Odoo vault |
 //! | [`renewal`] | new values for what a vault has, and what follows from them |
+//! | [`legacy`] | the vaults of Odoo Box, to be taken over |
 //! | [`change`] | a new state on top of a verified one: encrypt, lock, sign |
 //! | [`merge`] | two states that were made side by side, joined into one |
 //! | [`transaction`] | moving that state into place, whole or not at all |
@@ -46,6 +47,7 @@ pub mod folder;
 pub mod identity;
 pub mod inspect;
 pub mod key_file;
+pub mod legacy;
 pub mod lock;
 pub mod merge;
 pub mod name;

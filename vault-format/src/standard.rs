@@ -55,7 +55,7 @@ vault.toml merge=odbox-policy
 ";
 
 /// The owner whose service reads the secrets of this password.
-fn password_owner(name: &str) -> Option<&'static str> {
+pub(crate) fn password_owner(name: &str) -> Option<&'static str> {
     match name {
         "odoo-admin" => Some("odoo"),
         "pgadmin-admin" => Some("pgadmin"),
@@ -63,7 +63,7 @@ fn password_owner(name: &str) -> Option<&'static str> {
     }
 }
 
-fn password_description(name: &str) -> String {
+pub(crate) fn password_description(name: &str) -> String {
     match name {
         "odoo-admin" => "Odoo's master password and first web login".to_owned(),
         "pgadmin-admin" => "PgAdmin's web login".to_owned(),
@@ -80,7 +80,12 @@ pub fn password_name(name: &str) -> Result<SecretName, NameError> {
     format!("passwords/{name}.txt").parse()
 }
 
-fn hash_name(name: &str, scheme: HashScheme) -> Result<SecretName, NameError> {
+/// The name of a password's hash, `passwords/NAME.SCHEME`.
+///
+/// # Errors
+///
+/// If `name` cannot be part of a secret's name.
+pub fn hash_name(name: &str, scheme: HashScheme) -> Result<SecretName, NameError> {
     format!("passwords/{name}.{}", scheme.suffix()).parse()
 }
 
@@ -103,11 +108,11 @@ pub fn password(name: &str, password: &Password, origin: Origin) -> Result<Vec<N
     let plain = password_name(name)?;
     let owner = password_owner(name).map(str::to_owned);
     let mut secrets = vec![NewSecret {
-        name: plain.clone(),
+        name: plain,
         table: SecretTable {
             kind: Kind::Password,
             description: password_description(name),
-            owner: owner.clone(),
+            owner,
             ..SecretTable::default()
         },
         plaintext: password.plaintext().clone(),
@@ -115,21 +120,30 @@ pub fn password(name: &str, password: &Password, origin: Origin) -> Result<Vec<N
         facts: None,
     }];
     for scheme in [HashScheme::Sha512, HashScheme::Yescrypt] {
-        let hash = password.hash(scheme)?;
-        secrets.push(NewSecret {
-            name: hash_name(name, scheme)?,
-            table: SecretTable {
-                kind: Kind::PasswordHash,
-                from: Some(plain.clone()),
-                owner: owner.clone(),
-                ..SecretTable::default()
-            },
-            facts: Some(Facts::PasswordHash(HashFacts::of(&hash)?)),
-            plaintext: hash,
-            origin: Origin::Generated,
-        });
+        secrets.push(hash(name, password, scheme)?);
     }
     Ok(secrets)
+}
+
+/// One hash of a password.
+///
+/// # Errors
+///
+/// As [`password()`].
+pub fn hash(name: &str, password: &Password, scheme: HashScheme) -> Result<NewSecret, StandardError> {
+    let hash = password.hash(scheme)?;
+    Ok(NewSecret {
+        name: hash_name(name, scheme)?,
+        table: SecretTable {
+            kind: Kind::PasswordHash,
+            from: Some(password_name(name)?),
+            owner: password_owner(name).map(str::to_owned),
+            ..SecretTable::default()
+        },
+        facts: Some(Facts::PasswordHash(HashFacts::of(&hash)?)),
+        plaintext: hash,
+        origin: Origin::Generated,
+    })
 }
 
 /// How the names of certificate authorities end, whose keys stay with people.

@@ -1,5 +1,7 @@
 //! Read, verify, decrypt: from the files of a vault to a generation.
 
+mod unsigned;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,6 +10,7 @@ use vault_format::cipher::{self, CipherError};
 use vault_format::folder::FolderError;
 use vault_format::identity::IdentityError;
 use vault_format::key_file::{KeyFile, KeyFileError};
+use vault_format::name::NameError;
 use vault_format::passphrase::Nobody;
 use vault_format::policy::Access;
 use vault_format::signature::SignatureError;
@@ -33,6 +36,10 @@ pub struct Source {
     /// Signers whose vaults this machine serves
     #[arg(long, value_name = "FILE", default_value = "/etc/vaultd/allowed_signers")]
     pub allowed_signers: PathBuf,
+
+    /// Serve a vault of Odoo Box, which nobody signed: nothing of it is verified
+    #[arg(long, conflicts_with = "allowed_signers")]
+    pub unsigned: bool,
 
     /// Serve the snake-oil vault, whose keys everybody knows
     #[arg(long)]
@@ -71,6 +78,9 @@ pub struct Loaded {
 /// # Errors
 /// Every problem that was found, without any plaintext.
 pub fn load(source: &Source) -> Result<Loaded, LoadError> {
+    if source.unsigned {
+        return unsigned::load(source);
+    }
     let identities = identities(source)?;
     let trusted = trusted_signers(source)?;
     let vault = verified(source, &identities, &trusted)?;
@@ -266,6 +276,14 @@ pub enum LoadError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Unsound(#[from] Unsound),
+    /// Signed, and asked for as if it were not.
+    #[error("{}: this is part of a signed vault, which is served by its signature or not at all", .0.display())]
+    #[diagnostic(help("leave out --unsigned, and name this machine's signers with --allowed-signers FILE"))]
+    Signed(PathBuf),
+    /// A file with a name that no secret can have.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Name(#[from] NameError),
     /// The vault that everybody can read.
     #[error(transparent)]
     #[diagnostic(transparent)]

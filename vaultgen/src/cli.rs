@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    add, audience, certs, completions, edit, git, graph, import, init, machine, merge, password, recipients,
-    rekey, remove, revert, rotate, show, sign, signers, status, verify,
+    add, adopt, audience, certs, completions, edit, git, graph, import, init, machine, merge, password,
+    recipients, rekey, remove, revert, rotate, show, sign, signers, status, verify,
 };
 
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
@@ -15,8 +15,9 @@ use crate::commands::{
 pub struct Cli {
     #[command(flatten)]
     pub common: Common,
+    /// Without a verb it does what `init` does.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// Flags that every verb has.
@@ -49,6 +50,7 @@ pub struct Common {
 pub enum Command {
     Add(add::Args),
     Admin(password::AdminArgs),
+    Adopt(adopt::Args),
     Certs(certs::Args),
     Completions(completions::Args),
     Edit(edit::Args),

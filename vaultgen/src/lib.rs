@@ -46,9 +46,11 @@ pub fn run() -> ExitCode {
         },
     };
     process::harden();
-    let done = match cli.command {
+    let command = cli.command.unwrap_or_else(|| Command::Init(commands::init::Args::default()));
+    let done = match command {
         Command::Add(args) => commands::add::run(&args, &cli.common),
         Command::Admin(args) => args.run(&cli.common),
+        Command::Adopt(args) => commands::adopt::run(&args, &cli.common),
         Command::Certs(args) => commands::certs::run(&args, &cli.common),
         Command::Completions(args) => commands::completions::run(&args),
         Command::Edit(args) => commands::edit::run(&args, &cli.common),

@@ -9,8 +9,9 @@ use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{
     Change, Identities, POLICY_FILE, SIGNERS_FILE, SecretName, Timestamp, VaultFiles, VaultFolder, Verified,
-    change::Applied,
+    change::{Applied, Prepared},
     folder::FolderError,
+    legacy,
     lock::LockedSecret,
     signers::{AllowedSigners, SignersError},
     transaction::{ExclusiveFolder, STAGING},
@@ -40,7 +41,16 @@ pub fn open(path: &Path) -> Result<VaultFolder, OpenError> {
         drop(folder);
         folder = lock(path)?.share()?;
     }
-    if folder.join(POLICY_FILE).exists() { Ok(folder) } else { Err(OpenError::NotAVault(path.to_owned())) }
+    require_policy(&folder)?;
+    Ok(folder)
+}
+
+fn require_policy(folder: &VaultFolder) -> Result<(), OpenError> {
+    if folder.join(POLICY_FILE).exists() {
+        return Ok(());
+    }
+    let path = folder.path().to_owned();
+    Err(if legacy::is_legacy(folder) { OpenError::Legacy(path) } else { OpenError::NotAVault(path) })
 }
 
 /// Opens and verifies a vault, to look at it only. Whether its signer is trusted is not asked: nothing
@@ -117,9 +127,7 @@ impl OpenVault {
         common: &Common,
         keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
     ) -> miette::Result<Self> {
-        if !folder.folder().join(POLICY_FILE).exists() {
-            return Err(OpenError::NotAVault(common.vault.clone()).into());
-        }
+        require_policy(folder.folder())?;
         let signers = own_signers(folder.folder())?;
         let vault = verify(folder.folder(), &signers, keep)?;
         let memory = Memory::open()?;
@@ -185,6 +193,25 @@ pub fn apply(
     Ok(applied)
 }
 
+/// Makes the first state of a vault count, and remembers it.
+///
+/// # Errors
+///
+/// If it cannot be moved into place.
+pub fn commit_first(prepared: Prepared<'_>, folder: &ExclusiveFolder) -> miette::Result<Applied> {
+    // Before it counts: a vault that an interrupted run made is known to the next one. Without a
+    // memory the next change asks whether the vault is trusted; that is no reason to fail.
+    let remembered = Memory::open().and_then(|memory| {
+        memory.forget_folder(folder.folder())?;
+        remember(&memory, folder.folder(), prepared.applied())
+    });
+    let applied = prepared.commit()?;
+    if let Err(error) = remembered {
+        commands::warn(&format!("the vault is not remembered as yours: {error}"));
+    }
+    Ok(applied)
+}
+
 /// Remembers the state that a change made.
 ///
 /// # Errors
@@ -202,6 +229,10 @@ pub enum OpenError {
     #[error("{0}: it is not a vault: it has no vault.toml")]
     #[diagnostic(help("name the vault with --vault DIR, or make one with `vaultgen init`"))]
     NotAVault(PathBuf),
+    /// One of Odoo Box.
+    #[error("{0}: it is an Odoo Box vault, which nobody signed")]
+    #[diagnostic(help("turn it into a signed one: `vaultgen adopt`"))]
+    Legacy(PathBuf),
     /// Cannot be read.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -54,6 +54,13 @@ impl CertificateFacts {
     }
 }
 
+/// Whether a certificate may sign others (RFC 5280, 4.2.1.9): the first in a PEM text.
+#[must_use]
+pub fn may_sign(pem: &Plaintext) -> bool {
+    let Ok(pem) = first(pem) else { return false };
+    parse(&pem).is_ok_and(|certificate| certificate.is_ca())
+}
+
 /// The common name of a CA, and what it may sign for.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ pub use self::{
     authority::{Authority, Certified, Scope, authority},
     chain::{ChainError, Imported, import},
     error::CertificateError,
-    facts::{CertificateFacts, name_and_scope},
+    facts::{CertificateFacts, may_sign, name_and_scope},
     key::{KeyError, KeyType, PrivateKey},
     name::ServerName,
     pem::PemError,

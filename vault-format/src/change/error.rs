@@ -5,7 +5,8 @@ use thiserror::Error;
 
 use crate::{
     SecretName, cipher::CipherError, facts::FactsError, folder::FolderError, lock::LockError,
-    policy::PolicyError, signature::SignatureError, signers::SignersError, verify::Unsound,
+    policy::PolicyError, proposal::Difference, signature::SignatureError, signers::SignersError,
+    verify::Unsound,
 };
 
 /// Why a change was not made. The vault is what it was before.
@@ -50,6 +51,10 @@ pub enum ChangeError {
         "another program changed it just now, or the revision that it comes from was tampered with: look with `vaultgen verify` and `git log`"
     ))]
     Changed(SecretName),
+    /// A difference from the signed state that this change is not about.
+    #[error("not as it was signed: {0}")]
+    #[diagnostic(help("look with `vaultgen verify`; `vaultgen sign` shows what it means"))]
+    Unsigned(Difference),
     /// Encrypting anew needs a signature.
     #[error("encrypting a secret anew cannot be proposed: only a signer can say that it counts")]
     #[diagnostic(help("leave out --no-sign, and sign with a signer's key"))]

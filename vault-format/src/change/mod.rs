@@ -12,7 +12,8 @@ use std::{
 
 pub use self::error::ChangeError;
 use crate::{
-    Digest, Identities, Lock, Plaintext, SIGNERS_FILE, SecretName, Timestamp, VaultFiles, Verified, cipher,
+    Digest, Identities, Lock, Plaintext, Recipient, SIGNERS_FILE, SecretName, Timestamp, VaultFiles,
+    Verified, cipher,
     facts::Facts,
     folder::MAX_FILE,
     lock::{LockedSecret, MAX_ANCESTORS, Origin},
@@ -47,6 +48,7 @@ pub struct Change {
     signers: AllowedSigners,
     now: Timestamp,
     secrets: Vec<NewSecret>,
+    known: BTreeMap<SecretName, BTreeSet<Recipient>>,
     adopted: BTreeMap<SecretName, Arc<dyn VaultFiles>>,
     removed: BTreeSet<String>,
     rekeyed: BTreeSet<SecretName>,
@@ -157,6 +159,37 @@ impl Change {
         Ok(change)
     }
 
+    /// The state in which secrets whose ciphertext is gone have new values, and public files that are
+    /// gone new bytes; all else is as signed. What the policy says of them stays.
+    ///
+    /// # Errors
+    ///
+    /// If anything but these secrets is not as it was signed.
+    pub fn renewing(
+        proposal: &Proposal,
+        secrets: Vec<NewSecret>,
+        public_files: BTreeMap<String, Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<Self, ChangeError> {
+        let renewed: BTreeSet<&SecretName> = secrets.iter().map(|secret| &secret.name).collect();
+        let is_renewed = |difference: &&Difference| match difference {
+            Difference::Removed(name) => renewed.contains(name),
+            Difference::PublicFileGone(path) => public_files.contains_key(path),
+            _ => false,
+        };
+        if let Some(other) = proposal.differences().iter().find(|difference| !is_renewed(difference)) {
+            return Err(ChangeError::Unsigned(other.clone()));
+        }
+        let mut lock = proposal.lock().clone();
+        lock.ancestors.insert(0, proposal.lock_digest());
+        lock.ancestors.truncate(MAX_ANCESTORS);
+        let policy = PolicyEditor::of(proposal.policy_text()).map_err(|_| ChangeError::Editor)?;
+        let mut change = Self::on(lock, policy, proposal.signers().clone(), now);
+        secrets.into_iter().for_each(|secret| change.put_secret(secret));
+        change.public_files.extend(public_files);
+        Ok(change)
+    }
+
     pub(crate) fn on(lock: Lock, policy: PolicyEditor, signers: AllowedSigners, now: Timestamp) -> Self {
         Self {
             lock,
@@ -164,6 +197,7 @@ impl Change {
             signers,
             now,
             secrets: Vec::new(),
+            known: BTreeMap::new(),
             adopted: BTreeMap::new(),
             removed: BTreeSet::new(),
             rekeyed: BTreeSet::new(),
@@ -185,6 +219,12 @@ impl Change {
             self.policy.set_secret(&secret.name, &secret.table);
         }
         self.secrets.push(secret);
+    }
+
+    /// As [`Self::put_secret`], for a value that the owners of these keys know already.
+    pub fn put_known_secret(&mut self, secret: NewSecret, known_to: &BTreeSet<Recipient>) {
+        self.known.insert(secret.name.clone(), known_to.clone());
+        self.put_secret(secret);
     }
 
     /// Takes a secret out, with its table in the policy.

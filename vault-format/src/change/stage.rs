@@ -109,8 +109,8 @@ impl Change {
                 let sha256 = stage_encrypted(staging, &name, &plaintext, &recipients)?;
                 let locked = LockedSecret {
                     sha256,
+                    exposed_to: exposure(policy.secret(&name).kind, self.known.get(&name), &recipients),
                     recipients,
-                    exposed_to: BTreeSet::new(),
                     created: known.get(&name).map_or(self.now, |old| old.created),
                     // Always later than the value before: so a merge can tell who changed it.
                     rotated: known.get(&name).map_or(self.now, |old| self.now.max(old.rotated.after(SECOND))),
@@ -120,6 +120,10 @@ impl Change {
                 Ok((name, locked))
             })
             .collect::<Result<Vec<_>, ChangeError>>()?;
+        for (name, _) in &staged {
+            // A ciphertext that nobody could open may lie in its place, covered as any other file.
+            self.lock.files.remove(&name.ciphertext_path());
+        }
         // What is new is encrypted to its audience by now, so it is not encrypted anew below.
         self.lock.secrets.extend(staged);
         Ok(())
@@ -152,12 +156,8 @@ impl Change {
                 };
                 let file = file.map_err(|error| ChangeError::Cipher { name: name.clone(), error })?;
                 let sha256 = stage_ciphertext(staging, name, &file)?;
-                let exposed_to = match policy.secret(name).kind {
-                    // Everybody may know a certificate.
-                    Kind::Certificate => BTreeSet::new(),
-                    _ => old.exposed_to.union(&old.recipients).cloned().collect(),
-                };
-                let exposed_to = exposed_to.difference(&recipients).cloned().collect();
+                let known = old.exposed_to.union(&old.recipients).cloned().collect();
+                let exposed_to = exposure(policy.secret(name).kind, Some(&known), &recipients);
                 Ok((name.clone(), LockedSecret { sha256, recipients, exposed_to, ..old.clone() }))
             })
             .collect::<Result<Vec<_>, ChangeError>>()?;
@@ -218,6 +218,19 @@ impl Change {
             staging.remove(path.as_str());
         }
         Ok(())
+    }
+}
+
+/// Of the keys that know a value, those that may not read it.
+fn exposure(
+    kind: Kind,
+    known: Option<&BTreeSet<Recipient>>,
+    recipients: &BTreeSet<Recipient>,
+) -> BTreeSet<Recipient> {
+    match known {
+        // Everybody may know a certificate.
+        Some(known) if kind != Kind::Certificate => known.difference(recipients).cloned().collect(),
+        _ => BTreeSet::new(),
     }
 }
 

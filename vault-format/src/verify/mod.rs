@@ -124,6 +124,7 @@ pub fn verify(
     let documents = check_public_files(files, &lock, &mut problems);
     let kept = check_ciphertexts(files, &lock, keep, &mut problems);
     let mut warnings = exposures(&lock);
+    warnings.extend(unopened(&lock));
     check_extra_files(files, &lock, &mut problems, &mut warnings);
     // A link is one problem, however many files cannot be read because of it.
     if problems.iter().any(|problem| matches!(problem, Problem::NotPlain(_))) {
@@ -204,6 +205,12 @@ fn exposures(lock: &Lock) -> Vec<Warning> {
     exposed
         .map(|(name, secret)| Warning::Exposed { name: name.clone(), keys: secret.exposed_to.len() })
         .collect()
+}
+
+/// Ciphertext that came from elsewhere, and that the lock covers without knowing what is in it.
+fn unopened(lock: &Lock) -> impl Iterator<Item = Warning> {
+    let files = lock.files.keys().filter(|path| path.ends_with(CIPHERTEXT_SUFFIX));
+    files.map(|path| Warning::Unopened(path.clone()))
 }
 
 /// Checks every ciphertext on all cores, and gives back those to keep.

@@ -156,6 +156,9 @@ pub enum Warning {
     /// A file that is no part of the vault.
     #[error("{0} is not part of the vault, and is ignored")]
     Unlisted(String),
+    /// A ciphertext that is signed as a file, since nobody could open it.
+    #[error("{0} is signed, but is no secret of this vault: nobody could open it")]
+    Unopened(String),
     /// Somebody who was removed still knows the value.
     #[error("{name} is known to {keys} removed key{}: change it at its source", if *.keys == 1 { "" } else { "s" })]
     Exposed {

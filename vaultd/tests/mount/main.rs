@@ -7,3 +7,4 @@ mod matrix;
 mod memory;
 mod reading;
 mod stand;
+mod unsigned;

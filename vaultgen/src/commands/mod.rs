@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 pub mod add;
+pub mod adopt;
 pub mod audience;
 pub mod certs;
 pub mod completions;

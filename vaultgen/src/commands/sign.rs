@@ -55,7 +55,8 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     Ok(())
 }
 
-fn state(proposal: &Proposal) -> State<'_> {
+/// What a proposal builds on, to be held against what was seen.
+pub fn state(proposal: &Proposal) -> State<'_> {
     State {
         lock: proposal.lock(),
         digest: proposal.lock_digest(),

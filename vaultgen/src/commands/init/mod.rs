@@ -1,8 +1,10 @@
 //! `vaultgen init`: what is missing of the standard vault.
 
-mod flavour;
-mod operator;
-mod recovery;
+pub mod flavour;
+mod missing;
+pub mod operator;
+pub mod recovery;
+mod renew;
 
 use std::{
     fs, io,
@@ -13,14 +15,19 @@ use miette::Diagnostic;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 use vault_format::{
-    Change, POLICY_FILE, Timestamp, VaultFiles, VaultFolder, Verified,
+    Change, IDENTITY_FILE, Identities, POLICY_FILE, Plaintext, Recipient, SecretName, Timestamp, VaultFiles,
+    VaultFolder, Verified,
     certificate::{self, Authority, KeyType},
     change::{Applied, NewSecret},
     files::Entry,
     folder::FolderError,
+    key_file::KeyFile,
+    legacy,
     lock::Origin,
-    password::{Password, Strength},
-    standard::{self, CA, LOCALHOST, PASSWORDS, SSH_IDENTITY},
+    passphrase::Nobody,
+    password::{Password, PasswordError, Strength},
+    policy::Kind,
+    standard::{self, CA, SSH_IDENTITY},
     transaction::ExclusiveFolder,
     verify,
 };
@@ -28,6 +35,7 @@ use zeroize::Zeroizing;
 
 use self::{
     flavour::Flavour,
+    missing::Missing,
     operator::{OPERATORS, Operator},
     recovery::Recovery,
 };
@@ -37,8 +45,7 @@ use crate::{
     commands,
     key_type::KeyTypeName,
     prompt,
-    trust::Memory,
-    vault::{self, OpenVault},
+    vault::{self, OpenError, OpenVault},
 };
 
 /// The snake-oil vault's password for everything.
@@ -50,7 +57,7 @@ const SNAKE_OIL_PASSWORD: &str = "abc123";
 /// pgadmin-admin) with their hashes, a CA, a certificate for localhost, an SSH identity, policy,
 /// lock and signature. Asks for each password; an empty answer generates a strong one, and with
 /// --batch all are generated. Offers a recovery identity, protected by a passphrase. Run again, it changes nothing that is there.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// Make a vault with no secrets in it
     #[arg(long)]
@@ -105,6 +112,9 @@ impl Present {
         if folder.folder().join(POLICY_FILE).exists() {
             return Ok(Self::Vault(folder));
         }
+        if legacy::is_legacy(folder.folder()) {
+            return Err(OpenError::Legacy(common.vault.clone()).into());
+        }
         require_empty(folder.folder())?;
         Ok(Self::Folder(folder))
     }
@@ -126,8 +136,9 @@ fn create(folder: Option<ExclusiveFolder>, args: &Args, common: &Common) -> miet
     let operator = Operator::find(common)?;
     let mut change = operator.first_change(flavour, now)?;
     if flavour != Flavour::Bare {
-        let missing = Missing::from(None);
-        put_missing(&mut change, &missing, None, args, now, common)?;
+        let missing = Missing::from(|_| false, |_| false);
+        let nothing = |_: &SecretName| Err(AuthorityError::Missing.into());
+        make(&missing, None, &nothing, args, now, common)?.put_into(&mut change);
     }
     let recovery = Recovery::offer(flavour, common)?;
     if let Some(recovery) = &recovery {
@@ -142,37 +153,36 @@ fn create(folder: Option<ExclusiveFolder>, args: &Args, common: &Common) -> miet
     // Another program may have come first between making the folder and locking it.
     require_empty(folder.folder())?;
     let prepared = change.prepare(&folder, operator.signing_key.as_ref(), &operator.identities)?;
-    // Before it counts: a vault that an interrupted run made is known to the next one. Without a
-    // memory the next change asks whether the vault is trusted; that is no reason to fail.
-    let remembered = Memory::open().and_then(|memory| {
-        memory.forget_folder(folder.folder())?;
-        vault::remember(&memory, folder.folder(), prepared.applied())
-    });
-    let applied = prepared.commit()?;
+    let applied = vault::commit_first(prepared, &folder)?;
     new.keep();
     say_what_was_made(&applied, common);
     operator.say_what_to_keep(common);
     if let Some(recovery) = recovery {
         recovery.say_what_to_do(common);
     }
-    if let Err(error) = remembered {
-        commands::warn(&format!("the vault is not remembered as yours: {error}"));
-    }
     Ok(())
 }
 
 /// Adds what a vault lacks of the standard secrets.
 fn complete(folder: ExclusiveFolder, args: &Args, common: &Common) -> miette::Result<()> {
-    let present = verify(folder.folder(), &vault::own_signers(folder.folder())?, |_, _| false)?;
-    let missing = Missing::from(Some(&present));
+    let present = match verify(folder.folder(), &vault::own_signers(folder.folder())?, |_, _| false) {
+        Ok(present) => present,
+        Err(unsound) if !args.bare => return renew::renew(&folder, unsound, args, common),
+        Err(unsound) => return Err(unsound.into()),
+    };
+    require_own_identity(&present, common)?;
+    let has = |name: &SecretName| present.lock().secrets.contains_key(name);
+    let missing = Missing::from(has, |name| present.policy().secret(name).kind == Kind::Password);
     if args.bare || missing.is_nothing() {
         commands::say(common.quiet, "nothing to do: the vault is complete");
         return Ok(());
     }
     let open = OpenVault::verify(folder, common, |name, _| authority::has(name))?;
     let mut change = open.change()?;
-    let ca = if missing.ca { None } else { Some(authority::open(&open.vault, common)?) };
-    put_missing(&mut change, &missing, ca, args, Timestamp::now(), common)?;
+    let needs_ca = missing.localhost && !missing.ca;
+    let ca = if needs_ca { Some(authority::open(&open.vault, common)?) } else { None };
+    let opened = |name: &SecretName| renew::open(open.folder.folder(), open.vault.lock(), name, common);
+    make(&missing, ca, &opened, args, Timestamp::now(), common)?.put_into(&mut change);
     let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     say_what_was_made(&applied, common);
     Ok(())
@@ -183,60 +193,64 @@ fn say_what_was_made(applied: &Applied, common: &Common) {
     commands::say(common.quiet, &format!("{vault}: {} secrets, serial {}", lock.secrets.len(), lock.serial));
 }
 
-/// Asks for and generates what is missing.
-fn put_missing(
-    change: &mut Change,
+/// Somebody who put another identity in place of theirs is told what to do, before they rely on it.
+fn require_own_identity(present: &Verified, common: &Common) -> miette::Result<()> {
+    let path = common.vault.join(IDENTITY_FILE);
+    let Some(file) = KeyFile::read_if_present(&path)? else { return Ok(()) };
+    // With a passphrase on it nobody is asked just for this.
+    let Ok(identities) = Identities::parse(&file.text, &Nobody) else { return Ok(()) };
+    let ours = identities.recipients();
+    let known = present.policy().groups().values().flat_map(|group| &group.keys);
+    let Some(key) = ours.first().filter(|_| known.clone().all(|key| !ours.contains(key))) else {
+        return Ok(());
+    };
+    Err(InitError::StrangeIdentity { path, key: key.clone() }.into())
+}
+
+/// Standard secrets with new values.
+struct Made {
+    secrets: Vec<NewSecret>,
+    public_files: Vec<(String, Vec<u8>)>,
+}
+
+impl Made {
+    fn put_into(self, change: &mut Change) {
+        self.secrets.into_iter().for_each(|secret| change.put_secret(secret));
+        for (path, bytes) in self.public_files {
+            change.put_public_file(&path, bytes);
+        }
+    }
+}
+
+/// Asks for and generates what is missing. `opened` gives the present value of a password.
+fn make(
     missing: &Missing,
     ca: Option<Authority>,
+    opened: &dyn Fn(&SecretName) -> miette::Result<Plaintext>,
     args: &Args,
     now: Timestamp,
     common: &Common,
-) -> miette::Result<()> {
+) -> miette::Result<Made> {
     let flavour = args.flavour();
     let passwords = ask_passwords(&missing.passwords, flavour, common.batch)?;
+    let mut secrets = Vec::new();
+    for &(name, scheme) in &missing.hashes {
+        let present = opened(&standard::password_name(name)?)?;
+        let text = Zeroizing::new(present.expose_str().unwrap_or_default().to_owned());
+        let password = Password::entered(text).map_err(|error| InitError::Unusable { name, error })?;
+        secrets.push(standard::hash(name, &password, scheme)?);
+    }
     if missing.ca || missing.localhost {
         args.key_type.announce(common);
     }
-    for secret in generate(passwords, missing, ca, args, now)? {
-        change.put_secret(secret);
-    }
+    secrets.extend(generate(passwords, missing, ca, args, now)?);
+    let mut public_files = Vec::new();
     if missing.ssh {
         let (secret, public_line) = standard::ssh_identity(flavour.ssh_comment())?;
-        change.put_public_file(&format!("{SSH_IDENTITY}.pub"), public_line.into_bytes());
-        change.put_secret(secret);
+        public_files.push((format!("{SSH_IDENTITY}.pub"), public_line.into_bytes()));
+        secrets.push(secret);
     }
-    Ok(())
-}
-
-/// What the vault lacks of the standard secrets.
-#[derive(Debug, Default)]
-struct Missing {
-    passwords: Vec<&'static str>,
-    ca: bool,
-    localhost: bool,
-    ssh: bool,
-}
-
-impl Missing {
-    fn from(vault: Option<&Verified>) -> Self {
-        let lacks = |name: String| !vault.is_some_and(|vault| has(vault, &name));
-        let lacks_pair =
-            |name| lacks(format!("certs/{name}-cert.pem")) || lacks(format!("certs/{name}-key.pem"));
-        Self {
-            passwords: PASSWORDS.into_iter().filter(|name| lacks(format!("passwords/{name}.txt"))).collect(),
-            ca: lacks_pair(CA),
-            localhost: lacks_pair(LOCALHOST),
-            ssh: lacks(SSH_IDENTITY.to_owned()),
-        }
-    }
-
-    fn is_nothing(&self) -> bool {
-        self.passwords.is_empty() && !self.ca && !self.localhost && !self.ssh
-    }
-}
-
-fn has(vault: &Verified, name: &str) -> bool {
-    vault.lock().secrets.keys().any(|secret| secret.as_str() == name)
+    Ok(Made { secrets, public_files })
 }
 
 /// The passwords to put in, each asked for or generated. Nothing is written meanwhile.
@@ -344,6 +358,26 @@ pub enum InitError {
         path: PathBuf,
         /// Something in it.
         entry: String,
+    },
+    /// Another identity than any that the vault knows.
+    #[error("{}: the vault is encrypted to other keys than this identity, {key}", .path.display())]
+    #[diagnostic(help(
+        "put the old file back; or let the new identity in with the old one at hand: `vaultgen recipients add ops {key} --identity OLD-FILE`, then remove the old key"
+    ))]
+    StrangeIdentity {
+        /// Where it lies.
+        path: PathBuf,
+        /// Its public key.
+        key: Recipient,
+    },
+    /// A password that no hash can be made of.
+    #[error("passwords/{name}.txt: {error}; nothing was changed")]
+    Unusable {
+        /// Whose password.
+        name: &'static str,
+        /// Why not.
+        #[diagnostic_source]
+        error: PasswordError,
     },
     /// Cannot be made.
     #[error("{path}: cannot make the folder")]

@@ -27,14 +27,24 @@ pub struct Operator {
 impl Operator {
     /// Finds the keys of a new vault, and makes those that were not named.
     pub fn find(common: &Common) -> miette::Result<Self> {
-        let (identities, identity_file) = match keys::find_identities(common)? {
-            Some(identities) => (identities, None),
-            None => {
-                let identities = Identities::generate();
-                let file = identities.to_file(Timestamp::now());
-                (identities, Some((IDENTITY_FILE, file)))
-            }
-        };
+        match keys::find_identities(common)? {
+            Some(identities) => Self::of(identities, None, common),
+            None => Self::with_new_identity(common),
+        }
+    }
+
+    /// Makes an identity, whatever is there, and finds or makes the signing key.
+    pub fn with_new_identity(common: &Common) -> miette::Result<Self> {
+        let identities = Identities::generate();
+        let file = identities.to_file(Timestamp::now());
+        Self::of(identities, Some((IDENTITY_FILE, file)), common)
+    }
+
+    fn of(
+        identities: Identities,
+        identity_file: Option<(&'static str, Plaintext)>,
+        common: &Common,
+    ) -> miette::Result<Self> {
         let (signing_key, signing_key_file): (Box<dyn LockSigner>, _) = match keys::find_signing_key(common)?
         {
             Some(key) => (key, None),

@@ -111,7 +111,7 @@ fn costly(vault: &Verified) -> Vec<Costly> {
 fn unlisted(vault: &Verified) -> Vec<String> {
     let paths = vault.warnings().iter().filter_map(|warning| match warning {
         Warning::Unlisted(path) => Some(path.clone()),
-        Warning::Exposed { .. } => None,
+        Warning::Exposed { .. } | Warning::Unopened(_) => None,
     });
     paths.collect()
 }

@@ -39,7 +39,7 @@ impl KeyFiles {
         let work_tree = work_tree(folder);
         let (tracked, unchecked) = match work_tree.as_deref().map(|_| tracked(folder)) {
             None => (Vec::new(), None),
-            Some(Ok(tracked)) => (tracked, None),
+            Some(Ok(tracked)) => (tracked.into_iter().filter(|path| is_private_key(path)).collect(), None),
             Some(Err(why)) => (Vec::new(), Some(why)),
         };
         let only_copies = match work_tree {
@@ -57,7 +57,13 @@ fn work_tree(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().find(|above| above.join(".git").exists()).map(Path::to_owned)
 }
 
-/// The private keys in the index of Git; or why it could not be read.
+/// Every file of the vault in `folder` that is in the index of Git, if it lies in a work tree and that can
+/// be told.
+pub fn known_to_git(folder: &Path) -> Vec<String> {
+    work_tree(folder).and_then(|_| tracked(folder).ok()).unwrap_or_default()
+}
+
+/// What is in the index of Git; or why it could not be read.
 fn tracked(folder: &Path) -> Result<Vec<String>, String> {
     let output = Command::new("git")
         // A repository may name a program of its own to find out what changed.
@@ -74,7 +80,7 @@ fn tracked(folder: &Path) -> Result<Vec<String>, String> {
         return Err(said.lines().next().unwrap_or("git failed").to_owned());
     }
     let paths = output.stdout.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-    Ok(paths.filter(|path| is_private_key(path)).map(String::from).collect())
+    Ok(paths.map(String::from).collect())
 }
 
 /// Whether a path in the vault is where a private key lies that must not get into Git.
