@@ -317,3 +317,15 @@ fn a_state_that_is_not_committed_is_not_reverted() {
     // What came back is not committed either.
     revert("HEAD").exits(1).explains_once("would be lost");
 }
+
+/// A path is shown on one line, whatever it has in it.
+#[test]
+fn a_path_writes_no_lines_of_its_own() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let (clone, name) = (Clone::new(), "va\nerror: ult");
+    clone.vaultgen(&["--vault", name, "init", "--batch", "--bare"]).succeeds();
+    let refused = clone.vaultgen(&["--vault", name, "revert", "HEAD"]).exits(1);
+    refused.explains_once("HEAD has no folder va\\nerror: ult");
+}
