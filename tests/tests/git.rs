@@ -191,6 +191,15 @@ fn what_cannot_be_checked_is_not_committed() {
         clone.git(&["update-index", "--add", "--cacheinfo", &entry]).succeeds();
         clone.refuses("vault is no folder in the index");
     }
+    // A link in the work tree, which leads to where nothing has to be checked.
+    let empty = here.join("empty");
+    std::fs::create_dir(&empty).expect("a folder");
+    clone.git(&["add", "-f", "vault/age.key"]).succeeds();
+    std::fs::rename(clone.vault(), here.join("away")).expect("a move");
+    std::os::unix::fs::symlink(&empty, clone.vault()).expect("a link");
+    clone.git(&["commit", "-q", "-m", "a key"]).exits(1).explains_once("vault is reached by a link");
+    std::fs::remove_file(clone.vault()).expect("no link");
+    std::fs::rename(here.join("away"), clone.vault()).expect("a move");
     // A commit that takes all of it out is fine.
     clone.git(&["rm", "-q", "-r", "--cached", "vault"]).succeeds();
     clone.git(&["commit", "-q", "-m", "no vault"]).succeeds();
@@ -307,4 +316,16 @@ fn a_state_that_is_not_committed_is_not_reverted() {
     revert("HEAD~1").succeeds().says("goes             token");
     // What came back is not committed either.
     revert("HEAD").exits(1).explains_once("would be lost");
+}
+
+/// A path is shown on one line, whatever it has in it.
+#[test]
+fn a_path_writes_no_lines_of_its_own() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let (clone, name) = (Clone::new(), "va\nerror: ult");
+    clone.vaultgen(&["--vault", name, "init", "--batch", "--bare"]).succeeds();
+    let refused = clone.vaultgen(&["--vault", name, "revert", "HEAD"]).exits(1);
+    refused.explains_once("HEAD has no folder va\\nerror: ult");
 }

@@ -13,7 +13,7 @@ use crate::{cli::Common, commands, git::Repository, prompt, vault::OpenVault};
 /// Bring an earlier state of the vault back, as its next state.
 ///
 /// Secrets and policy become what they were at REV, with the audiences of then; who may sign stays as it
-/// is now. What comes back is shown first.
+/// is now. What comes back is shown first. The present state has to be committed, so that it is not lost.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The commit that has the state, such as HEAD~1

@@ -1,5 +1,10 @@
 //! What is about to be committed: the check that a clone runs before each commit.
 
+use std::{
+    env,
+    path::{Component, Path, PathBuf},
+};
+
 use gix::ObjectId;
 use miette::Diagnostic;
 use thiserror::Error;
@@ -16,6 +21,9 @@ use crate::{cli::Common, commands::status::key_files::is_private_key, trust::Mem
 pub fn run(common: &Common) -> miette::Result<()> {
     let folder = VaultFolder::open(&common.vault)?;
     let repository = repository(common)?;
+    if is_link(&common.vault, &repository.top().join(repository.vault())) {
+        return Err(CheckError::Link(common.vault.clone()).into());
+    }
     let tree = git(repository.top(), &["write-tree"])?;
     let tree = ObjectId::from_hex(tree.as_bytes()).map_err(|_| CheckError::Index)?;
     let Some(files) = repository.files_in(tree, "the index")? else {
@@ -43,6 +51,13 @@ pub fn run(common: &Common) -> miette::Result<()> {
     }
 }
 
+/// Whether a path below the present folder leads elsewhere than it says: the hook names the vault by its
+/// path in the index, and what a link leads to is at another one.
+fn is_link(vault: &Path, real: &Path) -> bool {
+    let is_below = vault.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    is_below && env::current_dir().map_or(true, |here| here.join(vault) != real)
+}
+
 /// What must not be committed.
 #[derive(Debug, Error, Diagnostic)]
 enum CheckError {
@@ -57,6 +72,9 @@ enum CheckError {
     #[error("{0} is about to be committed to the vault's folder, without {POLICY_FILE}")]
     #[diagnostic(help("a vault is committed as a whole: `git add` all of it, or take all of it out"))]
     NoPolicy(String),
+    #[error("{} is reached by a link, so what Git has there was not checked", .0.display())]
+    #[diagnostic(help("put the vault's folder back in its place, or name the folder itself with --vault"))]
+    Link(PathBuf),
     #[error("Git's index has no tree that could be read")]
     #[diagnostic(help("finish or abort the merge that is under way"))]
     Index,
