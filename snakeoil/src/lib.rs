@@ -47,20 +47,28 @@ pub fn knows_all(keys: &BTreeSet<Recipient>) -> bool {
     keys.is_subset(&PUBLIC.recipients)
 }
 
-/// Refuses the snake-oil vault's identity and signer: whoever has these keys would open, or
-/// believe, what everybody can read and forge.
+/// Refuses the snake-oil vault's identity: whoever has it would open what everybody can read.
 ///
 /// # Errors
 ///
 /// If one of the keys is the snake-oil vault's.
-pub fn refuse_keys(identities: &BTreeSet<Recipient>, trusted: &AllowedSigners) -> Result<(), SnakeOil> {
-    if !identities.is_disjoint(&PUBLIC.recipients) {
-        return Err(SnakeOil("its identity"));
+pub fn refuse_identities(identities: &BTreeSet<Recipient>) -> Result<(), SnakeOil> {
+    match identities.is_disjoint(&PUBLIC.recipients) {
+        true => Ok(()),
+        false => Err(SnakeOil("its identity")),
     }
-    if !trusted.fingerprints().is_disjoint(&PUBLIC.signers) {
-        return Err(SnakeOil("its signer"));
+}
+
+/// Refuses the snake-oil vault's signer: whoever trusts it would believe what everybody can forge.
+///
+/// # Errors
+///
+/// If one of the signers is the snake-oil vault's.
+pub fn refuse_signers(trusted: &AllowedSigners) -> Result<(), SnakeOil> {
+    match trusted.fingerprints().is_disjoint(&PUBLIC.signers) {
+        true => Ok(()),
+        false => Err(SnakeOil("its signer")),
     }
-    Ok(())
 }
 
 /// Refuses the snake-oil vault, and a vault that has any of its keys.
@@ -123,8 +131,8 @@ mod tests {
         let lock = Lock::parse(LOCK).unwrap();
         assert!(refuse_vault(&lock).is_err());
         let trusted = AllowedSigners::parse(SIGNERS).unwrap();
-        assert!(refuse_keys(&BTreeSet::new(), &trusted).is_err());
-        assert!(refuse_keys(&recipients(&lock), &AllowedSigners::default()).is_err());
+        assert!(refuse_signers(&trusted).is_err());
+        assert!(refuse_identities(&recipients(&lock)).is_err());
         assert!(trusted.fingerprints().iter().all(|fingerprint| is_signer(fingerprint)));
     }
 
@@ -146,6 +154,6 @@ mod tests {
     #[test]
     fn any_other_vault_passes() {
         assert!(refuse_vault(&Lock::new().unwrap()).is_ok());
-        assert!(refuse_keys(&BTreeSet::new(), &AllowedSigners::default()).is_ok());
+        assert!(refuse_signers(&AllowedSigners::default()).is_ok());
     }
 }

@@ -48,7 +48,13 @@ impl VaultFolder {
             Errno::NOTDIR => FolderError::NotAFolder(path.to_owned()),
             errno => FolderError::io(path, errno),
         })?;
-        Ok(Self { path: path.to_owned(), root })
+        Ok(Self::opened(root, path))
+    }
+
+    /// A folder that somebody opened before, for reading.
+    #[must_use]
+    pub fn opened(root: OwnedFd, path: &Path) -> Self {
+        Self { path: path.to_owned(), root }
     }
 
     /// Waits until nobody changes the vault, and keeps it so while this value lives (flock(2)).

@@ -39,17 +39,26 @@ impl KeyFile {
         // NONBLOCK: a FIFO in its place must not make us wait.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = rustix::fs::open(path, flags, Mode::empty());
-        let mut file = match opened.map(File::from).map_err(io::Error::from) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(fault)?,
-        };
+        match opened.map(File::from).map_err(io::Error::from) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => Self::opened(other.map_err(fault)?, path).map(Some),
+        }
+    }
+
+    /// Reads a file that somebody opened before; `path` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read_if_present`].
+    pub fn opened(mut file: File, path: &Path) -> Result<Self, KeyFileError> {
+        let fault = |error| KeyFileError::Io { path: path.to_owned(), error };
         let metadata = file.metadata().map_err(fault)?;
         if !metadata.is_file() || metadata.len() > MAX_BYTES {
             return Err(KeyFileError::NotAKeyFile(path.to_owned()));
         }
         let mut text = Plaintext::zeroed(usize::try_from(metadata.len()).unwrap_or_default());
         file.read_exact(text.expose_mut()).map_err(fault)?;
-        Ok(Some(Self { text, is_private: metadata.mode() & OTHERS == 0 }))
+        Ok(Self { text, is_private: metadata.mode() & OTHERS == 0 })
     }
 
     /// As [`Self::read_if_present`], for a file that must be there.

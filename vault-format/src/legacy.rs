@@ -7,6 +7,7 @@ use crate::{
     CIPHERTEXT_SUFFIX, Digest, IDENTITY_FILE, LOCK_FILE, POLICY_FILE, Plaintext, SIGNATURE_FILE, SecretName,
     VaultFolder,
     facts::Facts,
+    files::Entry,
     name::NameError,
     policy::{Kind, SecretTable},
     standard::{self, PASSWORDS},
@@ -29,6 +30,13 @@ pub fn is_legacy(folder: &VaultFolder) -> bool {
 #[must_use]
 pub fn signed_file(folder: &VaultFolder) -> Option<&'static str> {
     SIGNED.into_iter().find(|name| has(folder, name))
+}
+
+/// An entry that only a signed vault has, if there is one.
+#[must_use]
+pub fn signed_entry(entries: &[Entry]) -> Option<&'static str> {
+    let is = |entry: &Entry, name: &str| entry.path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    SIGNED.into_iter().find(|name| entries.iter().any(|entry| is(entry, name)))
 }
 
 /// Also where it is a link, or may not be read.

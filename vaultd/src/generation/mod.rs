@@ -1,123 +1,64 @@
-//! One state of the vault as served: a tree of nodes, and the arena with their bytes.
+//! One state of the vault as served: an [`Index`] of nodes, and the memory objects with their bytes.
 
-mod tree;
+mod build;
+mod changes;
+pub mod index;
 
-use std::fmt;
-use std::time::SystemTime;
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
 
-use nix::unistd::{Gid, Uid};
-use rayon::prelude::*;
-
-pub use tree::{Inode, Kind, Node, Tree, TreeError};
-
-use crate::sys::memory::{Arena, Blank, Locking, MemoryError, Residency};
-
-/// A file to be served, before its bytes are known.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// Path below the mount point, e.g. `certs/localhost-key.pem`.
-    pub path: String,
-    /// Owning user.
-    pub owner: Uid,
-    /// Owning group.
-    pub group: Gid,
-    /// Permission bits, at most `0o777`.
-    pub mode: u16,
-    /// Shown as all of the file's times.
-    pub modified: SystemTime,
-    /// Exact length in bytes.
-    pub size: usize,
-}
-
-/// Why a generation could not be made. Every problem of its kind is listed.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub enum BuildError<E: fmt::Debug> {
-    /// The entries make no tree.
-    #[error(transparent)]
-    Tree(#[from] TreeError),
-    /// Together the entries are longer than memory can be.
-    #[error("the secrets are too large to be held in memory")]
-    TooLarge,
-    /// There is no memory to hold them safely.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Memory(#[from] MemoryError),
-    /// Entries that could not be filled, by their index.
-    #[error("{} files could not be read", .0.len())]
-    Fill(Vec<(usize, E)>),
-}
+pub use self::build::{BuildError, Built, Object, PASSED_THROUGH, Wanted, build};
+pub use self::changes::{Changes, Stale, stale};
+pub use self::index::{Content, Facts, Index, Kind, Node, TreeError};
+use crate::sys::store::Mapping;
 
 /// What is served: all of it verified and decrypted, none of it ever changed.
 #[derive(Debug)]
 pub struct Generation {
-    tree: Tree,
-    arena: Arena,
+    number: u64,
+    index: Index,
+    by_number: HashMap<u64, usize>,
+    objects: Vec<Mapping>,
 }
 
 impl Generation {
-    /// Lays out `entries` and has `fill` write the bytes of each, in parallel: it is given an
-    /// entry's index and exactly its `size` zeroed bytes. One failure fails all, after all
-    /// were tried.
+    /// Maps the `objects` that `index` speaks of, to be read.
     ///
     /// # Errors
-    /// [`BuildError`]; whatever was filled in is wiped.
-    pub fn build<E, F>(entries: &[Entry], locking: Locking, fill: F) -> Result<Self, BuildError<E>>
-    where
-        E: fmt::Debug + Send,
-        F: Fn(usize, &mut [u8]) -> Result<(), E> + Sync,
-    {
-        let tree = Tree::grow(entries)?;
-        let total = entries
-            .iter()
-            .try_fold(0usize, |total, entry| total.checked_add(entry.size))
-            .ok_or(BuildError::TooLarge)?;
-        let mut blank = Blank::new(total, locking)?;
-        let problems: Vec<(usize, E)> = split(blank.bytes_mut(), entries)
-            .into_par_iter()
-            .enumerate()
-            .filter_map(|(index, part)| Some((index, fill(index, part).err()?)))
-            .collect();
-        if !problems.is_empty() {
-            return Err(BuildError::Fill(problems));
+    /// They cannot be mapped, or are not as long as the index says.
+    pub fn open(number: u64, index: Index, objects: &[OwnedFd]) -> io::Result<Self> {
+        let objects = objects.iter().map(|object| Mapping::of(object)).collect::<io::Result<Vec<_>>>()?;
+        let fits = |content: &Content| {
+            objects.get(content.object).is_some_and(|object| object.bytes().get(content.span.clone()).is_some())
+        };
+        if !index.nodes().iter().filter_map(Node::content).all(fits) {
+            return Err(io::ErrorKind::InvalidData.into());
         }
-        Ok(Self { tree, arena: blank.seal()? })
+        Ok(Self { number, by_number: index.by_number(), index, objects })
+    }
+
+    /// Which generation of its mount it is, from 1.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// Files and directories.
     #[must_use]
-    pub fn tree(&self) -> &Tree {
-        &self.tree
+    pub fn index(&self) -> &Index {
+        &self.index
     }
 
-    /// The memory that all files lie in, to be handed to another process.
+    /// The node with this number, if there is one.
     #[must_use]
-    pub fn arena(&self) -> &Arena {
-        &self.arena
+    pub fn node(&self, number: u64) -> Option<&Node> {
+        self.by_number.get(&number).map(|at| &self.index.nodes()[*at])
     }
 
-    /// Bytes of a file of this generation, `None` for a directory.
+    /// Bytes of a file.
     #[must_use]
-    pub fn contents(&self, node: &Node) -> Option<&[u8]> {
-        match &node.kind {
-            Kind::File { span } => self.arena.bytes().get(span.clone()),
-            Kind::Directory { .. } => None,
-        }
+    pub fn bytes(&self, content: &Content) -> &[u8] {
+        &self.objects[content.object].bytes()[content.span.clone()]
     }
-
-    /// Whether the plaintext can be swapped out.
-    #[must_use]
-    pub fn residency(&self) -> Residency {
-        self.arena.residency()
-    }
-}
-
-/// Cuts the arena into one part per entry, in the order given.
-fn split<'a>(mut rest: &'a mut [u8], entries: &[Entry]) -> Vec<&'a mut [u8]> {
-    let mut parts = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let (part, after) = rest.split_at_mut(entry.size);
-        parts.push(part);
-        rest = after;
-    }
-    parts
 }

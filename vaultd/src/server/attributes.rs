@@ -2,7 +2,7 @@
 
 use fuser::{FileAttr, FileType, INodeNo};
 
-use crate::generation::{Generation, Kind, Node, Tree};
+use crate::generation::{Generation, Index, Kind, Node};
 
 /// Bytes that a file's memory is counted in.
 const PAGE: u32 = 4096;
@@ -15,32 +15,32 @@ const NAME: u64 = 20;
 
 pub(super) fn kind(node: &Node) -> FileType {
     match node.kind {
-        Kind::File { .. } => FileType::RegularFile,
+        Kind::File(_) => FileType::RegularFile,
         Kind::Directory { .. } => FileType::Directory,
     }
 }
 
-pub(super) fn attributes(tree: &Tree, node: &Node) -> FileAttr {
+pub(super) fn attributes(index: &Index, node: &Node) -> FileAttr {
     let (size, pages, nlink) = match &node.kind {
-        Kind::File { span } => (span.len() as u64, pages(node), 1),
+        Kind::File(content) => (content.span.len() as u64, pages(node), 1),
         Kind::Directory { directories, .. } => {
-            let names = tree.children(node).len() as u64 + 2;
+            let names = index.children(node).len() as u64 + 2;
             (names * NAME, 0, directories + 2)
         }
     };
     FileAttr {
-        ino: INodeNo(node.inode.number()),
+        ino: INodeNo(node.number),
         size,
         blocks: pages * u64::from(PAGE / SECTOR),
-        atime: node.modified,
-        mtime: node.modified,
-        ctime: node.modified,
-        crtime: node.modified,
+        atime: node.facts.modified,
+        mtime: node.facts.modified,
+        ctime: node.facts.modified,
+        crtime: node.facts.modified,
         kind: kind(node),
-        perm: node.mode,
+        perm: node.facts.mode,
         nlink,
-        uid: node.owner.as_raw(),
-        gid: node.group.as_raw(),
+        uid: node.facts.owner,
+        gid: node.facts.group,
         rdev: 0,
         blksize: PAGE,
         flags: 0,
@@ -59,13 +59,13 @@ pub(super) struct Totals {
 }
 
 pub(super) fn totals(generation: &Generation) -> Totals {
-    let nodes = generation.tree().nodes();
+    let nodes = generation.index().nodes();
     Totals { blocks: nodes.iter().map(pages).sum(), files: nodes.len() as u64, block_size: PAGE }
 }
 
 fn pages(node: &Node) -> u64 {
     match &node.kind {
-        Kind::File { span } => (span.len() as u64).div_ceil(PAGE.into()),
+        Kind::File(content) => (content.span.len() as u64).div_ceil(PAGE.into()),
         Kind::Directory { .. } => 0,
     }
 }

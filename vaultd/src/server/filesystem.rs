@@ -17,15 +17,18 @@ use fuser::{
 };
 
 use super::attributes::{Totals, attributes, kind, totals};
-use crate::generation::{Generation, Kind, Node};
+use super::shared::{Agreement, Shared};
+use super::view::View;
+use crate::generation::{Kind, Node};
+use crate::sys::passthrough;
 
-/// How long the kernel may keep names and attributes: a generation never changes.
+/// How long the kernel may keep names and attributes: until it is told to forget them.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Inode numbers are never used twice within a mount, so there is nothing to tell apart.
 const FIRST_USE: Reuse = Reuse(0);
 
-/// No request needs a handle: node and offset say it all, also to another process.
+/// Listing a directory needs no handle: node and offset say it all, also to another server.
 const NO_HANDLE: FileHandle = FileHandle(0);
 
 /// Longest name in bytes; the FUSE driver itself would pass on longer ones.
@@ -34,102 +37,133 @@ const NAME_MAX: u32 = 255;
 /// `.` and `..`, which precede the children of a directory.
 const DOTS: usize = 2;
 
-pub(super) struct Server {
-    generation: Arc<Generation>,
-    totals: Totals,
+/// Answers from what is [`Shared`] with the thread that takes orders.
+pub(super) struct Requests {
+    shared: Arc<Shared>,
 }
 
-impl Server {
-    pub(super) fn new(generation: Arc<Generation>) -> Self {
-        let totals = totals(&generation);
-        Self { generation, totals }
-    }
-
-    fn node(&self, inode: INodeNo) -> Result<&Node, Errno> {
-        self.generation.tree().node(inode.0).ok_or(Errno::ESTALE)
-    }
-
-    fn directory(&self, inode: INodeNo) -> Result<&Node, Errno> {
-        let node = self.node(inode)?;
-        match node.kind {
-            Kind::Directory { .. } => Ok(node),
-            Kind::File { .. } => Err(Errno::ENOTDIR),
-        }
-    }
-
-    fn child(&self, parent: INodeNo, name: &OsStr) -> Result<&Node, Errno> {
-        if name.len() > NAME_MAX as usize {
-            return Err(Errno::ENAMETOOLONG);
-        }
-        let parent = self.directory(parent)?;
-        let child = self.generation.tree().child(parent, name.as_bytes());
-        child.ok_or(Errno::ENOENT)
-    }
-
-    /// The part of a file that a read may have: shorter at its end, empty beyond.
-    fn part(&self, inode: INodeNo, offset: u64, size: u32) -> Result<&[u8], Errno> {
-        let node = self.node(inode)?;
-        let bytes = self.generation.contents(node).ok_or(Errno::EISDIR)?;
-        let start = usize::try_from(offset).map_or(bytes.len(), |start| start.min(bytes.len()));
-        let length = (size as usize).min(bytes.len() - start);
-        Ok(&bytes[start..start + length])
-    }
-
-    /// Names in a directory from `offset` on, each with the offset of the one after it.
-    fn listing(
-        &self,
-        inode: INodeNo,
-        offset: u64,
-    ) -> Result<impl Iterator<Item = (u64, &str, &Node)>, Errno> {
-        let tree = self.generation.tree();
-        let directory = self.directory(inode)?;
-        let parent = tree.node(directory.parent.number()).ok_or(Errno::ESTALE)?;
-        let dots = [(".", directory), ("..", parent)].into_iter();
-        let children = tree.children(directory);
-        let skip = usize::try_from(offset).unwrap_or(usize::MAX);
-        // Skipping within the slice keeps a long listing linear.
-        let after = &children[skip.saturating_sub(DOTS).min(children.len())..];
-        let names = after.iter().map(|child| (&*child.name, child));
-        let names = dots.skip(skip).chain(names);
-        Ok((offset + 1..).zip(names).map(|(next, (name, node))| (next, name, node)))
+impl Requests {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
     }
 }
 
-impl Filesystem for Server {
+fn directory(view: &View, inode: INodeNo) -> Result<&Node, Errno> {
+    let node = view.current_node(inode.0).ok_or(Errno::ESTALE)?;
+    match node.kind {
+        Kind::Directory { .. } => Ok(node),
+        Kind::File(_) => Err(Errno::ENOTDIR),
+    }
+}
+
+fn child<'a>(view: &'a View, parent: INodeNo, name: &OsStr) -> Result<&'a Node, Errno> {
+    if name.len() > NAME_MAX as usize {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    let child = view.current().index().child(directory(view, parent)?, name.as_bytes());
+    child.ok_or(Errno::ENOENT)
+}
+
+/// The part of a file that a read may have: shorter at its end, empty beyond.
+fn part(view: &View, inode: INodeNo, offset: u64, size: u32) -> Result<&[u8], Errno> {
+    let (generation, node) = view.node(inode.0).ok_or(Errno::ESTALE)?;
+    let bytes = generation.bytes(node.content().ok_or(Errno::EISDIR)?);
+    let start = usize::try_from(offset).map_or(bytes.len(), |start| start.min(bytes.len()));
+    let length = (size as usize).min(bytes.len() - start);
+    Ok(&bytes[start..start + length])
+}
+
+/// Names in a directory from `offset` on, each with the offset of the one after it.
+fn listing(
+    view: &View,
+    inode: INodeNo,
+    offset: u64,
+) -> Result<impl Iterator<Item = (u64, &str, &Node)>, Errno> {
+    let index = view.current().index();
+    let directory = directory(view, inode)?;
+    let dots = [(".", directory), ("..", index.parent(directory))].into_iter();
+    let children = index.children(directory);
+    let skip = usize::try_from(offset).unwrap_or(usize::MAX);
+    // Skipping within the slice keeps a long listing linear.
+    let after = &children[skip.saturating_sub(DOTS).min(children.len())..];
+    let names = after.iter().map(|child| (&*child.name, child));
+    let names = dots.skip(skip).chain(names);
+    Ok((offset + 1..).zip(names).map(|(next, (name, node))| (next, name, node)))
+}
+
+impl Filesystem for Requests {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        let offered = config.capabilities();
         let wanted = InitFlags::FUSE_PARALLEL_DIROPS
             | InitFlags::FUSE_DO_READDIRPLUS
-            | InitFlags::FUSE_READDIRPLUS_AUTO;
-        // Each only saves time, so a kernel without it is fine.
-        let _ = config.add_capabilities(wanted & config.capabilities());
+            | InitFlags::FUSE_READDIRPLUS_AUTO
+            | InitFlags::FUSE_HAS_RESEND
+            | InitFlags::FUSE_PASSTHROUGH;
+        // A kernel without one of them is fine: what depends on it, the monitor does in another way.
+        let _ = config.add_capabilities(wanted & offered);
+        if offered.contains(InitFlags::FUSE_PASSTHROUGH) {
+            // The objects lie on no other stacked file system.
+            let _ = config.set_max_stack_depth(1);
+        }
+        self.shared.agreed(Agreement {
+            passthrough: offered.contains(InitFlags::FUSE_PASSTHROUGH),
+            resend: offered.contains(InitFlags::FUSE_HAS_RESEND),
+        });
         Ok(())
     }
 
-    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        match self.child(parent, name) {
-            Ok(node) => reply.entry(&FOREVER, &attributes(self.generation.tree(), node), FIRST_USE),
+    fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        if self.shared.is_fatal(request) {
+            return reply.error(Errno::EIO);
+        }
+        let view = self.shared.view();
+        match child(&view, parent, name) {
+            Ok(node) => reply.entry(&FOREVER, &attributes(view.current().index(), node), FIRST_USE),
             Err(errno) => reply.error(errno),
         }
     }
 
-    fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        match self.node(inode) {
-            Ok(node) => reply.attr(&FOREVER, &attributes(self.generation.tree(), node)),
+    fn getattr(&self, request: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        if self.shared.is_fatal(request) {
+            return reply.error(Errno::EIO);
+        }
+        match self.shared.view().node(inode.0) {
+            Some((generation, node)) => reply.attr(&FOREVER, &attributes(generation.index(), node)),
+            None => reply.error(Errno::ESTALE),
+        }
+    }
+
+    fn open(&self, request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        if self.shared.is_fatal(request) {
+            return reply.error(Errno::EIO);
+        }
+        if flags.acc_mode() != OpenAccMode::O_RDONLY {
+            return reply.error(Errno::EROFS);
+        }
+        match self.shared.open(request.unique(), inode.0) {
+            Ok((handle, None)) => reply.opened(FileHandle(handle), FopenFlags::FOPEN_KEEP_CACHE),
+            Ok((handle, Some(backing))) => passthrough::reply(reply, FileHandle(handle), backing),
             Err(errno) => reply.error(errno),
         }
     }
 
-    fn open(&self, _: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
-        match (flags.acc_mode(), self.node(inode)) {
-            (_, Err(errno)) => reply.error(errno),
-            (OpenAccMode::O_RDONLY, Ok(_)) => reply.opened(NO_HANDLE, FopenFlags::FOPEN_KEEP_CACHE),
-            (_, Ok(_)) => reply.error(Errno::EROFS),
-        }
+    fn release(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        _: bool,
+        reply: ReplyEmpty,
+    ) {
+        self.shared.release(handle.0);
+        reply.ok();
     }
 
     fn read(
         &self,
-        _: &Request,
+        request: &Request,
         inode: INodeNo,
         _: FileHandle,
         offset: u64,
@@ -138,26 +172,33 @@ impl Filesystem for Server {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        match self.part(inode, offset, size) {
+        if self.shared.is_fatal(request) {
+            return reply.error(Errno::EIO);
+        }
+        match part(&self.shared.view(), inode, offset, size) {
             Ok(bytes) => reply.data(bytes),
             Err(errno) => reply.error(errno),
         }
     }
 
-    fn opendir(&self, _: &Request, inode: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+    fn opendir(&self, request: &Request, inode: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        if self.shared.is_fatal(request) {
+            return reply.error(Errno::EIO);
+        }
         let flags = FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_CACHE_DIR;
-        match self.directory(inode) {
+        match directory(&self.shared.view(), inode) {
             Ok(_) => reply.opened(NO_HANDLE, flags),
             Err(errno) => reply.error(errno),
         }
     }
 
-    fn readdir(&self, _: &Request, inode: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
-        match self.listing(inode, offset) {
+    fn readdir(&self, request: &Request, inode: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+        if self.shared.is_fatal(request) {
+            return reply.error(Errno::EIO);
+        }
+        match listing(&self.shared.view(), inode, offset) {
             Ok(mut names) => {
-                names.any(|(next, name, node)| {
-                    reply.add(INodeNo(node.inode.number()), next, kind(node), name)
-                });
+                names.any(|(next, name, node)| reply.add(INodeNo(node.number), next, kind(node), name));
                 reply.ok();
             }
             Err(errno) => reply.error(errno),
@@ -166,16 +207,20 @@ impl Filesystem for Server {
 
     fn readdirplus(
         &self,
-        _: &Request,
+        request: &Request,
         inode: INodeNo,
         _: FileHandle,
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
-        match self.listing(inode, offset) {
+        if self.shared.is_fatal(request) {
+            return reply.error(Errno::EIO);
+        }
+        let view = self.shared.view();
+        match listing(&view, inode, offset) {
             Ok(mut names) => {
                 names.any(|(next, name, node)| {
-                    let attributes = attributes(self.generation.tree(), node);
+                    let attributes = attributes(view.current().index(), node);
                     reply.add(attributes.ino, next, name, &FOREVER, &attributes, FIRST_USE)
                 });
                 reply.ok();
@@ -185,7 +230,7 @@ impl Filesystem for Server {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        let Totals { blocks, files, block_size } = self.totals;
+        let Totals { blocks, files, block_size } = totals(self.shared.view().current());
         reply.statfs(blocks, 0, 0, files, 0, block_size, NAME_MAX, block_size);
     }
 

@@ -1,9 +1,10 @@
 //! Owners and groups as the policy names them, turned into numbers through NSS.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 
-use nix::unistd::{Gid, Group, Uid, User};
+use nix::unistd::{Group, User};
+use serde::{Deserialize, Serialize};
 
 /// Numbers that systemd hands to dynamic users and later to others (systemd.exec(5)).
 const RECYCLED: std::ops::RangeInclusive<u32> = 61184..=65519;
@@ -32,44 +33,45 @@ pub enum OwnerError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ownership {
     /// Owning user.
-    pub owner: Uid,
+    pub owner: u32,
     /// Owning group.
-    pub group: Gid,
+    pub group: u32,
     /// Permission bits, at most `0o777`.
     pub mode: u16,
 }
 
-/// Looks each name up once, however many secrets use it.
-#[derive(Debug, Default)]
+/// What the names of users and groups mean on this machine, each looked up once.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Owners {
-    users: HashMap<String, Option<Uid>>,
-    groups: HashMap<String, Option<Gid>>,
+    users: BTreeMap<String, Option<u32>>,
+    groups: BTreeMap<String, Option<u32>>,
 }
 
 impl Owners {
+    /// Looks up an owner and a group, names or numbers.
+    ///
+    /// # Errors
+    /// [`OwnerError::Lookup`]: the name service failed.
+    pub fn look_up(&mut self, owner: &str, group: &str) -> Result<(), OwnerError> {
+        look_up(&mut self.users, owner, |name| Ok(User::from_name(name)?.map(|user| user.uid.as_raw())))?;
+        look_up(&mut self.groups, group, |name| Ok(Group::from_name(name)?.map(|group| group.gid.as_raw())))
+    }
+
     /// Resolves `owner` and `group`, names or numbers, for a file of `mode`.
     ///
     /// A name that nobody has leaves its part to root; [`Owners::unknown`] lists those names.
     ///
     /// # Errors
-    /// [`OwnerError`]: a reserved number, or the name service failed.
-    pub fn resolve(&mut self, owner: &str, group: &str, mode: u16) -> Result<Ownership, OwnerError> {
-        let owner = look_up(&mut self.users, owner, Uid::from_raw, |name| {
-            Ok(User::from_name(name)?.map(|user| user.uid))
-        })?;
-        let group = look_up(&mut self.groups, group, Gid::from_raw, |name| {
-            Ok(Group::from_name(name)?.map(|group| group.gid))
-        })?;
-        Ok(restrict(owner, group, mode))
+    /// [`OwnerError::Reserved`].
+    pub fn resolve(&self, owner: &str, group: &str, mode: u16) -> Result<Ownership, OwnerError> {
+        Ok(restrict(resolve(&self.users, owner)?, resolve(&self.groups, group)?, mode))
     }
 
     /// Users and groups that were asked for and do not exist, sorted.
     #[must_use]
     pub fn unknown(&self) -> Vec<&str> {
-        let users = self.users.iter().filter(|(_, id)| id.is_none());
-        let groups = self.groups.iter().filter(|(_, id)| id.is_none());
-        let mut names: Vec<&str> =
-            users.map(|(name, _)| name.as_str()).chain(groups.map(|(name, _)| name.as_str())).collect();
+        let all = self.users.iter().chain(&self.groups);
+        let mut names: Vec<&str> = all.filter(|(_, id)| id.is_none()).map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -79,7 +81,7 @@ impl Owners {
 /// Leaves to root what has no owner yet. Root is no stand-in for a missing group: its members
 /// get nothing. And those whom the missing name will mean one day are judged as others until
 /// then, so others may do no more than they could.
-fn restrict(owner: Option<Uid>, group: Option<Gid>, mode: u16) -> Ownership {
+fn restrict(owner: Option<u32>, group: Option<u32>, mode: u16) -> Ownership {
     let (owner_bits, group_bits) = (mode >> 6 & 0o7, mode >> 3 & 0o7);
     let mut allowed = 0o777;
     if owner.is_none() {
@@ -88,35 +90,33 @@ fn restrict(owner: Option<Uid>, group: Option<Gid>, mode: u16) -> Ownership {
     if group.is_none() {
         allowed &= 0o700 | group_bits;
     }
-    Ownership {
-        owner: owner.unwrap_or(Uid::from_raw(0)),
-        group: group.unwrap_or(Gid::from_raw(0)),
-        mode: mode & allowed,
+    Ownership { owner: owner.unwrap_or(0), group: group.unwrap_or(0), mode: mode & allowed }
+}
+
+/// A number as it is, a name as it was looked up; nothing for a name that nobody has.
+fn resolve(known: &BTreeMap<String, Option<u32>>, name: &str) -> Result<Option<u32>, OwnerError> {
+    match number(name) {
+        Some(number) if is_reserved(number) => Err(OwnerError::Reserved { number }),
+        Some(number) => Ok(Some(number)),
+        None => Ok(known.get(name).copied().flatten()),
     }
 }
 
-/// A number as it is, a name through `find` and the cache. A name that currently means a
-/// recycled number counts as unknown: the number may be somebody else's tomorrow.
-fn look_up<Id: Copy + Into<u32>>(
-    known: &mut HashMap<String, Option<Id>>,
+/// A name that currently means a recycled number counts as unknown: the number may be somebody else's
+/// tomorrow.
+fn look_up(
+    known: &mut BTreeMap<String, Option<u32>>,
     name: &str,
-    from_raw: fn(u32) -> Id,
-    find: impl FnOnce(&str) -> nix::Result<Option<Id>>,
-) -> Result<Option<Id>, OwnerError> {
-    if let Some(number) = number(name) {
-        return match is_reserved(number) {
-            true => Err(OwnerError::Reserved { number }),
-            false => Ok(Some(from_raw(number))),
-        };
-    }
-    if let Some(id) = known.get(name) {
-        return Ok(*id);
+    find: impl FnOnce(&str) -> nix::Result<Option<u32>>,
+) -> Result<(), OwnerError> {
+    if number(name).is_some() || known.contains_key(name) {
+        return Ok(());
     }
     let id = find(name)
         .map_err(|errno| OwnerError::Lookup { name: name.to_owned(), source: errno.into() })?
-        .filter(|id| !is_reserved((*id).into()));
+        .filter(|id| !is_reserved(*id));
     known.insert(name.to_owned(), id);
-    Ok(id)
+    Ok(())
 }
 
 fn number(name: &str) -> Option<u32> {
@@ -132,30 +132,33 @@ fn is_reserved(number: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Owners, Ownership, restrict};
-    use nix::unistd::{Gid, Uid};
 
-    const SOME_UID: Option<Uid> = Some(Uid::from_raw(7));
-    const SOME_GID: Option<Gid> = Some(Gid::from_raw(8));
+    const SOME_UID: Option<u32> = Some(7);
+    const SOME_GID: Option<u32> = Some(8);
+
+    fn resolved(owner: &str, group: &str, mode: u16) -> (Owners, Ownership) {
+        let mut owners = Owners::default();
+        owners.look_up(owner, group).expect("looked up");
+        let resolved = owners.resolve(owner, group, mode).expect("resolved");
+        (owners, resolved)
+    }
 
     #[test]
     fn takes_names_and_numbers() {
-        let resolved = Owners::default().resolve("root", "8", 0o640).expect("known");
-        let expected = Ownership { owner: Uid::from_raw(0), group: Gid::from_raw(8), mode: 0o640 };
-        assert_eq!(resolved, expected);
+        let (_, resolved) = resolved("root", "8", 0o640);
+        assert_eq!(resolved, Ownership { owner: 0, group: 8, mode: 0o640 });
     }
 
     #[test]
     fn leaves_unknown_names_to_root_and_lists_them() {
-        let mut owners = Owners::default();
-        let resolved = owners.resolve("nobody-has-this", "nor-this", 0o640).expect("root");
-        let expected = Ownership { owner: Uid::from_raw(0), group: Gid::from_raw(0), mode: 0o600 };
-        assert_eq!(resolved, expected);
+        let (owners, resolved) = resolved("nobody-has-this", "nor-this", 0o640);
+        assert_eq!(resolved, Ownership { owner: 0, group: 0, mode: 0o600 });
         assert_eq!(owners.unknown(), ["nobody-has-this", "nor-this"]);
     }
 
     #[test]
     fn refuses_recycled_numbers() {
-        let mut owners = Owners::default();
+        let owners = Owners::default();
         for number in ["61184", "65519", "4294967295", "99999999999"] {
             assert!(owners.resolve(number, "0", 0o400).is_err(), "{number}");
             assert!(owners.resolve("0", number, 0o400).is_err(), "{number}");

@@ -1,0 +1,73 @@
+//! Why what was verified could not be decrypted.
+
+use std::io;
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+use vault_format::SecretName;
+use vault_format::cipher::CipherError;
+use vault_format::identity::IdentityError;
+use vault_format::key_file::KeyFileError;
+
+use crate::generation::BuildError;
+use crate::resolver::OwnerError;
+
+/// Why a vault cannot be decrypted here. No message shows any plaintext.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum DecryptError {
+    /// A key file cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// Others than its owner may read the identity.
+    #[error("{}: this identity can be read by others than its owner", .0.display())]
+    #[diagnostic(help("chmod 0400 {}, and replace it if somebody may have read it", .0.display()))]
+    IdentityExposed(PathBuf),
+    /// A file that holds no identity.
+    #[error("{}: {error}", .path.display())]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[diagnostic_source]
+        error: IdentityError,
+    },
+    /// The vault that everybody can read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    SnakeOil(#[from] snakeoil::SnakeOil),
+    /// Nothing is encrypted to these identities.
+    #[error("{}: the identities given can decrypt nothing in this vault", .0.display())]
+    #[diagnostic(help(
+        "give the identity of one of its recipients with --identity FILE; they are listed in vault.toml"
+    ))]
+    Nothing(PathBuf),
+    /// A name cannot own a file.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Owner(#[from] OwnerError),
+    /// Some secrets cannot be decrypted.
+    #[error("{} of the secrets cannot be decrypted", .failures.len())]
+    Decrypt {
+        /// Each of them.
+        #[related]
+        failures: Vec<DecryptFailure>,
+    },
+    /// There is no place for the plaintext.
+    #[error(transparent)]
+    Build(BuildError<CipherError>),
+    /// What it was asked to read cannot be read.
+    #[error("cannot read what is to be decrypted")]
+    Inputs(#[from] io::Error),
+}
+
+/// A secret that cannot be decrypted.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{name}: {error}")]
+pub struct DecryptFailure {
+    /// Which.
+    pub name: SecretName,
+    /// Why.
+    #[diagnostic_source]
+    pub error: CipherError,
+}

@@ -1,0 +1,215 @@
+//! The decryptor: turns what was verified into a generation. It alone holds an identity, sees no request of any
+//! user, and is gone when the generation is made.
+
+mod error;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use vault_format::cipher;
+use vault_format::key_file::KeyFile;
+use vault_format::passphrase::Nobody;
+use vault_format::{Identities, SecretName};
+
+pub use self::error::{DecryptError, DecryptFailure};
+use crate::generation::{self, BuildError, Built, Changes, Facts, Generation, Index, Object, Wanted};
+use crate::process::channel::Channel;
+use crate::process::{Answer, blob, refusal};
+use crate::resolver::Owners;
+use crate::sys::store::{Mapping, Store};
+use crate::verifier::{Findings, PlannedFile};
+
+/// What the decryptor is asked. Beside it come, in this order: what the verifier found, the snapshot, what the
+/// resolver found, the store where it is a file system, the identities, and the index and objects of the
+/// generation before.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// Where the vault is, for messages.
+    pub vault: PathBuf,
+    /// Whether the store is a file system, whose root comes along.
+    pub has_store: bool,
+    /// Where each identity is, for messages.
+    pub identities: Vec<PathBuf>,
+    /// How many objects the generation before has, if there is one.
+    pub before: Option<usize>,
+    /// Whether the vault that everybody can read may be served.
+    pub allow_snakeoil: bool,
+    /// Whether a vault of which these identities open nothing is served, as an empty mount.
+    pub allow_empty: bool,
+}
+
+/// What the decryptor made. Beside it come the index, the report, and the new objects.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Done {
+    /// For each object its place in the generation before, or nothing if it is a new one.
+    pub objects: Vec<Option<usize>>,
+}
+
+/// What there is to say about a generation.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// What is different from the generation before.
+    pub changes: Changes,
+    /// How many files are served.
+    pub files: usize,
+    /// Worth a look, but no reason not to serve.
+    pub warnings: Vec<String>,
+}
+
+/// Does what the decryptor was started for.
+///
+/// # Errors
+/// Nobody is there to be answered.
+pub fn main(channel: &Channel) -> io::Result<()> {
+    let Some((order, descriptors)) = channel.receive::<Order>()? else { return Ok(()) };
+    let made = Inputs::of(&order, descriptors).map_err(DecryptError::from).and_then(|inputs| make(&order, &inputs));
+    match made {
+        Ok((built, report)) => answer(channel, &built, &report),
+        Err(error) => channel.send(&refusal::<Done>(&error), &[]),
+    }
+}
+
+fn answer(channel: &Channel, built: &Built, report: &Report) -> io::Result<()> {
+    let index = blob::write("index", &built.index)?;
+    let report = blob::write("report", report)?;
+    let mut descriptors: Vec<BorrowedFd<'_>> = vec![index.as_fd(), report.as_fd()];
+    let mut objects = Vec::with_capacity(built.objects.len());
+    for object in &built.objects {
+        match object {
+            Object::New(file) => {
+                descriptors.push(file.as_fd());
+                objects.push(None);
+            }
+            Object::Kept(place) => objects.push(Some(*place)),
+        }
+    }
+    channel.send(&Answer::Done(Done { objects }), &descriptors)
+}
+
+/// The descriptors that came with an order, each for what it is.
+struct Inputs {
+    findings: Findings,
+    snapshot: Mapping,
+    owners: Owners,
+    store: Store,
+    identities: Vec<File>,
+    before: Option<Generation>,
+}
+
+impl Inputs {
+    fn of(order: &Order, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
+        let mut descriptors = descriptors.into_iter();
+        let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
+        let findings = blob::read(next()?)?;
+        let snapshot = Mapping::of(&next()?)?;
+        let owners = blob::read(next()?)?;
+        let store = if order.has_store { Store::from_fd(next()?) } else { Store::locked() };
+        let identities = order.identities.iter().map(|_| next().map(File::from)).collect::<io::Result<_>>()?;
+        let before = match order.before {
+            Some(objects) => {
+                let index: Index = blob::read(next()?)?;
+                let objects = (0..objects).map(|_| next()).collect::<io::Result<Vec<_>>>()?;
+                Some(Generation::open(0, index, &objects)?)
+            }
+            None => None,
+        };
+        Ok(Self { findings, snapshot, owners, store, identities, before })
+    }
+
+    fn ciphertext(&self, file: &PlannedFile) -> &[u8] {
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        self.snapshot.bytes().get(place(file.ciphertext.start)..place(file.ciphertext.end)).unwrap_or_default()
+    }
+}
+
+/// identities → what they open → generation
+fn make(order: &Order, inputs: &Inputs) -> Result<(Built, Report), DecryptError> {
+    let identities = identities(order, inputs)?;
+    let (ours, mut warnings) = ours(inputs, &identities)?;
+    if ours.is_empty() && !order.allow_empty {
+        return Err(DecryptError::Nothing(order.vault.clone()));
+    }
+    let wanted = ours.iter().map(|file| wanted(inputs, file)).collect::<Result<Vec<_>, _>>()?;
+    let built = generation::build(&inputs.store, &wanted, inputs.before.as_ref(), |place, plaintext| {
+        cipher::decrypt_into(inputs.ciphertext(ours[place]), &identities, plaintext)
+    });
+    let built = built.map_err(|error| match error {
+        BuildError::Fill(failed) => {
+            let failed = failed.into_iter().map(|(place, error)| failure(&ours[place].path, error));
+            DecryptError::Decrypt { failures: failed.collect() }
+        }
+        error => DecryptError::Build(error),
+    })?;
+    let unknown = inputs.owners.unknown().into_iter();
+    warnings.extend(unknown.map(|name| format!("there is no user or group {name}: its files are left to root")));
+    let report = Report { changes: built.changes.clone(), files: ours.len(), warnings };
+    Ok((built, report))
+}
+
+fn identities(order: &Order, inputs: &Inputs) -> Result<Identities, DecryptError> {
+    let mut identities = Identities::none();
+    for (file, path) in inputs.identities.iter().zip(&order.identities) {
+        let file = KeyFile::opened(file.try_clone()?, path)?;
+        let parsed = Identities::parse(&file.text, &Nobody)
+            .map_err(|error| DecryptError::Identity { path: path.clone(), error })?;
+        let keys = parsed.recipients();
+        if !order.allow_snakeoil {
+            snakeoil::refuse_identities(&keys)?;
+        }
+        // Everybody has the snake-oil identity anyway.
+        if !file.is_private && !snakeoil::knows_all(&keys) {
+            return Err(DecryptError::IdentityExposed(path.clone()));
+        }
+        identities.extend(parsed);
+    }
+    Ok(identities)
+}
+
+/// The files that these identities open, and a warning for each that nobody but trying told they do not.
+fn ours<'a>(
+    inputs: &'a Inputs,
+    identities: &Identities,
+) -> Result<(Vec<&'a PlannedFile>, Vec<String>), DecryptError> {
+    let keys = identities.recipients();
+    let (mut ours, mut warnings) = (Vec::new(), Vec::new());
+    for file in &inputs.findings.plan.files {
+        match inputs.findings.plan.is_for(file, &keys) {
+            Some(true) => ours.push(file),
+            Some(false) => {}
+            None => match cipher::opens(inputs.ciphertext(file), identities) {
+                Ok(true) => ours.push(file),
+                Ok(false) => {
+                    warnings.push(format!("{} is encrypted to other keys, and is not served", file.path));
+                }
+                Err(error) => {
+                    return Err(DecryptError::Decrypt { failures: vec![failure(&file.path, error)] });
+                }
+            },
+        }
+    }
+    Ok((ours, warnings))
+}
+
+fn wanted(inputs: &Inputs, file: &PlannedFile) -> Result<Wanted, DecryptError> {
+    let ownership = inputs.owners.resolve(&file.owner, &file.group, file.mode)?;
+    let size = cipher::plaintext_len(inputs.ciphertext(file))
+        .map_err(|error| DecryptError::Decrypt { failures: vec![failure(&file.path, error)] })?;
+    Ok(Wanted {
+        path: file.path.to_string(),
+        facts: Facts {
+            owner: ownership.owner,
+            group: ownership.group,
+            mode: ownership.mode,
+            modified: file.modified,
+        },
+        digest: file.digest,
+        size,
+    })
+}
+
+fn failure(name: &SecretName, error: cipher::CipherError) -> DecryptFailure {
+    DecryptFailure { name: name.clone(), error }
+}

@@ -1,0 +1,210 @@
+//! Making a generation: what did not change is taken from the one before, all else is filled in.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io;
+
+use rayon::prelude::*;
+use vault_format::Digest;
+
+use super::index::{Content, Entry, Facts, Index, TreeError};
+use super::{Changes, Generation};
+use crate::sys::store::{MappingMut, Store};
+
+/// From this size on a file has a memory object of its own, which the kernel reads without asking us.
+/// Smaller ones lie in one object, and in the kernel's cache once they were read.
+pub const PASSED_THROUGH: usize = 128 * 1024;
+
+/// Most objects of their own: each costs a descriptor here, in the monitor and in the server.
+const MOST_OBJECTS: usize = 500;
+
+/// A file that is to be served.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Path below the mount point.
+    pub path: String,
+    /// What everybody sees of it.
+    pub facts: Facts,
+    /// SHA-256 of its ciphertext: two files of the same ciphertext are the same bytes.
+    pub digest: Digest,
+    /// Exact length in bytes.
+    pub size: usize,
+}
+
+/// A generation as it was made: not mapped, and not served yet.
+#[derive(Debug)]
+pub struct Built {
+    /// Files and directories.
+    pub index: Index,
+    /// The objects that the index speaks of.
+    pub objects: Vec<Object>,
+    /// What is different from the generation before.
+    pub changes: Changes,
+}
+
+/// A memory object of a generation.
+#[derive(Debug)]
+pub enum Object {
+    /// Filled in for it.
+    New(File),
+    /// That of the generation before at this place.
+    Kept(usize),
+}
+
+/// Why a generation could not be made. Every problem of its kind is listed.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError<E: fmt::Debug> {
+    /// The files make no tree.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// Together the files are longer than memory can be.
+    #[error("the secrets are too large to be held in memory")]
+    TooLarge,
+    /// There is no memory to hold them safely.
+    #[error("no memory for the secrets")]
+    Memory(#[from] io::Error),
+    /// Files that could not be filled, by their place in what was wanted.
+    #[error("{} files could not be read", .0.len())]
+    Fill(Vec<(usize, E)>),
+}
+
+/// Lays out what is `wanted` in objects of `store`, and has `fill` write the bytes of whatever `before` does
+/// not have, in parallel: it is given a place in `wanted` and exactly `size` zeroed bytes. One failure fails
+/// all, after all were tried.
+///
+/// # Errors
+/// [`BuildError`]; whatever was filled in is wiped.
+pub fn build<E, F>(
+    store: &Store,
+    wanted: &[Wanted],
+    before: Option<&Generation>,
+    fill: F,
+) -> Result<Built, BuildError<E>>
+where
+    E: fmt::Debug + Send,
+    F: Fn(usize, &mut [u8]) -> Result<(), E> + Sync,
+{
+    let layout = Layout::of(wanted, before)?;
+    let entries: Vec<Entry> = wanted
+        .iter()
+        .map(|file| Entry {
+            path: file.path.clone(),
+            facts: file.facts,
+            content: layout.contents[&file.digest].clone(),
+        })
+        .collect();
+    // Before anything is decrypted: a tree that cannot be needs no secrets.
+    let index = Index::grow(&entries, before.map(Generation::index))?;
+    let changes = Changes::between(before.map(Generation::index), &index);
+    let objects = layout.fill(store, wanted, before, fill)?;
+    Ok(Built { index, objects, changes })
+}
+
+/// Where each ciphertext's plaintext goes. The first object is the one that small files share.
+struct Layout {
+    contents: HashMap<Digest, Content>,
+    /// Bytes of the first object.
+    shared: usize,
+    /// The small files in the order of their bytes, by their place in what is wanted.
+    small: Vec<usize>,
+    /// The other objects: the place of a file, and of the object that it had before.
+    large: Vec<(usize, Option<usize>)>,
+}
+
+impl Layout {
+    fn of<E: fmt::Debug>(wanted: &[Wanted], before: Option<&Generation>) -> Result<Self, BuildError<E>> {
+        let had = before.map(|before| before.index().contents()).unwrap_or_default();
+        // A file that lay in an object of its own stays there, and one that did not never gets one: the
+        // kernel reads a node in one way as long as it knows it.
+        let object_before = |file: &Wanted| had.get(&file.digest).map(|content| content.object);
+        let kept = had.values().filter(|content| content.object > 0).count();
+        let most_new = MOST_OBJECTS.saturating_sub(kept);
+        let mut new = 0;
+        let mut layout =
+            Self { contents: HashMap::with_capacity(wanted.len()), shared: 0, small: vec![], large: vec![] };
+        for (place, file) in wanted.iter().enumerate() {
+            if layout.contents.contains_key(&file.digest) {
+                continue;
+            }
+            let before = object_before(file);
+            let is_large = match before {
+                Some(object) => object > 0,
+                None if file.size >= PASSED_THROUGH && new < most_new => {
+                    new += 1;
+                    true
+                }
+                None => false,
+            };
+            let content = if is_large {
+                layout.large.push((place, before));
+                Content { object: layout.large.len(), span: 0..file.size, digest: file.digest }
+            } else {
+                let span = layout.shared..layout.shared.checked_add(file.size).ok_or(BuildError::TooLarge)?;
+                layout.shared = span.end;
+                layout.small.push(place);
+                Content { object: 0, span, digest: file.digest }
+            };
+            layout.contents.insert(file.digest, content);
+        }
+        Ok(layout)
+    }
+
+    fn fill<E, F>(
+        &self,
+        store: &Store,
+        wanted: &[Wanted],
+        before: Option<&Generation>,
+        fill: F,
+    ) -> Result<Vec<Object>, BuildError<E>>
+    where
+        E: fmt::Debug + Send,
+        F: Fn(usize, &mut [u8]) -> Result<(), E> + Sync,
+    {
+        let had = before.map(|before| before.index().contents()).unwrap_or_default();
+        let fill_one = |(place, part): (usize, &mut [u8])| {
+            let old = before.zip(had.get(&wanted[place].digest));
+            match old.map(|(before, content)| before.bytes(content)) {
+                Some(bytes) if bytes.len() == part.len() => {
+                    part.copy_from_slice(bytes);
+                    None
+                }
+                _ => Some((place, fill(place, part).err()?)),
+            }
+        };
+
+        let shared = store.create()?;
+        let mut mapping = MappingMut::of(&shared, self.shared)?;
+        let parts = split(mapping.bytes_mut(), &self.small, wanted);
+        let mut problems: Vec<(usize, E)> = parts.into_par_iter().filter_map(fill_one).collect();
+        drop(mapping);
+
+        let mut objects = vec![Object::New(shared)];
+        for (place, old) in &self.large {
+            objects.push(match old {
+                Some(old) => Object::Kept(*old),
+                None => {
+                    let object = store.create()?;
+                    let mut mapping = MappingMut::of(&object, wanted[*place].size)?;
+                    problems.extend(fill_one((*place, mapping.bytes_mut())));
+                    Object::New(object)
+                }
+            });
+        }
+        match problems.is_empty() {
+            true => Ok(objects),
+            false => Err(BuildError::Fill(problems)),
+        }
+    }
+}
+
+/// Cuts memory into one part for each of the files at `places`.
+fn split<'a>(mut rest: &'a mut [u8], places: &[usize], wanted: &[Wanted]) -> Vec<(usize, &'a mut [u8])> {
+    let mut parts = Vec::with_capacity(places.len());
+    for place in places {
+        let (part, after) = rest.split_at_mut(wanted[*place].size);
+        parts.push((*place, part));
+        rest = after;
+    }
+    parts
+}

@@ -1,0 +1,401 @@
+//! What is served, without its bytes: directories and files as numbered nodes.
+//!
+//! A number stands for one (bytes, owner, group, mode, time) as long as the mount lives: what did not change
+//! since the generation before keeps its number, what did gets one that nothing had. Nodes lie in
+//! breadth-first order of their names, so the children of a directory are neighbours: a look-up is a binary
+//! search in place.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use vault_format::Digest;
+
+/// Longest name of a file or directory in bytes (NAME_MAX of tmpfs).
+const NAME_MAX: usize = 255;
+
+/// The number of the directory at the mount point (`FUSE_ROOT_ID`).
+pub const ROOT: u64 = 1;
+
+/// Why entries make no tree.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// Not a relative path of plain names.
+    #[error("{path:?} is not a path that can be served")]
+    Path {
+        /// The path as given.
+        path: String,
+    },
+    /// Permission bits beyond `0o777`.
+    #[error("{path:?} has mode {mode:o}, which is more than permission bits")]
+    Mode {
+        /// Whose mode it is.
+        path: String,
+        /// The mode as given.
+        mode: u16,
+    },
+    /// Two entries with this path, or one that is a file here and a directory there.
+    #[error("{path:?} is served twice")]
+    Twice {
+        /// The path as given.
+        path: String,
+    },
+    /// More nodes than can be numbered.
+    #[error("too many files")]
+    TooMany,
+}
+
+/// A file to be served.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Path below the mount point, e.g. `certs/localhost-key.pem`.
+    pub path: String,
+    /// What everybody sees of it.
+    pub facts: Facts,
+    /// Its bytes.
+    pub content: Content,
+}
+
+/// Who may do what with a node, and since when it is so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Owning user.
+    pub owner: u32,
+    /// Owning group.
+    pub group: u32,
+    /// Permission bits, at most `0o777`.
+    pub mode: u16,
+    /// All of its times.
+    pub modified: SystemTime,
+}
+
+/// The bytes of a file: where they lie, and what tells them from others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Which of the generation's objects.
+    pub object: usize,
+    /// Where in it.
+    pub span: Range<usize>,
+    /// SHA-256 of the ciphertext that they came from.
+    pub digest: Digest,
+}
+
+/// A file or directory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Node {
+    /// Its number, as `stat` shows it.
+    pub number: u64,
+    /// Where among the nodes its directory is; the root is in itself.
+    pub parent: usize,
+    /// Its name in there; empty for the root.
+    pub name: Box<str>,
+    /// Who may do what with it.
+    pub facts: Facts,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Kind {
+    /// A file.
+    File(Content),
+    /// A directory.
+    Directory {
+        /// Indices of its children, which are neighbours sorted by name.
+        children: Range<usize>,
+        /// How many of them are directories.
+        directories: u32,
+    },
+}
+
+/// All nodes of a generation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Index {
+    nodes: Vec<Node>,
+    /// The lowest number that no node had yet, in this generation or one before.
+    unused: u64,
+}
+
+impl Index {
+    /// Makes the nodes for `entries`. Those that are as in `before` keep their numbers.
+    ///
+    /// # Errors
+    /// [`TreeError`].
+    pub fn grow(entries: &[Entry], before: Option<&Self>) -> Result<Self, TreeError> {
+        entries.iter().try_for_each(check)?;
+        let mut leaves: Vec<&Entry> = entries.iter().collect();
+        leaves.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
+
+        // Directories have no time of their own: they show the latest of the files.
+        let modified = entries.iter().map(|entry| entry.facts.modified).max();
+        let modified = modified.unwrap_or(SystemTime::UNIX_EPOCH);
+        let mut index = Self { nodes: vec![directory(0, "", modified)], unused: ROOT + 1 };
+        let mut pending = VecDeque::from([Pending { node: 0, leaves: &leaves, prefix: 0 }]);
+        while let Some(parent) = pending.pop_front() {
+            let first = index.nodes.len();
+            let mut directories = 0;
+            for same in parent.leaves.chunk_by(|a, b| parent.name(a) == parent.name(b)) {
+                let leaf = same[0];
+                let node = match parent.rest(leaf).split_once('/') {
+                    Some((name, _)) => {
+                        pending.push_back(parent.below(index.nodes.len(), name, same));
+                        directories += 1;
+                        directory(parent.node, name, modified)
+                    }
+                    None if same.len() == 1 => file(parent.node, parent.rest(leaf), leaf),
+                    None => return Err(TreeError::Twice { path: leaf.path.clone() }),
+                };
+                index.nodes.push(node);
+            }
+            index.nodes[parent.node].kind = Kind::Directory { children: first..index.nodes.len(), directories };
+        }
+        index.number(before)?;
+        Ok(index)
+    }
+
+    /// Gives each node its number: the one it had, if it is the same, else a new one.
+    fn number(&mut self, before: Option<&Self>) -> Result<(), TreeError> {
+        self.unused = before.map_or(ROOT + 1, |before| before.unused);
+        // Where among the nodes before each of ours is, by its path.
+        let mut was: Vec<Option<&Node>> = vec![None; self.nodes.len()];
+        was[0] = before.map(|before| &before.nodes[0]);
+        self.nodes[0].number = ROOT;
+        for at in 1..self.nodes.len() {
+            let node = &self.nodes[at];
+            let parent = was[node.parent];
+            let old = before.zip(parent).and_then(|(before, parent)| before.child(parent, node.name.as_bytes()));
+            was[at] = old;
+            self.nodes[at].number = match old.filter(|old| old.is_same(node)) {
+                Some(old) => old.number,
+                None => {
+                    let number = self.unused;
+                    self.unused = number.checked_add(1).ok_or(TreeError::TooMany)?;
+                    number
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// All nodes, the root first.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The directory at the mount point.
+    #[must_use]
+    pub fn root(&self) -> &Node {
+        &self.nodes[0]
+    }
+
+    /// The directory that a node is in.
+    #[must_use]
+    pub fn parent(&self, node: &Node) -> &Node {
+        &self.nodes[node.parent]
+    }
+
+    /// What is in a directory, sorted by name; nothing for a file.
+    #[must_use]
+    pub fn children(&self, node: &Node) -> &[Node] {
+        match &node.kind {
+            Kind::Directory { children, .. } => &self.nodes[children.clone()],
+            Kind::File(_) => &[],
+        }
+    }
+
+    /// The child of that name.
+    #[must_use]
+    pub fn child(&self, directory: &Node, name: &[u8]) -> Option<&Node> {
+        let children = self.children(directory);
+        let found = children.binary_search_by(|child| child.name.as_bytes().cmp(name));
+        found.ok().map(|at| &children[at])
+    }
+
+    /// The path of a node below the mount point.
+    #[must_use]
+    pub fn path(&self, node: &Node) -> String {
+        let mut names = Vec::new();
+        let mut at = node;
+        while at.number != ROOT {
+            names.push(&*at.name);
+            at = self.parent(at);
+        }
+        names.reverse();
+        names.join("/")
+    }
+
+    /// Where among the nodes each number is.
+    #[must_use]
+    pub fn by_number(&self) -> HashMap<u64, usize> {
+        self.nodes.iter().enumerate().map(|(at, node)| (node.number, at)).collect()
+    }
+
+    /// Where the bytes of each ciphertext are.
+    #[must_use]
+    pub fn contents(&self) -> HashMap<Digest, &Content> {
+        self.nodes.iter().filter_map(Node::content).map(|content| (content.digest, content)).collect()
+    }
+}
+
+impl Node {
+    /// The bytes of a file, nothing for a directory.
+    #[must_use]
+    pub fn content(&self) -> Option<&Content> {
+        match &self.kind {
+            Kind::File(content) => Some(content),
+            Kind::Directory { .. } => None,
+        }
+    }
+
+    /// Whether it is what `other` is, wherever the bytes lie. What is in a directory may differ.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self.content(), other.content()) {
+            (Some(one), Some(another)) => one.digest == another.digest && self.facts == other.facts,
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
+/// A directory whose children are still to come.
+struct Pending<'a> {
+    /// Where among the nodes it is.
+    node: usize,
+    /// The sorted entries below it.
+    leaves: &'a [&'a Entry],
+    /// Length of its own path in theirs, with the final slash.
+    prefix: usize,
+}
+
+impl<'a> Pending<'a> {
+    fn below(&self, node: usize, name: &str, leaves: &'a [&'a Entry]) -> Self {
+        Self { node, leaves, prefix: self.prefix + name.len() + 1 }
+    }
+
+    /// The path of a leaf as seen from this directory.
+    fn rest(&self, leaf: &'a Entry) -> &'a str {
+        &leaf.path[self.prefix..]
+    }
+
+    /// The name in this directory that leads to a leaf.
+    fn name(&self, leaf: &'a Entry) -> &'a str {
+        let rest = self.rest(leaf);
+        rest.split_once('/').map_or(rest, |(name, _)| name)
+    }
+}
+
+fn check(entry: &Entry) -> Result<(), TreeError> {
+    let path = &entry.path;
+    let plain = |name: &str| !matches!(name, "" | "." | "..") && name.len() <= NAME_MAX;
+    if !path.split('/').all(plain) || path.contains(char::is_control) {
+        return Err(TreeError::Path { path: path.clone() });
+    }
+    let mode = entry.facts.mode;
+    match mode & !0o777 {
+        0 => Ok(()),
+        _ => Err(TreeError::Mode { path: path.clone(), mode }),
+    }
+}
+
+/// Everybody may pass through a directory, only root may list it.
+fn directory(parent: usize, name: &str, modified: SystemTime) -> Node {
+    Node {
+        number: 0,
+        parent,
+        name: name.into(),
+        facts: Facts { owner: 0, group: 0, mode: 0o711, modified },
+        kind: Kind::Directory { children: 0..0, directories: 0 },
+    }
+}
+
+fn file(parent: usize, name: &str, entry: &Entry) -> Node {
+    Node { number: 0, parent, name: name.into(), facts: entry.facts, kind: Kind::File(entry.content.clone()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Content, Entry, Facts, Index, TreeError};
+    use std::time::SystemTime;
+    use vault_format::Digest;
+
+    fn entry(path: &str) -> Entry {
+        Entry {
+            path: path.to_owned(),
+            facts: Facts { owner: 0, group: 0, mode: 0o400, modified: SystemTime::UNIX_EPOCH },
+            content: Content { object: 0, span: 0..path.len(), digest: Digest::of(path.as_bytes()) },
+        }
+    }
+
+    fn grow(paths: &[&str]) -> Result<Index, TreeError> {
+        Index::grow(&paths.iter().copied().map(entry).collect::<Vec<_>>(), None)
+    }
+
+    #[test]
+    fn finds_every_file_where_it_was_put() {
+        let paths = ["a/b/c", "a-b", "z", "a/b-c", "a/b/a"];
+        let index = grow(&paths).expect("a tree");
+        for path in paths {
+            let found = path.split('/').try_fold(index.root(), |at, name| index.child(at, name.as_bytes()));
+            let found = found.unwrap_or_else(|| panic!("{path} is there"));
+            assert_eq!(index.path(found), path);
+            assert_eq!(found.content().map(|content| content.digest), Some(Digest::of(path.as_bytes())));
+        }
+    }
+
+    #[test]
+    fn numbers_do_not_depend_on_the_order_given() {
+        let names = |index: Index| -> Vec<_> { index.nodes.into_iter().map(|n| (n.number, n.name)).collect() };
+        let forth = grow(&["a/b", "c", "a/d", "e/f/g"]).expect("a tree");
+        let back = grow(&["e/f/g", "a/d", "c", "a/b"]).expect("a tree");
+        assert_eq!(names(forth), names(back));
+    }
+
+    #[test]
+    fn only_what_is_the_same_keeps_its_number() {
+        let entries = ["same", "mode", "bytes", "time", "gone", "d/same", "file-then-folder"].map(entry);
+        let before = Index::grow(&entries, None).expect("a tree");
+        let mut after = entries.to_vec();
+        after[1].facts.mode = 0o440;
+        after[2].content.digest = Digest::of(b"other");
+        after[3].facts.modified = SystemTime::now();
+        after[4] = entry("new");
+        after[6] = entry("file-then-folder/x");
+        let after = Index::grow(&after, Some(&before)).expect("a tree");
+        let kept: Vec<String> = after
+            .nodes()
+            .iter()
+            .filter(|node| before.nodes().iter().any(|old| old.number == node.number))
+            .map(|node| after.path(node))
+            .collect();
+        assert_eq!(kept, ["", "d", "same", "d/same"]);
+
+        let back = Index::grow(&entries, Some(&after)).expect("a tree");
+        let number = |index: &Index, name: &[u8]| index.child(index.root(), name).map(|node| node.number);
+        assert_ne!(number(&back, b"mode"), number(&before, b"mode"), "no number is ever used again");
+    }
+
+    #[test]
+    fn refuses_what_is_no_tree() {
+        for paths in [["a", "a"], ["a", "a/b"], ["a/b/c", "a/b"]] {
+            assert!(matches!(grow(&paths), Err(TreeError::Twice { .. })), "{paths:?}");
+        }
+        let long = "n".repeat(256);
+        for path in ["", "/a", "a/", "a//b", ".", "a/../b", "a\nb", "a\0b", &long] {
+            assert!(matches!(grow(&[path]), Err(TreeError::Path { .. })), "{path:?}");
+        }
+        let mut wide = entry("a");
+        wide.facts.mode = 0o4755;
+        assert!(matches!(Index::grow(&[wide], None), Err(TreeError::Mode { .. })));
+    }
+
+    #[test]
+    fn an_empty_vault_is_a_root_without_children() {
+        let index = grow(&[]).expect("a tree");
+        assert_eq!(index.nodes().len(), 1);
+        assert!(index.children(index.root()).is_empty());
+    }
+}

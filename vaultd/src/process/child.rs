@@ -1,0 +1,145 @@
+//! Starting our own program in one of its roles.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus, Stdio};
+
+use miette::Diagnostic;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use vault_format::report;
+
+use super::Answer;
+use super::channel::Channel;
+
+/// What a child is for. Each is a hidden verb of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Reads and verifies a vault, without an identity.
+    Verifier,
+    /// Looks up users and groups.
+    Resolver,
+    /// Decrypts what was verified.
+    Decryptor,
+    /// Answers the kernel.
+    Server,
+}
+
+impl Role {
+    /// The verb that starts it.
+    #[must_use]
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Verifier => "verifier",
+            Self::Resolver => "resolver",
+            Self::Decryptor => "decryptor",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// Why a child did not do what it was for.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum ChildError {
+    /// It could not be started.
+    #[error("cannot start the {}", .0.verb())]
+    Start(Role, #[source] io::Error),
+    /// It could not be spoken to, or did not answer.
+    #[error("the {} ended without an answer", .0.verb())]
+    #[diagnostic(help("its last words are on standard error; memory may be short"))]
+    Silent(Role, #[source] io::Error),
+    /// It says no, in words for people.
+    #[error("{}", .0.trim_start_matches("error: "))]
+    Refused(String),
+}
+
+/// A process of ours. One that is dropped before it ended is killed.
+#[derive(Debug)]
+pub struct Child {
+    role: Role,
+    process: std::process::Child,
+    /// Where it gets its orders and answers.
+    pub channel: Channel,
+}
+
+impl Child {
+    /// Starts one, in a process group of its own: a terminal's signals are the monitor's to answer.
+    ///
+    /// # Errors
+    /// [`ChildError::Start`].
+    pub fn start(role: Role) -> Result<Self, ChildError> {
+        let failed = |error| ChildError::Start(role, error);
+        let (channel, its_end) = Channel::pair().map_err(failed)?;
+        let process = Command::new("/proc/self/exe")
+            .arg0("vaultd")
+            .arg(role.verb())
+            .env_clear()
+            .current_dir("/")
+            .process_group(0)
+            .stdin(OwnedFd::from(its_end))
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        Ok(Self { role, process, channel })
+    }
+
+    /// Its process number.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// It is no child of this process any more.
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.process.wait()
+    }
+
+    /// Gives a child its one order, and waits for its one answer.
+    ///
+    /// # Errors
+    /// [`ChildError`].
+    pub fn ask<T: DeserializeOwned>(
+        role: Role,
+        order: &impl Serialize,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(T, Vec<OwnedFd>), ChildError> {
+        let child = Self::start(role)?;
+        let silent = |error| ChildError::Silent(role, error);
+        child.channel.send(order, descriptors).map_err(silent)?;
+        match child.channel.receive().map_err(silent)? {
+            Some((Answer::Done(answer), received)) => Ok((answer, received)),
+            Some((Answer::Failed(text), _)) => Err(ChildError::Refused(text)),
+            None => Err(silent(io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Both fail only for one that has ended, which is what we want.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What a child answers when it fails: short enough for a message, however much is wrong.
+#[must_use]
+pub fn refusal<T>(error: &dyn Diagnostic) -> Answer<T> {
+    const MOST: usize = 24 * 1024;
+    let mut text = report::render(error);
+    if let Some(cut) = (0..=MOST).rev().find(|at| text.len() > MOST && text.is_char_boundary(*at)) {
+        text.truncate(cut);
+        text.push_str("\n… and more of the kind");
+    }
+    Answer::Failed(text)
+}

@@ -1,0 +1,21 @@
+//! The processes of one mount, and how they speak with each other.
+//!
+//! Each child is our own program started anew: it inherits no memory, no environment and no descriptor but
+//! a socket as its standard input. What it may touch arrives there, as descriptors beside small messages.
+
+pub mod blob;
+pub mod channel;
+mod child;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::child::{Child, ChildError, Role, refusal};
+
+/// What a short-lived child answers, at its end.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Answer<T> {
+    /// It did what it was asked.
+    Done(T),
+    /// It refused or failed, and this says why, as people read it.
+    Failed(String),
+}

@@ -1,0 +1,171 @@
+//! The open files of a mount, in memory that outlives the server.
+//!
+//! A set, not counts: a handle is the number of the request that opened it, so that an OPEN or RELEASE that the
+//! kernel sends again, because the server died before its answer, changes nothing. Each handle has a slot of
+//! 16 bytes in a memory object that the monitor keeps: the handle and the node, or zeros. A slot is written
+//! with one system call, which a kill does not tear.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fuser::RequestId;
+
+/// Set in the number of a request that is sent again (`FUSE_UNIQUE_RESEND`, Linux 6.9).
+const SENT_AGAIN: u64 = 1 << 63;
+
+/// Bytes of a slot.
+const SLOT: u64 = 16;
+
+/// What a request is told from others by, also when it is sent again.
+#[must_use]
+pub fn unique(request: RequestId) -> u64 {
+    request.0 & !SENT_AGAIN
+}
+
+/// Whether the kernel sends a request again.
+#[must_use]
+pub fn is_sent_again(request: RequestId) -> bool {
+    request.0 & SENT_AGAIN != 0
+}
+
+/// The set of open files.
+#[derive(Debug)]
+pub struct Handles {
+    object: File,
+    slots: Mutex<Slots>,
+}
+
+/// What is in the object, to be found fast.
+#[derive(Debug, Default)]
+struct Slots {
+    /// The slot and the node of each handle.
+    used: HashMap<u64, (u64, u64)>,
+    /// Slots that are free, below `end`.
+    free: Vec<u64>,
+    /// One more than the highest slot ever used.
+    end: u64,
+}
+
+impl Handles {
+    /// Takes over what an earlier server left in the object; a new one is empty.
+    ///
+    /// # Errors
+    /// The object cannot be read.
+    pub fn take_over(object: File) -> io::Result<Self> {
+        let end = object.metadata()?.len() / SLOT;
+        let mut slots = Slots { end, ..Slots::default() };
+        let mut slot = [0; SLOT as usize];
+        for at in 0..end {
+            object.read_exact_at(&mut slot, at * SLOT)?;
+            match halves(slot) {
+                (0, _) => slots.free.push(at),
+                (handle, node) => {
+                    slots.used.insert(handle, (at, node));
+                }
+            }
+        }
+        Ok(Self { object, slots: Mutex::new(slots) })
+    }
+
+    /// Remembers that a request opened a node.
+    ///
+    /// # Errors
+    /// There is no memory; the file must not be opened then.
+    pub fn insert(&self, handle: u64, node: u64) -> io::Result<()> {
+        let mut slots = self.slots();
+        if slots.used.contains_key(&handle) {
+            return Ok(());
+        }
+        let at = slots.free.pop().unwrap_or(slots.end);
+        slots.end = slots.end.max(at + 1);
+        match self.write(at, handle, node) {
+            Ok(()) => {
+                slots.used.insert(handle, (at, node));
+                Ok(())
+            }
+            Err(error) => {
+                slots.free.push(at);
+                Err(error)
+            }
+        }
+    }
+
+    /// Forgets a handle that was closed, and tells which node it was of.
+    pub fn remove(&self, handle: u64) -> Option<u64> {
+        let mut slots = self.slots();
+        let (at, node) = slots.used.remove(&handle)?;
+        // A slot that could not be freed would keep a generation for longer than it is needed, no more.
+        if self.write(at, 0, 0).is_ok() {
+            slots.free.push(at);
+        }
+        Some(node)
+    }
+
+    /// The nodes that are open.
+    #[must_use]
+    pub fn nodes(&self) -> HashSet<u64> {
+        self.slots().used.values().map(|(_, node)| *node).collect()
+    }
+
+    fn write(&self, at: u64, handle: u64, node: u64) -> io::Result<()> {
+        let mut slot = [0; SLOT as usize];
+        slot[..8].copy_from_slice(&handle.to_ne_bytes());
+        slot[8..].copy_from_slice(&node.to_ne_bytes());
+        self.object.write_all_at(&slot, at * SLOT)
+    }
+
+    /// What is in there is right at every moment, also when a thread panicked that held it.
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn halves(slot: [u8; SLOT as usize]) -> (u64, u64) {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = slot;
+    (u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::fs::File;
+
+    use super::Handles;
+
+    fn object() -> File {
+        tempfile::tempfile().expect("a file")
+    }
+
+    #[test]
+    fn survives_its_server() {
+        let object = object();
+        let handles = Handles::take_over(object.try_clone().expect("a duplicate")).expect("empty");
+        for handle in 1..=100 {
+            handles.insert(handle, handle * 10).expect("inserted");
+        }
+        for handle in (1..=100).filter(|handle| handle % 3 != 0) {
+            assert_eq!(handles.remove(handle), Some(handle * 10));
+        }
+        drop(handles);
+        let next = Handles::take_over(object).expect("taken over");
+        let left: HashSet<u64> = (1..=100).filter(|handle| handle % 3 == 0).map(|handle| handle * 10).collect();
+        assert_eq!(next.nodes(), left);
+    }
+
+    #[test]
+    fn what_comes_twice_counts_once() {
+        let object = object();
+        let handles = Handles::take_over(object.try_clone().expect("a duplicate")).expect("empty");
+        for _ in 0..2 {
+            handles.insert(7, 1).expect("inserted");
+        }
+        assert_eq!(handles.remove(7), Some(1));
+        assert_eq!(handles.remove(7), None);
+        handles.insert(8, 1).expect("inserted");
+        assert_eq!(object.metadata().expect("stat").len(), 16, "a slot is used again");
+        assert_eq!(handles.nodes(), HashSet::from([1]));
+    }
+}

@@ -1,0 +1,148 @@
+//! The verifier: reads a vault once and finds out whether it may be served. It has no identity, and sees no
+//! plaintext; what it passes on are the very bytes that it verified.
+
+mod error;
+mod plan;
+mod unsigned;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use vault_format::signature::SignatureError;
+use vault_format::signers::AllowedSigners;
+use vault_format::verify::{Problem, Unsound};
+use vault_format::{VaultFiles, VaultFolder, Verified, verify};
+
+pub use self::error::VerifyError;
+pub use self::plan::{Plan, PlannedFile};
+use crate::process::channel::Channel;
+use crate::process::{Answer, blob, refusal};
+use crate::snapshot::{Recorder, Snapshot};
+use crate::state::Facts;
+
+/// What the verifier is asked. Beside it come the vault, opened, and the signers' file unless `unsigned`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Order {
+    /// Where the vault is, for messages.
+    pub vault: PathBuf,
+    /// What the vault is read from.
+    pub source: Source,
+    /// Where the signers are, for messages.
+    pub signers: PathBuf,
+    /// Whether a vault that nobody signed is meant.
+    pub unsigned: bool,
+    /// Whether the vault that everybody can read may be served.
+    pub allow_snakeoil: bool,
+}
+
+/// What a vault is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// Its folder.
+    Folder,
+    /// What was kept of it when it was last accepted.
+    Kept,
+}
+
+/// What the verifier found, beside the snapshot.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Findings {
+    /// What tells this state from others; nothing of a vault that nobody signed.
+    pub facts: Option<Facts>,
+    /// What is to be served.
+    pub plan: Plan,
+    /// Worth a look, but no reason not to serve.
+    pub warnings: Vec<String>,
+}
+
+/// Does what the verifier was started for.
+///
+/// # Errors
+/// Nobody is there to be answered.
+pub fn main(channel: &Channel) -> io::Result<()> {
+    let Some((order, descriptors)) = channel.receive::<Order>()? else { return Ok(()) };
+    match examine(&order, descriptors) {
+        Ok((findings, snapshot)) => {
+            let findings = blob::write("findings", &findings)?;
+            channel.send(&Answer::Done(()), &[findings.as_fd(), snapshot.as_fd()])
+        }
+        Err(error) => channel.send(&refusal::<()>(&error), &[]),
+    }
+}
+
+/// Everything about the vault that can be told without an identity.
+fn examine(order: &Order, descriptors: Vec<OwnedFd>) -> Result<(Findings, Snapshot), VerifyError> {
+    let mut descriptors = descriptors.into_iter();
+    let vault = descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData))?;
+    let files: Box<dyn VaultFiles> = match order.source {
+        Source::Folder => Box::new(VaultFolder::opened(vault, &order.vault)),
+        Source::Kept => Box::new(Snapshot::from_file(File::from(vault))?),
+    };
+    let recorder = Recorder::new(&*files)?;
+    if order.unsigned {
+        return unsigned::examine(order, recorder);
+    }
+    let trusted = trusted_signers(order, descriptors.next())?;
+    let vault = verified(order, &recorder, &trusted)?;
+    refuse_what_cannot_be_enforced(&vault)?;
+    let snapshot = recorder.finish()?;
+    let findings = Findings {
+        facts: Some(Facts::of(&vault)),
+        plan: Plan::of(&vault, &snapshot),
+        warnings: vault.warnings().iter().map(ToString::to_string).collect(),
+    };
+    Ok((findings, snapshot))
+}
+
+fn trusted_signers(order: &Order, file: Option<OwnedFd>) -> Result<AllowedSigners, VerifyError> {
+    let path = || order.signers.clone();
+    let mut text = String::new();
+    let file = file.ok_or(io::Error::from(io::ErrorKind::NotFound));
+    file.and_then(|file| File::from(file).read_to_string(&mut text))
+        .map_err(|error| VerifyError::ReadSigners { path: path(), error })?;
+    AllowedSigners::parse(&text).map_err(|error| VerifyError::Signers { path: path(), error })
+}
+
+fn verified(
+    order: &Order,
+    files: &dyn VaultFiles,
+    trusted: &AllowedSigners,
+) -> Result<Verified, VerifyError> {
+    if order.allow_snakeoil {
+        return Ok(verify(files, trusted, |_, _| false)?);
+    }
+    snakeoil::refuse_signers(trusted)?;
+    let vault = match verify(files, trusted, |_, _| false) {
+        Err(unsound) if is_signed_by_snakeoil(&unsound) => {
+            return Err(snakeoil::SnakeOil::by_its_signer().into());
+        }
+        other => other?,
+    };
+    snakeoil::refuse_vault(vault.lock())?;
+    Ok(vault)
+}
+
+/// Whether the only thing known of a vault is that the snake-oil signer signed it.
+fn is_signed_by_snakeoil(unsound: &Unsound) -> bool {
+    unsound.problems().iter().any(|problem| match problem {
+        Problem::Signature(SignatureError::Untrusted(fingerprint)) => snakeoil::is_signer(fingerprint),
+        _ => false,
+    })
+}
+
+/// A rule that this version does not know how to keep must not be served without it.
+fn refuse_what_cannot_be_enforced(vault: &Verified) -> Result<(), VerifyError> {
+    let policy = vault.policy();
+    if let Some(name) = policy.templates().keys().next() {
+        return Err(VerifyError::Template(name.clone()));
+    }
+    let secrets = vault.lock().secrets.keys().map(|name| (name, &policy.secret(name).access));
+    let views = policy.views().iter().map(|(path, view)| (path, &view.access));
+    match secrets.chain(views).find(|(_, access)| !access.services.is_empty()) {
+        Some((name, _)) => Err(VerifyError::Services(name.clone())),
+        None => Ok(()),
+    }
+}
