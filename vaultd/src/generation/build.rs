@@ -10,7 +10,9 @@ use vault_format::Digest;
 
 use super::index::{Content, Entry, Facts, Index, TreeError};
 use super::{Changes, Generation};
-use crate::sys::store::{MappingMut, Store};
+use crate::sys::mapping::MappingMut;
+use crate::sys::memory::MemoryError;
+use crate::sys::store::Store;
 
 /// From this size on a file has a memory object of its own, which the kernel reads without asking us.
 /// Smaller ones lie in one object, and in the kernel's cache once they were read.
@@ -62,8 +64,11 @@ pub enum BuildError<E: fmt::Debug> {
     #[error("the secrets are too large to be held in memory")]
     TooLarge,
     /// There is no memory to hold them safely.
-    #[error("no memory for the secrets")]
-    Memory(#[from] io::Error),
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The store takes no more objects.
+    #[error("cannot make a memory object")]
+    Store(#[from] io::Error),
     /// Files that could not be filled, by their place in what was wanted.
     #[error("{} files could not be read", .0.len())]
     Fill(Vec<(usize, E)>),

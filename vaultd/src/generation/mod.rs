@@ -11,7 +11,8 @@ use std::os::fd::OwnedFd;
 pub use self::build::{BuildError, Built, Object, PASSED_THROUGH, Wanted, build};
 pub use self::changes::{Changes, Stale, stale};
 pub use self::index::{Content, Facts, Index, Kind, Node, TreeError};
-use crate::sys::store::Mapping;
+use crate::sys::mapping::Mapping;
+use crate::sys::memory::MemoryError;
 
 /// What is served: all of it verified and decrypted, none of it ever changed.
 #[derive(Debug)]
@@ -20,22 +21,31 @@ pub struct Generation {
     index: Index,
     by_number: HashMap<u64, usize>,
     objects: Vec<Mapping>,
+    backings: Vec<Option<u32>>,
 }
 
 impl Generation {
-    /// Maps the `objects` that `index` speaks of, to be read.
+    /// Maps the `objects` that `index` speaks of, to be read. Those that have a number in `backings` are read
+    /// by the kernel itself.
     ///
     /// # Errors
     /// They cannot be mapped, or are not as long as the index says.
-    pub fn open(number: u64, index: Index, objects: &[OwnedFd]) -> io::Result<Self> {
-        let objects = objects.iter().map(|object| Mapping::of(object)).collect::<io::Result<Vec<_>>>()?;
+    pub fn open(
+        number: u64,
+        index: Index,
+        objects: &[OwnedFd],
+        backings: Vec<Option<u32>>,
+    ) -> Result<Self, MemoryError> {
+        let objects = objects.iter().map(map).collect::<Result<Vec<_>, _>>()?;
         let fits = |content: &Content| {
-            objects.get(content.object).is_some_and(|object| object.bytes().get(content.span.clone()).is_some())
+            let object = objects.get(content.object);
+            object.is_some_and(|object| object.bytes().get(content.span.clone()).is_some())
         };
         if !index.nodes().iter().filter_map(Node::content).all(fits) {
-            return Err(io::ErrorKind::InvalidData.into());
+            let source = io::ErrorKind::UnexpectedEof.into();
+            return Err(MemoryError::Map { size: 0, source });
         }
-        Ok(Self { number, by_number: index.by_number(), index, objects })
+        Ok(Self { number, by_number: index.by_number(), index, objects, backings })
     }
 
     /// Which generation of its mount it is, from 1.
@@ -61,4 +71,16 @@ impl Generation {
     pub fn bytes(&self, content: &Content) -> &[u8] {
         &self.objects[content.object].bytes()[content.span.clone()]
     }
+
+    /// The number under which the kernel reads a file itself, if it does.
+    #[must_use]
+    pub fn backing(&self, content: &Content) -> Option<u32> {
+        self.backings.get(content.object).copied().flatten()
+    }
+}
+
+fn map(object: &OwnedFd) -> Result<Mapping, MemoryError> {
+    let failed = |errno: rustix::io::Errno| MemoryError::Map { size: 0, source: errno.into() };
+    let size = rustix::fs::fstat(object).map_err(failed)?.st_size;
+    Mapping::of(object, usize::try_from(size).unwrap_or(usize::MAX))
 }

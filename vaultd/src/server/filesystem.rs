@@ -113,10 +113,7 @@ impl Filesystem for Requests {
     }
 
     fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        if self.shared.is_fatal(request) {
-            return reply.error(Errno::EIO);
-        }
-        let view = self.shared.view();
+        let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
         match child(&view, parent, name) {
             Ok(node) => reply.entry(&FOREVER, &attributes(view.current().index(), node), FIRST_USE),
             Err(errno) => reply.error(errno),
@@ -124,23 +121,18 @@ impl Filesystem for Requests {
     }
 
     fn getattr(&self, request: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        if self.shared.is_fatal(request) {
-            return reply.error(Errno::EIO);
-        }
-        match self.shared.view().node(inode.0) {
+        let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
+        match view.node(inode.0) {
             Some((generation, node)) => reply.attr(&FOREVER, &attributes(generation.index(), node)),
             None => reply.error(Errno::ESTALE),
         }
     }
 
     fn open(&self, request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
-        if self.shared.is_fatal(request) {
-            return reply.error(Errno::EIO);
-        }
         if flags.acc_mode() != OpenAccMode::O_RDONLY {
             return reply.error(Errno::EROFS);
         }
-        match self.shared.open(request.unique(), inode.0) {
+        match self.shared.open(request, inode.0) {
             Ok((handle, None)) => reply.opened(FileHandle(handle), FopenFlags::FOPEN_KEEP_CACHE),
             Ok((handle, Some(backing))) => passthrough::reply(reply, FileHandle(handle), backing),
             Err(errno) => reply.error(errno),
@@ -172,31 +164,25 @@ impl Filesystem for Requests {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        if self.shared.is_fatal(request) {
-            return reply.error(Errno::EIO);
-        }
-        match part(&self.shared.view(), inode, offset, size) {
+        let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
+        match part(&view, inode, offset, size) {
             Ok(bytes) => reply.data(bytes),
             Err(errno) => reply.error(errno),
         }
     }
 
     fn opendir(&self, request: &Request, inode: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        if self.shared.is_fatal(request) {
-            return reply.error(Errno::EIO);
-        }
+        let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
         let flags = FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_CACHE_DIR;
-        match directory(&self.shared.view(), inode) {
+        match directory(&view, inode) {
             Ok(_) => reply.opened(NO_HANDLE, flags),
             Err(errno) => reply.error(errno),
         }
     }
 
     fn readdir(&self, request: &Request, inode: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
-        if self.shared.is_fatal(request) {
-            return reply.error(Errno::EIO);
-        }
-        match listing(&self.shared.view(), inode, offset) {
+        let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
+        match listing(&view, inode, offset) {
             Ok(mut names) => {
                 names.any(|(next, name, node)| reply.add(INodeNo(node.number), next, kind(node), name));
                 reply.ok();
@@ -213,10 +199,7 @@ impl Filesystem for Requests {
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
-        if self.shared.is_fatal(request) {
-            return reply.error(Errno::EIO);
-        }
-        let view = self.shared.view();
+        let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
         match listing(&view, inode, offset) {
             Ok(mut names) => {
                 names.any(|(next, name, node)| {
@@ -229,8 +212,9 @@ impl Filesystem for Requests {
         }
     }
 
-    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        let Totals { blocks, files, block_size } = totals(self.shared.view().current());
+    fn statfs(&self, request: &Request, _: INodeNo, reply: ReplyStatfs) {
+        let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
+        let Totals { blocks, files, block_size } = totals(view.current());
         reply.statfs(blocks, 0, 0, files, 0, block_size, NAME_MAX, block_size);
     }
 

@@ -1,50 +1,186 @@
-//! Answers the kernel's FUSE requests from a generation.
+//! The server: answers the kernel's requests from what the monitor hands to it.
 //!
-//! The server mounts nothing and owns no path: it is given the `/dev/fuse` descriptor of a mount
-//! that somebody else made, and keeps no state between requests, so that another process may go
-//! on where this one stopped.
+//! It mounts nothing, opens nothing and holds no identity. It may be killed at any moment: what must outlive it
+//! lies in memory objects that the monitor keeps, and the next server goes on with the same `/dev/fuse`. So every
+//! server, the first too, agrees with the kernel over a socket, to which the monitor relays or replays the
+//! kernel's side, and gets the device only then.
 
+mod attempts;
 mod attributes;
 mod filesystem;
+mod handles;
+mod housekeeping;
+mod shared;
+mod view;
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
-use fuser::{Config, Session, SessionACL};
+use fuser::{Config, SessionACL};
+use serde::{Deserialize, Serialize};
 
-use crate::generation::Generation;
-use filesystem::Server;
+pub use self::shared::Agreement;
+use self::{
+    attempts::Attempts,
+    filesystem::Requests,
+    handles::Handles,
+    housekeeping::Task,
+    shared::{Served, Shared},
+    view::View,
+};
+use crate::generation::{Generation, Index};
+use crate::process::blob;
+use crate::process::channel::Channel;
+use crate::sys::device;
 
 /// Threads that answer requests: enough to overlap, each costs a buffer.
 const THREADS: std::ops::RangeInclusive<usize> = 2..=8;
 
-/// Why serving ended, other than by unmounting.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub enum ServeError {
-    /// The first exchange with the kernel failed.
-    #[error("cannot agree with the kernel on how to serve")]
-    Handshake(#[source] io::Error),
-    /// The connection broke.
-    #[error("lost the connection to the kernel")]
-    Connection(#[source] io::Error),
+/// What the monitor tells a server.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Order {
+    /// To agree with the kernel over the socket that comes along.
+    Agree,
+    /// To serve. Along come the device, the open handles, the attempts, and then for each generation its index
+    /// and its objects.
+    Serve {
+        /// The generations, from the oldest that somebody may have open to the current one.
+        generations: Vec<Parcel>,
+        /// Whether another server was there before.
+        resumes: bool,
+        /// Whether that one died of its own accord.
+        crashed: bool,
+    },
+    /// To show another generation. Its index and objects come along.
+    SwitchTo(Parcel),
 }
 
-/// Serves `generation` on a mount's `/dev/fuse` descriptor until it is unmounted.
+/// A generation on its way to a server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Parcel {
+    /// Its number.
+    pub number: u64,
+    /// For each of its objects, the number under which the kernel reads it itself, if it does.
+    pub backings: Vec<Option<u32>>,
+}
+
+/// What a server tells the monitor.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Report {
+    /// It has agreed with the kernel.
+    Agreed(Agreement),
+    /// It shows this generation, and the kernel remembers nothing of another one.
+    Shows {
+        /// The generation.
+        generation: u64,
+        /// Generations that nobody has open any more.
+        dropped: Vec<u64>,
+    },
+}
+
+/// Does what a server was started for, until the mount is gone.
 ///
 /// # Errors
-/// [`ServeError`]: the connection to the kernel failed.
-pub fn serve(device: OwnedFd, generation: Arc<Generation>) -> Result<(), ServeError> {
-    let threads = thread::available_parallelism().map_or(*THREADS.start(), usize::from);
-    let mut config = Config::default();
-    config.acl = SessionACL::All;
-    config.n_threads = Some(threads.clamp(*THREADS.start(), *THREADS.end()));
-    // A cloned descriptor would take its requests in flight with it when it closes.
-    config.clone_fd = false;
+/// The monitor or the kernel is not there any more, or memory is short.
+pub fn main(channel: Channel) -> io::Result<()> {
+    let Some((Order::Agree, descriptors)) = channel.receive()? else { return Ok(()) };
+    let socket = descriptors.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
+    let session = Session::agree(socket)?;
+    channel.send(&Report::Agreed(session.agreement()), &[])?;
 
-    Session::from_fd(Server::new(generation), device, SessionACL::All, config)
-        .map_err(ServeError::Handshake)?
-        .run()
-        .map_err(ServeError::Connection)
+    let Some((Order::Serve { generations, resumes, crashed }, descriptors)) = channel.receive()? else {
+        return Ok(());
+    };
+    let mut descriptors = descriptors.into_iter();
+    let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
+    let device = next()?;
+    let handles = Handles::take_over(File::from(next()?))?;
+    let attempts = Attempts::take_over(File::from(next()?), crashed)?;
+    let generations = generations.into_iter().map(|parcel| open(parcel, &mut next).map(Arc::new));
+    let generations = generations.collect::<io::Result<Vec<_>>>()?;
+    session.serve(&device, channel, State { generations, handles, attempts }, resumes)
+}
+
+/// Unpacks a generation.
+fn open(parcel: Parcel, next: &mut impl FnMut() -> io::Result<OwnedFd>) -> io::Result<Generation> {
+    let index: Index = blob::read(next()?)?;
+    let objects = parcel.backings.iter().map(|_| next()).collect::<io::Result<Vec<_>>>()?;
+    Generation::open(parcel.number, index, &objects, parcel.backings).map_err(io::Error::other)
+}
+
+/// What a server starts with.
+struct State {
+    generations: Vec<Arc<Generation>>,
+    handles: Handles,
+    attempts: Attempts,
+}
+
+/// A conversation with the kernel.
+struct Session {
+    session: fuser::Session<Requests>,
+    shared: Arc<Shared>,
+}
+
+impl Session {
+    /// Agrees with the kernel, or whoever speaks for it, on how to serve.
+    fn agree(socket: OwnedFd) -> io::Result<Self> {
+        let threads = thread::available_parallelism().map_or(*THREADS.start(), usize::from);
+        let mut config = Config::default();
+        config.acl = SessionACL::All;
+        config.n_threads = Some(threads.clamp(*THREADS.start(), *THREADS.end()));
+        // A cloned descriptor would take its requests in flight with it when it closes.
+        config.clone_fd = false;
+        let shared = Arc::new(Shared::default());
+        let requests = Requests::new(Arc::clone(&shared));
+        let session = fuser::Session::from_fd(requests, socket, SessionACL::All, config)?;
+        Ok(Self { session, shared })
+    }
+
+    fn agreement(&self) -> Agreement {
+        self.shared.agreement()
+    }
+
+    /// Answers until the mount is gone.
+    fn serve(self, device: &OwnedFd, channel: Channel, state: State, resumes: bool) -> io::Result<()> {
+        let Self { session, shared } = self;
+        let view = View::of(state.generations).ok_or(io::ErrorKind::InvalidData)?;
+        let (asker, tasks) = mpsc::channel();
+        shared.serve(Served::new(view, state.handles, state.attempts, asker.clone()));
+        device::replace(&session, device)?;
+
+        let (channel, notifier) = (Arc::new(channel), session.notifier());
+        let keeper = (Arc::clone(&shared), Arc::clone(&channel));
+        thread::spawn(move || end_with(housekeeping::keep(&keeper.0, &notifier, &keeper.1, tasks)));
+        let _ = asker.send(Task::Refresh);
+        thread::spawn(move || end_with(take_orders(&channel, &asker)));
+        if resumes {
+            device::ask_again(device)?;
+        }
+        session.run()
+    }
+}
+
+/// A server that cannot hear the monitor, or speak to it, is of no use: the next one may do better.
+fn end_with(outcome: io::Result<()>) {
+    if let Err(error) = outcome {
+        eprintln!("vaultd server: {error}");
+    }
+    std::process::exit(1);
+}
+
+/// Listens to the monitor until it is gone.
+fn take_orders(channel: &Channel, tasks: &mpsc::Sender<Task>) -> io::Result<()> {
+    while let Some((order, descriptors)) = channel.receive()? {
+        let Order::SwitchTo(parcel) = order else { return Err(io::ErrorKind::InvalidData.into()) };
+        let mut descriptors = descriptors.into_iter();
+        let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
+        let generation = open(parcel, &mut next)?;
+        if tasks.send(Task::SwitchTo(generation)).is_err() {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,115 @@
+//! What the threads of a server share.
+
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
+
+use fuser::{Errno, Request};
+use serde::{Deserialize, Serialize};
+
+use super::attempts::Attempts;
+use super::handles::{Handles, is_sent_again, unique};
+use super::housekeeping::Task;
+use super::view::View;
+
+/// What the kernel can do for this mount, as it says when the mount is new.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// Files that it reads without asking (Linux 6.9).
+    pub passthrough: bool,
+    /// Requests that it sends again when their server died (Linux 6.9).
+    pub resend: bool,
+}
+
+/// Nothing is served before it is there: the kernel is agreed with first.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    agreement: OnceLock<Agreement>,
+    served: OnceLock<Served>,
+}
+
+/// What is served, and what must outlive the server.
+#[derive(Debug)]
+pub(super) struct Served {
+    view: RwLock<Arc<View>>,
+    handles: Handles,
+    attempts: Attempts,
+    tasks: mpsc::Sender<Task>,
+}
+
+impl Served {
+    pub(super) fn new(view: View, handles: Handles, attempts: Attempts, tasks: mpsc::Sender<Task>) -> Self {
+        Self { view: RwLock::new(Arc::new(view)), handles, attempts, tasks }
+    }
+
+    /// What is shown now.
+    pub(super) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Shows what `change` makes of what is shown now; no file is opened meanwhile.
+    pub(super) fn change_view<T>(&self, change: impl FnOnce(&View, &Handles) -> (View, T)) -> T {
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        let (changed, result) = change(&view, &self.handles);
+        *view = Arc::new(changed);
+        result
+    }
+
+    /// Opens a node: its handle, and the number under which the kernel reads it itself, if it does.
+    fn open(&self, handle: u64, number: u64) -> Result<(u64, Option<u32>), Errno> {
+        // Held until the handle is known: else what was just opened could be dropped as open to nobody.
+        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(node) = view.current_node(number) else {
+            // A dead server may have opened it, before a switch.
+            self.handles.remove(handle);
+            return Err(Errno::ESTALE);
+        };
+        let content = node.content().ok_or(Errno::EISDIR)?;
+        self.handles.insert(handle, number).map_err(|_| Errno::ENOMEM)?;
+        Ok((handle, view.current().backing(content)))
+    }
+}
+
+impl Shared {
+    pub(super) fn agreed(&self, agreement: Agreement) {
+        // There is one handshake.
+        let _ = self.agreement.set(agreement);
+    }
+
+    pub(super) fn agreement(&self) -> Agreement {
+        self.agreement.get().copied().unwrap_or_default()
+    }
+
+    pub(super) fn serve(&self, served: Served) {
+        // There is one order to serve.
+        let _ = self.served.set(served);
+    }
+
+    pub(super) fn served(&self) -> Option<&Served> {
+        self.served.get()
+    }
+
+    /// What is shown, to answer a request from; nothing if the request must not be handled.
+    pub(super) fn view_for(&self, request: &Request) -> Option<Arc<View>> {
+        let served = self.served()?;
+        self.may_handle(served, request).then(|| served.view())
+    }
+
+    fn may_handle(&self, served: &Served, request: &Request) -> bool {
+        !is_sent_again(request.unique()) || served.attempts.may_handle(unique(request.unique()))
+    }
+
+    pub(super) fn open(&self, request: &Request, number: u64) -> Result<(u64, Option<u32>), Errno> {
+        match self.served().filter(|served| self.may_handle(served, request)) {
+            Some(served) => served.open(unique(request.unique()), number),
+            None => Err(Errno::EIO),
+        }
+    }
+
+    pub(super) fn release(&self, handle: u64) {
+        let Some(served) = self.served() else { return };
+        let closed = served.handles.remove(handle);
+        if closed.is_some_and(|number| served.view().is_superseded(number)) {
+            // Nobody keeps house any more when the server ends.
+            let _ = served.tasks.send(Task::DropUnused);
+        }
+    }
+}
