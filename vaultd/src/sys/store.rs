@@ -1,0 +1,300 @@
+//! Memory objects for plaintext: they never swap, and they outlive the process that filled them.
+//!
+//! An object is an unnamed file on a `noswap` tmpfs that is attached nowhere (tmpfs(5), Linux 6.4):
+//! nobody can look it up, and it goes with its last descriptor. Older kernels have no memory that
+//! stays out of swap once its locker is dead; there an object is a memfd_create(2), to be kept by a
+//! [`Mapping`](super::mapping::Mapping) that is locked for as long as the object is needed.
+//!
+//! How long each lives: the decryptor creates and fills it, the monitor takes it over with
+//! [`read_only`] and gives descriptors for reading on, and [`wipe`]s it in the end.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+use rustix::process::{Gid, Uid};
+
+use super::mapping::MappingMut;
+use super::memory::{Locking, MemoryError};
+
+/// Of the machine's memory, what plaintext may take: nothing here can be swapped out to make room,
+/// and a full store is an honest error where a full machine is a killed process.
+const LIMIT: &str = "75%";
+
+/// What the objects of a store are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Never swapped, whoever holds them.
+    NoSwap,
+    /// Kept out of swap by a locked mapping of a living process only.
+    Locked,
+}
+
+/// Why there is no place for plaintext.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum StoreError {
+    /// The kernel refused the file system.
+    #[error("cannot make a file system in memory that is never swapped")]
+    #[diagnostic(help("vaultd must run as root, outside of a user namespace"))]
+    Create(#[source] io::Error),
+    /// There is no such file system, and memory cannot be locked either.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lock(#[from] MemoryError),
+}
+
+/// Where memory objects are made.
+#[derive(Debug)]
+pub struct Store {
+    root: Option<OwnedFd>,
+}
+
+impl Store {
+    /// Makes a store in which `owner` alone can create objects.
+    ///
+    /// Its objects are [`Kind::Locked`] where the kernel has no `noswap` or does not grant it, as in
+    /// a user namespace; `locking` says whether it must then be possible to lock memory.
+    ///
+    /// # Errors
+    /// [`StoreError`]: memory cannot be locked, or the kernel refused for another reason.
+    pub fn open(locking: Locking, owner: Uid) -> Result<Self, StoreError> {
+        match file_system(owner) {
+            Ok(root) => Ok(Self::from_fd(root)),
+            Err(Errno::INVAL | Errno::NODEV | Errno::NOSYS | Errno::PERM) => Self::lockable(locking),
+            Err(errno) => Err(StoreError::Create(errno.into())),
+        }
+    }
+
+    /// Better refused now than when everything is decrypted.
+    fn lockable(locking: Locking) -> Result<Self, StoreError> {
+        let store = Self::locked();
+        let probe = store.create().map_err(StoreError::Create)?;
+        MappingMut::of(&probe, 1)?.lock(locking)?;
+        Ok(store)
+    }
+
+    /// The store of which somebody else handed on the descriptor.
+    #[must_use]
+    pub fn from_fd(root: OwnedFd) -> Self {
+        Self { root: Some(root) }
+    }
+
+    /// A store that works on every kernel; there is nothing to hand on.
+    #[must_use]
+    pub fn locked() -> Self {
+        Self { root: None }
+    }
+
+    /// What its objects are.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.root {
+            Some(_) => Kind::NoSwap,
+            None => Kind::Locked,
+        }
+    }
+
+    /// The root folder, to be handed on or to allow writing beneath; none if [`Kind::Locked`].
+    #[must_use]
+    pub fn root(&self) -> Option<BorrowedFd<'_>> {
+        self.root.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Makes an empty object without a name, for its creator alone.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn create(&self) -> io::Result<File> {
+        let Some(root) = &self.root else { return memory_object() };
+        // EXCL: it can never be given a name.
+        let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+        let object = rustix::fs::openat(root, ".", flags, Mode::RUSR | Mode::WUSR)?;
+        Ok(object.into())
+    }
+}
+
+/// Opens an object once more, for reading only, after taking it away from its creator: from now on
+/// only root can open it, so that a holder of the new descriptor cannot turn it into one for writing.
+///
+/// Descriptors for writing that exist already stay: the creator must be gone before the object counts.
+/// A memfd's size is fixed. Needs CAP_CHOWN and `/proc`.
+///
+/// # Errors
+/// What the kernel said.
+pub fn read_only(object: &File) -> io::Result<OwnedFd> {
+    match rustix::fs::fcntl_add_seals(object, SealFlags::SHRINK | SealFlags::GROW) {
+        // Files on a tmpfs cannot be sealed, and sealing twice needs no second time.
+        Ok(()) | Err(Errno::PERM | Errno::INVAL) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    rustix::fs::fchown(object, Some(Uid::ROOT), Some(Gid::ROOT))?;
+    rustix::fs::fchmod(object, Mode::RUSR)?;
+    let path = format!("/proc/self/fd/{}", object.as_raw_fd());
+    Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Overwrites all of an object with zeros and gives its memory back.
+///
+/// Its size stays: who still maps it reads zeros, where a shorter file would end it with SIGBUS.
+///
+/// # Errors
+/// What the kernel said; then the object is not wiped.
+pub fn wipe(object: &File) -> io::Result<()> {
+    const ZEROS: &[u8] = &[0; 1 << 16];
+    let size = object.metadata()?.len();
+    let mut done = 0;
+    while done < size {
+        let part = usize::try_from(size - done).unwrap_or(usize::MAX).min(ZEROS.len());
+        object.write_all_at(&ZEROS[..part], done)?;
+        done += part as u64;
+    }
+    if size > 0 {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        // Only whole pages are given back: the last one too.
+        rustix::fs::fallocate(object, flags, 0, size.next_multiple_of(ZEROS.len() as u64))?;
+    }
+    Ok(())
+}
+
+/// A tmpfs that is attached nowhere (fsopen(2)).
+fn file_system(owner: Uid) -> Result<OwnedFd, Errno> {
+    let context = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    rustix::mount::fsconfig_set_flag(&context, "noswap")?;
+    // A huge page would round each object up to 2 MiB.
+    let options = [("mode", "0700"), ("huge", "never"), ("size", LIMIT), ("nr_inodes", "0")];
+    for (key, value) in options {
+        rustix::mount::fsconfig_set_string(&context, key, value)?;
+    }
+    rustix::mount::fsconfig_set_string(&context, "uid", owner.as_raw().to_string())?;
+    rustix::mount::fsconfig_create(&context)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
+fn memory_object() -> io::Result<File> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let object = match rustix::fs::memfd_create("vaultd", flags | MemfdFlags::NOEXEC_SEAL) {
+        // Before Linux 6.3.
+        Err(Errno::INVAL) => rustix::fs::memfd_create("vaultd", flags),
+        made => made,
+    }?;
+    rustix::fs::fchmod(&object, Mode::RUSR | Mode::WUSR)?;
+    Ok(object.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Store, read_only, wipe};
+    use crate::sys::mapping::{Mapping, MappingMut};
+    use crate::sys::memory::Locking;
+    use fixtures::caller::Caller;
+    use fixtures::machine::{Need, has};
+    use rustix::process::Uid;
+    use std::fs::{File, OpenOptions};
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::FileExt;
+
+    /// One of each kind that this machine has.
+    fn stores_of(owner: u32) -> Vec<Store> {
+        if !has(&[Need::Root]) {
+            return Vec::new();
+        }
+        let store = Store::open(Locking::AllowSwappable, Uid::from_raw(owner)).expect("a store");
+        let first = (store.kind() == Kind::NoSwap).then_some(store);
+        first.into_iter().chain([Store::locked()]).collect()
+    }
+
+    fn stores() -> Vec<Store> {
+        stores_of(0)
+    }
+
+    fn filled(store: &Store, bytes: &[u8]) -> File {
+        let object = store.create().expect("an object");
+        MappingMut::of(&object, bytes.len()).expect("a mapping").bytes_mut().copy_from_slice(bytes);
+        object
+    }
+
+    #[test]
+    fn holds_what_was_filled_in() {
+        for store in stores() {
+            for bytes in [b"bytes".as_slice(), b""] {
+                let object = filled(&store, bytes);
+                let reader = read_only(&object).expect("a reader");
+                assert_eq!(Mapping::of(&reader, bytes.len()).expect("a mapping").bytes(), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn a_reader_cannot_write_and_its_creator_cannot_open_it_again() {
+        let creator = Caller::user(50_001);
+        for store in stores_of(50_001) {
+            let object = creator.run(|| filled(&store, b"bytes"));
+            let path = format!("/proc/self/fd/{}", object.as_raw_fd());
+            let opens = |options: &OpenOptions| creator.run(|| options.open(&path).is_ok());
+            let (mut read, mut write) = (OpenOptions::new(), OpenOptions::new());
+            read.read(true);
+            write.write(true);
+            assert!(opens(&read) && opens(&write), "{:?}", store.kind());
+
+            let reader = read_only(&object).expect("a reader");
+            assert!(!opens(&read) && !opens(&write), "{:?}", store.kind());
+            let reader = File::from(reader);
+            assert!(reader.write_at(b"x", 0).is_err() && MappingMut::of(&reader, 5).is_err());
+        }
+    }
+
+    #[test]
+    fn only_its_owner_can_create() {
+        for store in stores_of(50_001).into_iter().filter(|store| store.kind() == Kind::NoSwap) {
+            assert!(Caller::user(50_001).run(|| store.create().is_ok()));
+            assert!(Caller::user(50_002).run(|| store.create().is_err()));
+        }
+    }
+
+    #[test]
+    fn is_not_shorter_than_what_is_mapped() {
+        for store in stores() {
+            let object = filled(&store, b"bytes");
+            let reader = read_only(&object).expect("a reader");
+            assert!(Mapping::of(&reader, 6).is_err());
+            if store.kind() == Kind::Locked {
+                assert!(object.set_len(0).is_err());
+                assert!(object.set_len(10).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn is_zero_after_a_wipe_for_every_holder() {
+        for store in stores() {
+            let object = filled(&store, &[7; 200_000]);
+            let reader = read_only(&object).expect("a reader");
+            let mapping = Mapping::of(&reader, 200_000).expect("a mapping");
+            wipe(&object).expect("a wipe");
+
+            assert!(mapping.bytes().iter().all(|byte| *byte == 0), "{:?}", store.kind());
+            let mut left = Vec::new();
+            File::from(reader).read_to_end(&mut left).expect("read");
+            assert_eq!(left, [0; 200_000]);
+        }
+    }
+
+    #[test]
+    fn a_wipe_gives_the_memory_back() {
+        use std::os::unix::fs::MetadataExt;
+        for store in stores() {
+            let object = filled(&store, &[7; 200_000]);
+            assert!(object.metadata().expect("stat").blocks() > 0);
+            wipe(&object).expect("a wipe");
+            assert_eq!(object.metadata().expect("stat").blocks(), 0, "{:?}", store.kind());
+        }
+    }
+}
