@@ -57,6 +57,12 @@ impl VaultFolder {
         Self { path: path.to_owned(), root }
     }
 
+    /// The folder's descriptor, to be handed to another process.
+    #[must_use]
+    pub fn into_root(self) -> OwnedFd {
+        self.root
+    }
+
     /// Waits until nobody changes the vault, and keeps it so while this value lives (flock(2)).
     ///
     /// # Errors

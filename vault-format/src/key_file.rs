@@ -35,14 +35,25 @@ impl KeyFile {
     ///
     /// If it cannot be read, is no plain file, or is longer than any key.
     pub fn read_if_present(path: &Path) -> Result<Option<Self>, KeyFileError> {
-        let fault = |error| KeyFileError::Io { path: path.to_owned(), error };
+        match Self::open(path) {
+            Err(KeyFileError::Missing(_)) => Ok(None),
+            opened => Self::opened(opened?, path).map(Some),
+        }
+    }
+
+    /// Opens a file that must be there, to be read by another process.
+    ///
+    /// # Errors
+    ///
+    /// If it is not there or may not be opened.
+    pub fn open(path: &Path) -> Result<File, KeyFileError> {
         // NONBLOCK: a FIFO in its place must not make us wait.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = rustix::fs::open(path, flags, Mode::empty());
-        match opened.map(File::from).map_err(io::Error::from) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            other => Self::opened(other.map_err(fault)?, path).map(Some),
-        }
+        opened.map(File::from).map_err(|errno| match io::Error::from(errno) {
+            error if error.kind() == io::ErrorKind::NotFound => KeyFileError::Missing(path.to_owned()),
+            error => KeyFileError::Io { path: path.to_owned(), error },
+        })
     }
 
     /// Reads a file that somebody opened before; `path` is for messages.

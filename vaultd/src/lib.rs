@@ -1,18 +1,21 @@
 //! Serves a verified odbox vault from memory, each file to the services it is for.
 //!
-//! [`commands`] reads top-down: [`load()`] reads, verifies and decrypts a vault into a
-//! [`Generation`], [`monitor`] mounts it, [`server`] answers the kernel. The server never mounts:
-//! it is given a `/dev/fuse` descriptor and a generation, so it may run in another process.
+//! [`commands`] reads top-down. The [`monitor`] loads a vault with three short-lived processes, the
+//! [`verifier`], the [`resolver`] and the [`decryptor`], into a [`Generation`] that lies in memory objects, mounts
+//! it, and keeps a [`server`] alive, which answers the kernel. [`process`] is how they speak with each other;
 //! [`sys`] is the only module with `unsafe`.
 
 pub mod commands;
+pub mod decryptor;
 pub mod generation;
-pub mod load;
 pub mod monitor;
-pub mod owner;
+pub mod process;
+pub mod resolver;
 pub mod server;
+pub mod snapshot;
+pub mod state;
 pub mod sys;
+pub mod verifier;
 
 pub use commands::main;
-pub use generation::{Entry, Generation};
-pub use load::load;
+pub use generation::Generation;

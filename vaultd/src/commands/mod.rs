@@ -1,6 +1,10 @@
 //! The command line: one file per command, each an `Args` and one function.
 
 mod mount;
+mod mounted;
+mod reload;
+mod role;
+mod status;
 mod unmount;
 
 use std::io::{self, Write};
@@ -9,6 +13,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use vault_format::report;
+
+use crate::process::Role;
 
 /// Serves a verified vault from memory, each file to the services it is for
 #[derive(Debug, Parser)]
@@ -21,14 +27,30 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Mount(mount::Args),
+    Reload(reload::Args),
+    Status(status::Args),
     Unmount(unmount::Args),
+    #[command(hide = true)]
+    Verifier,
+    #[command(hide = true)]
+    Resolver,
+    #[command(hide = true)]
+    Decryptor,
+    #[command(hide = true)]
+    Server,
 }
 
 /// Runs the program: exit status 0 if all went well, 1 if it failed, 2 if it was misused.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Mount(args) => mount::run(&args),
+        Command::Reload(args) => reload::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Unmount(args) => unmount::run(&args),
+        Command::Verifier => role::run(Role::Verifier),
+        Command::Resolver => role::run(Role::Resolver),
+        Command::Decryptor => role::run(Role::Decryptor),
+        Command::Server => role::run(Role::Server),
     };
     outcome.unwrap_or_else(|failure| {
         // Standard error may be closed; there is nobody left to tell.

@@ -6,19 +6,26 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::load::{Source, load};
+use rustix::process::Uid;
+
+use crate::monitor::loading::Source;
 use crate::monitor::mount_point::{MountPoint, detach_dead};
-use crate::monitor::{self, background, mount};
+use crate::monitor::{self, Settings, background, mount};
 use crate::sys::memory::Residency;
 use crate::sys::process;
+use crate::sys::store::Store;
 
 /// Verify a vault, decrypt it into memory and serve its files
 ///
-/// Ends on SIGTERM, SIGINT or SIGHUP, or when it is unmounted.
+/// Ends on SIGTERM or SIGINT, or when it is unmounted. Loads the vault anew on SIGHUP.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     source: Source,
+
+    /// How long requests wait for a server before the mount is made anew
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    resume_timeout: humantime::Duration,
 
     /// Return once the files are readable
     #[arg(long)]
@@ -67,18 +74,21 @@ fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode
     mount::require_root()?;
     process::forbid_dumps()?;
     let process = process::lock_memory(args.source.locking())?;
-    let device = mount::open_device()?;
     let mount_point = free(&args.mount_point)?;
+    // Better told now than when everything is decrypted.
+    drop(mount::open_device()?);
+    let store = Store::open(args.source.locking(), Uid::ROOT)?;
 
-    let loaded = load(&args.source)?;
+    let loaded = monitor::load(&args.source, &store)?;
     for warning in &loaded.warnings {
         tell("warning", warning);
     }
-    // A small vault fits a limit that this process does not: either is enough to say so.
-    if [process, loaded.generation.residency()].contains(&Residency::Swappable) {
+    if process == Residency::Swappable {
         eprintln!("warning: memory is not locked: secrets may be written to swap");
     }
-    monitor::run(&mount_point, device, loaded.generation, notify)?;
+    let settings =
+        Settings { source: args.source.clone(), mount_point, resume_timeout: *args.resume_timeout };
+    monitor::run(settings, store, loaded, notify)?;
     Ok(ExitCode::SUCCESS)
 }
 

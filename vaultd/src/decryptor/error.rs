@@ -11,6 +11,7 @@ use vault_format::key_file::KeyFileError;
 
 use crate::generation::BuildError;
 use crate::resolver::OwnerError;
+use crate::sys::memory::MemoryError;
 
 /// Why a vault cannot be decrypted here. No message shows any plaintext.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -56,6 +57,10 @@ pub enum DecryptError {
     /// There is no place for the plaintext.
     #[error(transparent)]
     Build(BuildError<CipherError>),
+    /// What it was given cannot be mapped.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Memory(#[from] MemoryError),
     /// What it was asked to read cannot be read.
     #[error("cannot read what is to be decrypted")]
     Inputs(#[from] io::Error),

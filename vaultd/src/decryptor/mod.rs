@@ -19,7 +19,8 @@ use crate::generation::{self, BuildError, Built, Changes, Facts, Generation, Ind
 use crate::process::channel::Channel;
 use crate::process::{Answer, blob, refusal};
 use crate::resolver::Owners;
-use crate::sys::store::{Mapping, Store};
+use crate::sys::mapping::Mapping;
+use crate::sys::store::Store;
 use crate::verifier::{Findings, PlannedFile};
 
 /// What the decryptor is asked. Beside it come, in this order: what the verifier found, the snapshot, what the
@@ -65,7 +66,7 @@ pub struct Report {
 /// Nobody is there to be answered.
 pub fn main(channel: &Channel) -> io::Result<()> {
     let Some((order, descriptors)) = channel.receive::<Order>()? else { return Ok(()) };
-    let made = Inputs::of(&order, descriptors).map_err(DecryptError::from).and_then(|inputs| make(&order, &inputs));
+    let made = Inputs::of(&order, descriptors).and_then(|inputs| make(&order, &inputs));
     match made {
         Ok((built, report)) => answer(channel, &built, &report),
         Err(error) => channel.send(&refusal::<Done>(&error), &[]),
@@ -100,11 +101,11 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn of(order: &Order, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
+    fn of(order: &Order, descriptors: Vec<OwnedFd>) -> Result<Self, DecryptError> {
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
         let findings = blob::read(next()?)?;
-        let snapshot = Mapping::of(&next()?)?;
+        let snapshot = Mapping::whole(&next()?)?;
         let owners = blob::read(next()?)?;
         let store = if order.has_store { Store::from_fd(next()?) } else { Store::locked() };
         let identities = order.identities.iter().map(|_| next().map(File::from)).collect::<io::Result<_>>()?;
@@ -112,7 +113,7 @@ impl Inputs {
             Some(objects) => {
                 let index: Index = blob::read(next()?)?;
                 let objects = (0..objects).map(|_| next()).collect::<io::Result<Vec<_>>>()?;
-                Some(Generation::open(0, index, &objects)?)
+                Some(Generation::open(0, index, &objects, vec![None; objects.len()])?)
             }
             None => None,
         };

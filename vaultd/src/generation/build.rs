@@ -12,7 +12,7 @@ use super::index::{Content, Entry, Facts, Index, TreeError};
 use super::{Changes, Generation};
 use crate::sys::mapping::MappingMut;
 use crate::sys::memory::MemoryError;
-use crate::sys::store::Store;
+use crate::sys::store::{Store, wipe};
 
 /// From this size on a file has a memory object of its own, which the kernel reads without asking us.
 /// Smaller ones lie in one object, and in the kernel's cache once they were read.
@@ -196,10 +196,15 @@ impl Layout {
                 }
             });
         }
-        match problems.is_empty() {
-            true => Ok(objects),
-            false => Err(BuildError::Fill(problems)),
+        if problems.is_empty() {
+            return Ok(objects);
         }
+        for object in &objects {
+            if let Object::New(file) = object {
+                wipe(file)?;
+            }
+        }
+        Err(BuildError::Fill(problems))
     }
 }
 

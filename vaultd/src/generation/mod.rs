@@ -36,7 +36,7 @@ impl Generation {
         objects: &[OwnedFd],
         backings: Vec<Option<u32>>,
     ) -> Result<Self, MemoryError> {
-        let objects = objects.iter().map(map).collect::<Result<Vec<_>, _>>()?;
+        let objects = objects.iter().map(Mapping::whole).collect::<Result<Vec<_>, _>>()?;
         let fits = |content: &Content| {
             let object = objects.get(content.object);
             object.is_some_and(|object| object.bytes().get(content.span.clone()).is_some())
@@ -77,10 +77,4 @@ impl Generation {
     pub fn backing(&self, content: &Content) -> Option<u32> {
         self.backings.get(content.object).copied().flatten()
     }
-}
-
-fn map(object: &OwnedFd) -> Result<Mapping, MemoryError> {
-    let failed = |errno: rustix::io::Errno| MemoryError::Map { size: 0, source: errno.into() };
-    let size = rustix::fs::fstat(object).map_err(failed)?.st_size;
-    Mapping::of(object, usize::try_from(size).unwrap_or(usize::MAX))
 }

@@ -1,22 +1,42 @@
-//! The privileged half: makes the mount, starts the server, takes the mount away again.
+//! The monitor: mounts, keeps a server alive, loads new states of the vault, answers `vaultd` commands. It is
+//! privileged, so it parses nothing but what its own children tell it, and holds descriptors of secrets, never
+//! their bytes.
 
 pub mod background;
+mod connection;
+pub mod control;
+mod keeper;
+mod kept;
+pub mod loading;
 pub mod mount;
 pub mod mount_point;
 pub mod mountinfo;
+mod status;
 
 use std::io;
-use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::iterator::Signals;
 
-use crate::generation::Generation;
-use crate::server::{ServeError, serve};
-use mount::{Mount, MountError};
-use mount_point::MountPoint;
+use self::{
+    connection::Connection,
+    kept::Kept,
+    loading::{LoadError, Source},
+    mount::MountError,
+    mount_point::MountPoint,
+};
+pub use self::status::Status;
+use crate::decryptor::Report;
+use crate::generation::Changes;
+use crate::process::channel::Channel;
+use crate::process::{Child, ChildError};
+use crate::server::{Agreement, Order};
+use crate::state::Facts;
+use crate::sys::store::Store;
 
 /// Why a mount could not be made or kept.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -25,10 +45,11 @@ pub enum MonitorError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Mount(#[from] MountError),
-    /// The server ended on its own.
+    /// No server could be started.
     #[error(transparent)]
-    Serve(#[from] ServeError),
-    /// The server panicked.
+    #[diagnostic(transparent)]
+    Server(#[from] ChildError),
+    /// The server died before it served anything.
     #[error("the server crashed")]
     Crash,
     /// Signals could not be listened to.
@@ -37,44 +58,278 @@ pub enum MonitorError {
     /// The files could not be read after mounting, or nobody could be told that they can.
     #[error("cannot report that the files are readable")]
     Ready(#[source] io::Error),
+    /// Commands could not be listened to.
+    #[error("cannot listen to commands")]
+    Control(#[source] io::Error),
 }
 
-/// Mounts `generation` and serves it until a signal to stop or somebody's umount(8).
-/// Calls `notify` once the files are readable.
+/// How a vault is to be served.
+#[derive(Debug)]
+pub struct Settings {
+    /// What to serve.
+    pub source: Source,
+    /// Where.
+    pub mount_point: MountPoint,
+    /// How long requests wait for a server, before the mount is made anew.
+    pub resume_timeout: Duration,
+}
+
+/// A state of the vault that is ready to be served.
+#[derive(Debug)]
+pub struct Loaded {
+    facts: Option<Facts>,
+    generation: Kept,
+    /// What there is to say about it.
+    pub report: Report,
+    /// Worth a look, but no reason not to serve.
+    pub warnings: Vec<String>,
+}
+
+/// The monitor of one mount.
+#[derive(Debug)]
+pub struct Monitor {
+    settings: Settings,
+    store: Store,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Held while a new state is loaded: one at a time.
+    loading: Mutex<()>,
+}
+
+/// What changes while a vault is served.
+#[derive(Debug, Default)]
+struct State {
+    /// From the oldest that somebody has open to the current one.
+    generations: Vec<Kept>,
+    /// What tells the current state of the vault from others.
+    facts: Option<Facts>,
+    /// What its report said.
+    files: usize,
+    /// The server that is told about switches, if there is one now.
+    server: Option<Server>,
+    /// The generation that the kernel remembers nothing older of.
+    shown: u64,
+    connection: Option<Arc<Connection>>,
+    /// What the kernel does for this connection.
+    agreement: Agreement,
+    restarts: u64,
+    stopping: bool,
+}
+
+#[derive(Debug)]
+struct Server {
+    pid: u32,
+    channel: Channel,
+}
+
+/// Has the vault loaded for the first time.
 ///
 /// # Errors
-/// [`MonitorError`]. Whatever happened, the mount is gone and the generation wiped on return.
+/// [`LoadError`].
+pub fn load(source: &Source, store: &Store) -> Result<Loaded, LoadError> {
+    load_after(source, store, 1, None)
+}
+
+fn load_after(source: &Source, store: &Store, number: u64, before: Option<&Kept>) -> Result<Loaded, LoadError> {
+    let examined = loading::examine(source)?;
+    let (generation, report) = loading::decrypt(source, store, &examined, number, before)?;
+    let warnings = examined.warnings.iter().chain(&report.warnings).cloned().collect();
+    Ok(Loaded { facts: examined.facts, generation, report, warnings })
+}
+
+/// Mounts what was loaded and serves it until a signal to stop or somebody's umount(8). Calls `notify` once
+/// the files are readable.
+///
+/// # Errors
+/// [`MonitorError`]. Whatever happened, the mount is gone and the generations wiped on return.
 pub fn run(
-    mount_point: &MountPoint,
-    device: OwnedFd,
-    generation: Generation,
+    settings: Settings,
+    store: Store,
+    loaded: Loaded,
     notify: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), MonitorError> {
     let mut signals = Signals::new(TERM_SIGNALS.iter().chain(&[SIGHUP])).map_err(MonitorError::Signals)?;
     let listener = signals.handle();
-    let mount = Mount::new(mount_point, &device)?;
+    let control = control::listen(settings.mount_point.path()).map_err(MonitorError::Control)?;
+    let monitor = Monitor::new(settings, store, loaded);
+    let connection = monitor.connect()?;
 
     thread::scope(|scope| {
-        let server = scope.spawn(move || serve(device, Arc::new(generation)));
+        let keeper = scope.spawn(|| keeper::keep(&monitor, Arc::clone(&connection)));
         scope.spawn(|| {
             // Ends without a signal when the listener is closed.
-            let mut signals = signals.forever();
-            if signals.next().is_some() {
-                mount.end();
-            }
-            // Whoever asks twice does not want to wait for what is still in flight.
-            if let Some(signal) = signals.next() {
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            for signal in signals.forever() {
+                match signal {
+                    SIGHUP => monitor.reload_by_signal(),
+                    // Whoever asks twice does not want to wait for what is still in flight.
+                    signal if monitor.is_stopping() => {
+                        let _ = signal_hook::low_level::emulate_default_handler(signal);
+                    }
+                    _ => monitor.stop(),
+                }
             }
         });
-        let notified = mount.wait_until_readable().and_then(|()| notify());
+        scope.spawn(|| control.answer(&monitor));
+        let notified = connection.mount.wait_until_readable().and_then(|()| notify());
         if notified.is_err() {
-            mount.end();
+            monitor.stop();
         }
-        let served = server.join();
+        let kept = keeper.join();
+        // Nothing is left to stop, but somebody may wait for a switch.
+        monitor.stop();
         listener.close();
+        control.close();
         // A server that failed explains best why nothing was readable.
-        served.map_err(|_| MonitorError::Crash)??;
+        kept.map_err(|_| MonitorError::Crash)??;
         notified.map_err(MonitorError::Ready)
     })
+}
+
+impl Monitor {
+    fn new(settings: Settings, store: Store, loaded: Loaded) -> Self {
+        let state = State {
+            generations: vec![loaded.generation],
+            facts: loaded.facts,
+            files: loaded.report.files,
+            ..State::default()
+        };
+        let (changed, loading) = (Condvar::new(), Mutex::new(()));
+        Self { settings, store, state: Mutex::new(state), changed, loading }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connect(&self) -> Result<Arc<Connection>, MountError> {
+        let connection = Arc::new(Connection::new(&self.settings.mount_point)?);
+        self.state().connection = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    /// Ends a connection that nobody could serve, and makes another one. Whoever has files of it open gets
+    /// errors, so only the current generation is of use any more.
+    fn mount_anew(&self, old: &Connection) -> Result<Arc<Connection>, MountError> {
+        old.mount.end();
+        let mut state = self.state();
+        let before = state.generations.len() - 1;
+        state.generations.drain(..before);
+        drop(state);
+        self.connect()
+    }
+
+    fn resume_timeout(&self) -> Duration {
+        self.settings.resume_timeout
+    }
+
+    fn resends(&self) -> bool {
+        self.state().agreement.resend
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.state().stopping
+    }
+
+    /// Unmounts, which ends the server and then everything else.
+    fn stop(&self) {
+        let connection = {
+            let mut state = self.state();
+            state.stopping = true;
+            state.connection.clone()
+        };
+        self.changed.notify_all();
+        if let Some(connection) = connection {
+            connection.mount.end();
+        }
+    }
+
+    fn wait_unless_stopping(&self, delay: Duration) {
+        let state = self.state();
+        drop(self.changed.wait_timeout_while(state, delay, |state| !state.stopping));
+    }
+
+    /// Gives a server all that it needs. From then on it is told about switches.
+    fn hand_over(
+        &self,
+        server: &Child,
+        connection: &Connection,
+        agreement: Agreement,
+        resumes: bool,
+        crashed: bool,
+    ) -> io::Result<()> {
+        let channel = server.channel.duplicate()?;
+        let mut state = self.state();
+        if agreement.passthrough {
+            state.generations.iter().for_each(|generation| generation.register(&connection.device));
+        }
+        let generations = state.generations.iter().map(Kept::parcel).collect();
+        let mut descriptors: Vec<BorrowedFd<'_>> = connection.descriptors().to_vec();
+        descriptors.extend(state.generations.iter().flat_map(Kept::descriptors));
+        channel.send(&Order::Serve { generations, resumes, crashed }, &descriptors)?;
+        state.restarts += u64::from(resumes);
+        state.agreement = agreement;
+        state.server = Some(Server { pid: server.pid(), channel });
+        Ok(())
+    }
+
+    fn no_server(&self) {
+        self.state().server = None;
+    }
+
+    /// A server shows a generation, and has no more use for some before it.
+    fn shown(&self, generation: u64, dropped: &[u64]) {
+        let mut state = self.state();
+        state.shown = generation;
+        let newest = state.generations.last().map(|kept| kept.number);
+        state.generations.retain(|kept| Some(kept.number) == newest || !dropped.contains(&kept.number));
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Loads the vault as it is now, and serves it if all of it is sound. Returns when whoever opens a file
+    /// gets it as it is now.
+    ///
+    /// # Errors
+    /// [`LoadError`]; what was served before is served on.
+    pub fn reload(&self, dry_run: bool) -> Result<(Changes, Vec<String>), LoadError> {
+        let _one_at_a_time = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.current()?;
+        let loaded = load_after(&self.settings.source, &self.store, before.number + 1, Some(&before))?;
+        drop(before);
+        if !dry_run {
+            self.switch_to(loaded.generation, loaded.facts, loaded.report.files);
+        }
+        Ok((loaded.report.changes, loaded.warnings))
+    }
+
+    fn reload_by_signal(&self) {
+        if let Err(error) = self.reload(false) {
+            eprintln!("{}", vault_format::report::render(&error));
+        }
+    }
+
+    /// A second hold on what is served now.
+    fn current(&self) -> io::Result<Kept> {
+        let state = self.state();
+        let current = state.generations.last().ok_or(io::ErrorKind::NotFound)?;
+        current.duplicate()
+    }
+
+    fn switch_to(&self, generation: Kept, facts: Option<Facts>, files: usize) {
+        let number = generation.number;
+        let mut state = self.state();
+        if let Some((server, connection)) = state.server.as_ref().zip(state.connection.as_ref()) {
+            if state.agreement.passthrough {
+                generation.register(&connection.device);
+            }
+            let descriptors: Vec<BorrowedFd<'_>> = generation.descriptors().collect();
+            // A server that is not there any more is followed by one that gets all generations.
+            let _ = server.channel.send(&Order::SwitchTo(generation.parcel()), &descriptors);
+        }
+        state.generations.push(generation);
+        state.facts = facts;
+        state.files = files;
+        let is_waiting = |state: &mut State| state.shown < number && !state.stopping;
+        drop(self.changed.wait_while(state, is_waiting));
+    }
 }

@@ -53,6 +53,14 @@ impl Channel {
         Ok(Self(io::stdin().as_fd().try_clone_to_owned()?))
     }
 
+    /// The same end once more.
+    ///
+    /// # Errors
+    /// The system has no descriptors left.
+    pub fn duplicate(&self) -> io::Result<Self> {
+        Ok(Self(self.0.try_clone()?))
+    }
+
     /// Waits at most this long for a packet, from now on.
     ///
     /// # Errors

@@ -6,6 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 
 use miette::Diagnostic;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use vault_format::report;
@@ -90,12 +92,25 @@ impl Child {
         self.process.id()
     }
 
-    /// Waits until it has ended.
+    /// Ends it, if it has not ended of its own accord, and tells how that was.
     ///
     /// # Errors
     /// It is no child of this process any more.
-    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+    pub fn end(mut self) -> io::Result<ExitStatus> {
+        // It has let go of its socket, so it ends; unless it is stuck.
+        if self.process.try_wait()?.is_none() && !self.ends_soon() {
+            self.process.kill()?;
+        }
         self.process.wait()
+    }
+
+    /// Whether it ends within a second.
+    fn ends_soon(&self) -> bool {
+        let Some(pid) = Pid::from_raw(self.process.id().cast_signed()) else { return false };
+        let Ok(process) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return false };
+        let mut ready = [PollFd::new(&process, PollFlags::IN)];
+        let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+        rustix::event::poll(&mut ready, Some(&second)).is_ok_and(|ended| ended > 0)
     }
 
     /// Gives a child its one order, and waits for its one answer.

@@ -32,6 +32,16 @@ impl Mapping {
         }
     }
 
+    /// Maps all of `object`, as [`Mapping::of`].
+    ///
+    /// # Errors
+    /// [`MemoryError`]: the kernel refused.
+    pub fn whole(object: &OwnedFd) -> Result<Self, MemoryError> {
+        let failed = |errno: rustix::io::Errno| MemoryError::Map { size: 0, source: errno.into() };
+        let size = rustix::fs::fstat(object).map_err(failed)?.st_size;
+        Self::of(object, usize::try_from(size).unwrap_or(usize::MAX))
+    }
+
     /// All bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -1,6 +1,52 @@
 //! Files that the kernel reads without asking us (`FUSE_PASSTHROUGH`, Linux 6.9).
 
-use fuser::{FileHandle, FopenFlags, ReplyOpen};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use fuser::{BackingId, FileHandle, FopenFlags, ReplyOpen};
+use rustix::ioctl::{Setter, ioctl, opcode};
+
+/// `FUSE_DEV_IOC_BACKING_CLOSE` of <linux/fuse.h>.
+const CLOSE: rustix::ioctl::Opcode = opcode::write::<u32>(229, 2);
+
+/// A memory object that is registered with the kernel, until dropped. Files that are open stay readable.
+#[derive(Debug)]
+pub struct Backing {
+    device: Arc<OwnedFd>,
+    number: u32,
+}
+
+impl Backing {
+    /// Registers an object on the connection of `device`. Needs CAP_SYS_ADMIN, and an agreement that has it.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn register(device: &Arc<OwnedFd>, object: &impl AsFd) -> io::Result<Self> {
+        let number = BackingId::create_raw(&**device, object)?;
+        Ok(Self { device: Arc::clone(device), number })
+    }
+
+    /// What the kernel calls it.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Whether it is registered on the connection of this very device.
+    #[must_use]
+    pub fn is_of(&self, device: &Arc<OwnedFd>) -> bool {
+        Arc::ptr_eq(&self.device, device)
+    }
+}
+
+impl Drop for Backing {
+    fn drop(&mut self) {
+        // SAFETY: the operation reads one u32, which is what `Setter` passes a pointer to.
+        // It fails only where the connection is gone, and the registration with it.
+        let _ = unsafe { ioctl(&*self.device, Setter::<{ CLOSE }, u32>::new(self.number)) };
+    }
+}
 
 /// Answers that a file is open, and that its reads go to the memory object that the monitor registered as
 /// `backing`.

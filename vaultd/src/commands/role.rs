@@ -1,0 +1,23 @@
+//! The hidden verbs: what the monitor starts.
+
+use std::process::ExitCode;
+
+use miette::IntoDiagnostic;
+
+use crate::process::Role;
+use crate::process::channel::Channel;
+use crate::sys::process;
+use crate::{decryptor, resolver, server, verifier};
+
+pub(super) fn run(role: Role) -> miette::Result<ExitCode> {
+    process::forbid_dumps()?;
+    let channel = Channel::of_child().into_diagnostic()?;
+    let outcome = match role {
+        Role::Verifier => verifier::main(&channel),
+        Role::Resolver => resolver::main(&channel),
+        Role::Decryptor => decryptor::main(&channel),
+        Role::Server => server::main(channel),
+    };
+    outcome.into_diagnostic()?;
+    Ok(ExitCode::SUCCESS)
+}

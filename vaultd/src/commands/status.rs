@@ -1,0 +1,53 @@
+//! `vaultd status`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use miette::IntoDiagnostic;
+
+use super::mounted;
+use crate::monitor::control::{Question, ask};
+use crate::monitor::{Status, mount};
+
+/// Show what is served, and how it goes
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Where the vault is mounted; may be left out if there is only one
+    #[arg(value_name = "MOUNTPOINT")]
+    mount_point: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
+    mount::require_root()?;
+    let status: Status = ask(&mounted::vault(args.mount_point.as_deref())?, &Question::Status)?;
+    let mut output = io::stdout().lock();
+    match args.json {
+        true => writeln!(output, "{}", serde_json::to_string_pretty(&status).into_diagnostic()?),
+        false => show(&status, &mut output),
+    }
+    .into_diagnostic()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(status: &Status, output: &mut impl Write) -> io::Result<()> {
+    let yes = |holds: bool| if holds { "yes" } else { "no" };
+    writeln!(output, "mount point  {}", status.mountpoint.display())?;
+    writeln!(output, "vault        {}", status.vault.display())?;
+    match (status.serial, &status.signer) {
+        (Some(serial), Some(signer)) => writeln!(output, "state        serial {serial}, signed by {signer}")?,
+        _ => writeln!(output, "state        UNSIGNED")?,
+    }
+    writeln!(output, "serving      {} files, generation {}", status.secrets, status.generation)?;
+    let server = status.server.pid.map_or_else(|| "none now".to_owned(), |pid| format!("pid {pid}"));
+    writeln!(output, "server       {server}, {} restarts", status.server.restarts)?;
+    writeln!(output, "monitor      pid {}", status.monitor.pid)?;
+    let features = &status.features;
+    writeln!(output, "passthrough  {}", yes(features.passthrough))?;
+    writeln!(output, "resend       {}", yes(features.resend))?;
+    writeln!(output, "noswap       {}", yes(features.noswap))
+}

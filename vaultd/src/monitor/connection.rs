@@ -1,0 +1,75 @@
+//! One FUSE connection: a mount, the device that its requests are read from, and what must outlive a server of
+//! it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::MemfdFlags;
+
+use super::mount::{self, Mount, MountError};
+use super::mount_point::MountPoint;
+
+/// Longest first request in bytes; the kernel reads no shorter buffers (`FUSE_MIN_READ_BUFFER`).
+const FIRST_REQUEST: usize = 8192;
+
+/// A mount and its device.
+#[derive(Debug)]
+pub struct Connection {
+    /// The mount; it ends with the connection.
+    pub mount: Mount,
+    /// What requests are read from.
+    pub device: Arc<OwnedFd>,
+    /// The kernel's offer (`FUSE_INIT`), as it came: it comes once, and each server needs it.
+    pub offer: Vec<u8>,
+    /// Whether the kernel got an answer to its offer.
+    accepted: AtomicBool,
+    /// The open files.
+    handles: OwnedFd,
+    /// The requests that were handled again.
+    attempts: OwnedFd,
+}
+
+impl Connection {
+    /// Mounts. Callers wait from now on until a server answers them.
+    ///
+    /// # Errors
+    /// [`MountError`]: the kernel refuses.
+    pub fn new(mount_point: &MountPoint) -> Result<Self, MountError> {
+        let device = mount::open_device()?;
+        let mount = Mount::new(mount_point, &device)?;
+        let failed = |errno: rustix::io::Errno| MountError::Device(errno.into());
+        let mut offer = vec![0; FIRST_REQUEST];
+        let length = rustix::io::read(&device, &mut offer).map_err(failed)?;
+        offer.truncate(length);
+        let object = |name| rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC).map_err(failed);
+        let (handles, attempts) = (object("handles")?, object("attempts")?);
+        Ok(Self { mount, device: Arc::new(device), offer, accepted: AtomicBool::new(false), handles, attempts })
+    }
+
+    /// Gives the kernel the first answer to its offer. Those of later servers are the same.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn accept(&self, answer: &[u8]) -> io::Result<()> {
+        if answer.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if !self.accepted.load(Ordering::Acquire) {
+            rustix::io::write(&self.device, answer)?;
+            self.accepted.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Whether the kernel sends requests.
+    pub fn is_accepted(&self) -> bool {
+        self.accepted.load(Ordering::Acquire)
+    }
+
+    /// What a server needs of it: the device, the open files, the attempts.
+    pub fn descriptors(&self) -> [BorrowedFd<'_>; 3] {
+        [self.device.as_fd(), self.handles.as_fd(), self.attempts.as_fd()]
+    }
+}

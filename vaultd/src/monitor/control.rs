@@ -1,0 +1,167 @@
+//! The monitor's socket, by which `vaultd` commands speak with it. Only root can reach it.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen as
+    start_listening, shutdown, socket_with, sockopt,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use vault_format::report;
+
+use super::Monitor;
+use super::mountinfo::Mounted;
+use crate::generation::Changes;
+use crate::process::channel::Channel;
+use crate::process::{Answer, blob};
+
+/// Where the sockets of all mounts are.
+const FOLDER: &str = "/run/vaultd";
+
+/// How long somebody who connected may take to say what for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a command asks.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Question {
+    /// How it goes.
+    Status,
+    /// To load the vault anew.
+    Reload {
+        /// Only to say what would change.
+        dry_run: bool,
+    },
+}
+
+/// What a reload changed, or would change.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// By name.
+    pub changes: Changes,
+    /// Worth a look.
+    pub warnings: Vec<String>,
+}
+
+/// Why a monitor could not be asked.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum AskError {
+    /// Nobody listens.
+    #[error("{}: nobody serves this mount any more, or something else than vaultd", .0.display())]
+    #[diagnostic(help("clean it up with `vaultd unmount {}`, and mount it again", .0.display()))]
+    Nobody(PathBuf, #[source] io::Error),
+    /// No answer that can be understood.
+    #[error("no answer from the monitor of {}", .0.display())]
+    Silent(PathBuf, #[source] io::Error),
+    /// It says no, in words for people.
+    #[error("{}", .0.trim_start_matches("error: "))]
+    Refused(String),
+}
+
+/// Asks the monitor of a mount.
+///
+/// # Errors
+/// [`AskError`].
+pub fn ask<T: DeserializeOwned>(mount: &Mounted, question: &Question) -> Result<T, AskError> {
+    let nobody = |errno: Errno| AskError::Nobody(mount.path.clone(), errno.into());
+    let silent = |error| AskError::Silent(mount.path.clone(), error);
+    let socket = new_socket().map_err(nobody)?;
+    let address = SocketAddrUnix::new(path_of(&mount.path)).map_err(nobody)?;
+    connect(&socket, &address).map_err(nobody)?;
+    let channel = Channel::from(socket);
+    channel.send(question, &[]).map_err(silent)?;
+    let (answer, received) = channel
+        .receive::<Answer<()>>()
+        .and_then(|received| received.ok_or(io::ErrorKind::UnexpectedEof.into()))
+        .map_err(silent)?;
+    match (answer, received.into_iter().next()) {
+        (Answer::Done(()), Some(answer)) => blob::read(answer).map_err(silent),
+        (Answer::Failed(text), _) => Err(AskError::Refused(text)),
+        (Answer::Done(()), None) => Err(silent(io::ErrorKind::InvalidData.into())),
+    }
+}
+
+/// A socket that commands can connect to.
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    path: PathBuf,
+}
+
+/// Makes the socket of a mount that nobody serves yet.
+///
+/// # Errors
+/// It cannot be made.
+pub fn listen(mount_point: &Path) -> io::Result<Listener> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(FOLDER)?;
+    fs::set_permissions(FOLDER, fs::Permissions::from_mode(0o700))?;
+    let path = path_of(mount_point);
+    // Left by a monitor that was killed: the mount point is free, so nobody listens.
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let socket = new_socket()?;
+    bind(&socket, &SocketAddrUnix::new(&path)?)?;
+    start_listening(&socket, 16)?;
+    Ok(Listener { socket, path })
+}
+
+impl Listener {
+    /// Answers whoever asks until the socket is closed.
+    pub fn answer(&self, monitor: &Monitor) {
+        thread::scope(|scope| {
+            loop {
+                match accept_with(&self.socket, SocketFlags::CLOEXEC) {
+                    Ok(socket) => {
+                        scope.spawn(move || {
+                            // Who went away does not need an answer.
+                            let _ = answer_one(monitor, socket);
+                        });
+                    }
+                    Err(Errno::INTR | Errno::CONNABORTED) => {}
+                    Err(_) => break,
+                }
+            }
+        });
+    }
+
+    /// Takes no more questions.
+    pub fn close(&self) {
+        // It fails if nobody ever asked, and the thread that waits for questions ends all the same.
+        let _ = shutdown(&self.socket, Shutdown::Both);
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn answer_one(monitor: &Monitor, socket: OwnedFd) -> io::Result<()> {
+    if !sockopt::socket_peercred(&socket)?.uid.is_root() {
+        return Ok(());
+    }
+    let channel = Channel::from(socket);
+    channel.wait_at_most(Some(PATIENCE))?;
+    let Some((question, _)) = channel.receive::<Question>()? else { return Ok(()) };
+    let answer = match question {
+        Question::Status => blob::write("status", &monitor.status()),
+        Question::Reload { dry_run } => match monitor.reload(dry_run) {
+            Ok((changes, warnings)) => blob::write("reloaded", &Reloaded { changes, warnings }),
+            Err(error) => return channel.send(&Answer::<()>::Failed(report::render(&error)), &[]),
+        },
+    };
+    channel.send(&Answer::Done(()), &[answer?.as_fd()])
+}
+
+fn new_socket() -> Result<OwnedFd, Errno> {
+    socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+}
+
+fn path_of(mount_point: &Path) -> PathBuf {
+    Path::new(FOLDER).join(format!("{}.sock", crate::state::escaped(mount_point)))
+}

@@ -1,0 +1,88 @@
+//! How a mount goes, as `vaultd status` shows it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Monitor;
+use crate::server::Agreement;
+use crate::sys::store::Kind;
+
+/// How a mount goes. New fields may come; those that are there keep their meaning.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    /// Where it is.
+    pub mountpoint: PathBuf,
+    /// The vault that is served.
+    pub vault: PathBuf,
+    /// Which generation of this mount is served, from 1.
+    pub generation: u64,
+    /// The vault's serial, if it is a signed one.
+    pub serial: Option<u64>,
+    /// Who signed it.
+    pub signer: Option<String>,
+    /// Whether nobody did.
+    pub unsigned: bool,
+    /// Whether it is the last known-good state, since the vault's present one was refused.
+    pub fallback: bool,
+    /// How many files are served.
+    pub secrets: usize,
+    /// The process that looks after the mount.
+    pub monitor: MonitorStatus,
+    /// The process that answers.
+    pub server: ServerStatus,
+    /// What the kernel does for us.
+    pub features: Features,
+}
+
+/// The monitor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MonitorStatus {
+    /// Its process number.
+    pub pid: u32,
+}
+
+/// The server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Its process number; nothing while none is there.
+    pub pid: Option<u32>,
+    /// How many died and were followed by another one.
+    pub restarts: u64,
+}
+
+/// What the kernel does for us.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Features {
+    /// Large files are read without asking the server.
+    pub passthrough: bool,
+    /// Requests survive a killed server.
+    pub resend: bool,
+    /// Plaintext lies on a file system that is never swapped.
+    pub noswap: bool,
+}
+
+impl Monitor {
+    /// How it goes, without asking anybody.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let state = self.state();
+        let Agreement { passthrough, resend } = state.agreement;
+        Status {
+            mountpoint: self.settings.mount_point.path().to_owned(),
+            vault: self.settings.source.vault.clone(),
+            generation: state.generations.last().map_or(0, |kept| kept.number),
+            serial: state.facts.as_ref().map(|facts| facts.serial),
+            signer: state.facts.as_ref().map(|facts| facts.principal.clone()),
+            unsigned: self.settings.source.unsigned,
+            fallback: false,
+            secrets: state.files,
+            monitor: MonitorStatus { pid: std::process::id() },
+            server: ServerStatus {
+                pid: state.server.as_ref().map(|server| server.pid),
+                restarts: state.restarts,
+            },
+            features: Features { passthrough, resend, noswap: self.store.kind() == Kind::NoSwap },
+        }
+    }
+}
