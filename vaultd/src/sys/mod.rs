@@ -1,6 +1,7 @@
 //! Contact with the kernel that safe wrappers do not cover: the only module with `unsafe`.
 #![allow(unsafe_code)]
 
+pub mod confine;
 pub mod mapping;
 pub mod memory;
 pub mod process;
