@@ -21,7 +21,7 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags,
 };
-use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal, Uid};
+use rustix::process::{DumpableBehavior, Gid, Resource, Rlimit, Signal, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use vaultd::sys::confine::{Account, Confinement, Role, confine};
 use vaultd::sys::mapping::{Mapping, MappingMut};
@@ -73,6 +73,8 @@ fn account() -> Account {
 }
 
 fn confined(role: &str, scene: &Scene) -> Result<String, Box<dyn std::error::Error>> {
+    // Root's shell may have none that could be lost.
+    rustix::thread::set_thread_groups(&[Gid::from_raw(50_002)])?;
     let (role, kept) = match role {
         "server" | "threads" => (Role::Server, CapabilitySet::empty()),
         "decryptor" => (Role::Decryptor, CapabilitySet::empty()),

@@ -200,7 +200,9 @@ fn bits(value: c_int) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Role, rules};
+    use super::{Role, restrict, rules};
+    use std::io;
+    use std::thread;
 
     /// What would let a process out, each for itself.
     const NEVER: &[libc::c_long] = &[
@@ -256,5 +258,36 @@ mod tests {
         for call in [libc::SYS_openat, libc::SYS_openat2, libc::SYS_memfd_create, libc::SYS_getdents64] {
             assert!(!rules.contains_key(&call), "{call}");
         }
+    }
+
+    /// The error of a call that a server makes; filters are each thread's own.
+    fn error_of(call: fn() -> libc::c_long) -> Option<i32> {
+        let server = thread::spawn(move || {
+            restrict(Role::Server).expect("a filter");
+            (call() == -1).then(|| io::Error::last_os_error().raw_os_error()).flatten()
+        });
+        server.join().expect("a thread")
+    }
+
+    #[test]
+    fn there_is_no_second_process_and_no_new_code() {
+        // SAFETY: refused before anything happens; were it not, the child would end at once.
+        let fork = || unsafe {
+            match libc::fork() {
+                0 => libc::_exit(0),
+                outcome => outcome.into(),
+            }
+        };
+        assert_eq!(error_of(fork), Some(libc::EPERM));
+        // SAFETY: refused before anything happens; were it not, the null pointer would be EFAULT.
+        let clone3 = || unsafe { libc::syscall(libc::SYS_clone3, std::ptr::null::<u8>(), 0) };
+        assert_eq!(error_of(clone3), Some(libc::ENOSYS));
+        let map = || {
+            let (protection, flags) =
+                (libc::PROT_READ | libc::PROT_EXEC, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+            // SAFETY: a new mapping at an address that the kernel picks; it is never used.
+            unsafe { libc::mmap(std::ptr::null_mut(), 1, protection, flags, -1, 0) as libc::c_long }
+        };
+        assert_eq!(error_of(map), Some(libc::EPERM));
     }
 }
