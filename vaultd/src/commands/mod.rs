@@ -1,5 +1,6 @@
 //! The command line: one file per command, each an `Args` and one function.
 
+mod check;
 mod mount;
 mod unmount;
 
@@ -20,6 +21,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
     Mount(mount::Args),
     Unmount(unmount::Args),
 }
@@ -27,6 +29,7 @@ enum Command {
 /// Runs the program: exit status 0 if all went well, 1 if it failed, 2 if it was misused.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
         Command::Mount(args) => mount::run(&args),
         Command::Unmount(args) => unmount::run(&args),
     };

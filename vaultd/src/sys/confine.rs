@@ -13,6 +13,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::thread::CapabilitySet;
 
+pub(super) use calls::restrict as restrict_calls;
 pub use credentials::Account;
 
 use super::memory::{Locking, Residency};

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub mod confine;
+pub mod features;
 pub mod mapping;
 pub mod memory;
 pub mod process;

@@ -108,7 +108,7 @@ const DESCRIPTORS: &[c_int] =
 const NAMING: &[c_int] = &[libc::PR_GET_NAME, libc::PR_SET_NAME, libc::PR_SET_VMA];
 
 /// Restricts the calling thread and all that it will start to the calls of its role.
-pub(super) fn restrict(role: Role) -> Result<(), Error> {
+pub fn restrict(role: Role) -> Result<(), Error> {
     // Before the list, which does not allow to restrict any further.
     install(BTreeMap::from([(SYS_clone3, Vec::new())]), SeccompAction::Allow, no_such_call())?;
     install(rules(role)?, SeccompAction::Errno(bits(libc::EPERM)), SeccompAction::Allow)
