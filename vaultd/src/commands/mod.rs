@@ -1,5 +1,6 @@
 //! The command line: one file per command, each an `Args` and one function.
 
+mod check;
 mod mount;
 mod mounted;
 mod reload;
@@ -26,6 +27,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
     Mount(mount::Args),
     Reload(reload::Args),
     Status(status::Args),
@@ -43,6 +45,7 @@ enum Command {
 /// Runs the program: exit status 0 if all went well, 1 if it failed, 2 if it was misused.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
         Command::Mount(args) => mount::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Status(args) => status::run(&args),

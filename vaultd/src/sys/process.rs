@@ -2,8 +2,10 @@
 
 use std::io;
 
+use rustix::io::Errno;
 use rustix::mm::MlockAllFlags;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use rustix::thread::CapabilitySet;
 
 use super::memory::{LOCK_HINT, Locking, Residency};
 
@@ -39,6 +41,33 @@ pub fn lock_memory(locking: Locking) -> Result<Residency, ProcessError> {
     raise_lock_limit();
     let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
     locking.judge(rustix::mm::mlockall(flags)).map_err(ProcessError::Lock)
+}
+
+/// As [`lock_memory`], for a process that gives up its privileges afterwards and goes on to use more
+/// memory. Its limit is taken away, since all address space that is reserved counts; where that is
+/// not allowed, it must keep the capability that is returned, which allows to lock memory and
+/// nothing else.
+///
+/// # Errors
+/// [`ProcessError::Lock`] when memory cannot be locked and `locking` requires it.
+pub fn lock_memory_for_good(locking: Locking) -> Result<(Residency, CapabilitySet), ProcessError> {
+    let needed = if lift_lock_limit() { CapabilitySet::empty() } else { CapabilitySet::IPC_LOCK };
+    let outcome = rustix::thread::capabilities(None).and_then(|held| match held.effective.contains(needed) {
+        true => Ok(()),
+        false => Err(Errno::PERM),
+    });
+    let allowed = locking.judge(outcome).map_err(ProcessError::Lock)?;
+    match allowed {
+        Residency::Locked => Ok((lock_memory(locking)?, needed)),
+        Residency::Swappable => Ok((allowed, CapabilitySet::empty())),
+    }
+}
+
+/// Whether memory may be locked without a limit from now on.
+fn lift_lock_limit() -> bool {
+    let unlimited = Rlimit { current: None, maximum: None };
+    rustix::process::getrlimit(Resource::Memlock).current.is_none()
+        || rustix::process::setrlimit(Resource::Memlock, unlimited).is_ok()
 }
 
 /// Raises the soft limit as far as the hard one allows. Failing is fine: locking then tells.
