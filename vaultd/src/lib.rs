@@ -11,6 +11,7 @@ pub mod load;
 pub mod monitor;
 pub mod owner;
 pub mod server;
+pub mod snapshot;
 pub mod sys;
 
 pub use commands::main;
