@@ -12,6 +12,7 @@ pub mod monitor;
 pub mod owner;
 pub mod server;
 pub mod snapshot;
+pub mod state;
 pub mod sys;
 
 pub use commands::main;

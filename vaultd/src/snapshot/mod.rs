@@ -48,44 +48,10 @@ impl Snapshot {
         Ok(Self { file, spans })
     }
 
-    /// Whether nobody can ever change it.
-    ///
-    /// # Errors
-    /// The kernel cannot tell; of a file on disk it says that it is not.
-    pub fn is_sealed(&self) -> io::Result<bool> {
-        match rustix::fs::fcntl_get_seals(&self.file) {
-            Err(rustix::io::Errno::INVAL) => Ok(false),
-            seals => Ok(seals?.contains(SEALS)),
-        }
-    }
-
     /// Where the bytes of a file lie in it.
     #[must_use]
     pub fn span(&self, path: &str) -> Option<Range<u64>> {
         self.spans.get(path).cloned()
-    }
-
-    /// How many bytes it has.
-    ///
-    /// # Errors
-    /// The kernel does not tell.
-    pub fn size(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
-    }
-
-    /// Writes all of it to `target`, in the kernel (sendfile(2)).
-    ///
-    /// # Errors
-    /// It cannot be read, or `target` cannot take it.
-    pub fn copy_to(&self, target: &File) -> io::Result<()> {
-        let (mut at, size) = (0, self.size()?);
-        while at < size {
-            let rest = usize::try_from(size - at).unwrap_or(usize::MAX);
-            if rustix::fs::sendfile(target, &self.file, Some(&mut at), rest)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        Ok(())
     }
 
     fn bytes(&self, span: &Range<u64>) -> io::Result<Vec<u8>> {
@@ -114,6 +80,33 @@ impl VaultFiles for Snapshot {
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
     }
+}
+
+/// Whether nobody can ever change what is in this file.
+///
+/// # Errors
+/// The kernel cannot tell; of a file on disk it says that it can be changed.
+pub fn is_sealed(file: impl AsFd) -> io::Result<bool> {
+    match rustix::fs::fcntl_get_seals(file) {
+        Err(rustix::io::Errno::INVAL) => Ok(false),
+        seals => Ok(seals?.contains(SEALS)),
+    }
+}
+
+/// Writes a snapshot to `target` without looking into it, in the kernel (sendfile(2)).
+///
+/// # Errors
+/// It cannot be read, or `target` cannot take it.
+pub fn copy(snapshot: impl AsFd, target: &File) -> io::Result<()> {
+    let size = u64::try_from(rustix::fs::fstat(&snapshot)?.st_size).map_err(io::Error::other)?;
+    let mut at = 0;
+    while at < size {
+        let rest = usize::try_from(size - at).unwrap_or(usize::MAX);
+        if rustix::fs::sendfile(target, &snapshot, Some(&mut at), rest)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(())
 }
 
 fn refuse_longer(path: &str, span: &Range<u64>, limit: u64) -> Result<(), FolderError> {
