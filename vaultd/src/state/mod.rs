@@ -1,0 +1,303 @@
+//! What this machine has accepted: a folder for each mount point below `/var/lib/vaultd`, which the
+//! monitor alone and the commands of root write.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `accepted.json` | the state that was accepted last: nothing that does not descend from it follows |
+//! | `good.tar` | its files, for when the vault's folder is no good at boot |
+//! | `waiver.json` | what somebody let in once, until it is used up |
+
+mod facts;
+mod folder_name;
+mod judge;
+mod moment;
+pub(crate) mod replace;
+mod waiver;
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
+use rustix::fs::{Mode, OFlags};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use vault_format::lock::VaultId;
+use vault_format::{Digest, Timestamp};
+
+pub use facts::Facts;
+pub use judge::{Configured, Refusal, Verdict, judge};
+pub use waiver::{Exception, Waiver};
+
+use crate::snapshot;
+use replace::replace;
+
+/// Where the state of a machine lies.
+pub const ROOT: &str = "/var/lib/vaultd";
+
+const ACCEPTED: &str = "accepted.json";
+const GOOD: &str = "good.tar";
+const WAIVER: &str = "waiver.json";
+
+/// Most bytes of a file in JSON; a real one has a few hundred.
+const MAX_JSON: u64 = 64 * 1024;
+/// Permission bits that let anybody but the owner write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// The state that this machine accepted last at a mount point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Accepted {
+    /// Where it is served; for people.
+    pub mountpoint: String,
+    /// Which vault it is of.
+    pub vault_id: VaultId,
+    /// Its serial.
+    pub serial: u64,
+    /// SHA-256 of its lock.
+    pub lock_sha256: Digest,
+    /// The fingerprint of its signer, `SHA256:…`.
+    pub signer: String,
+    /// The signer's name, in this machine's list when it was accepted.
+    pub principal: String,
+    /// When.
+    #[serde(with = "moment")]
+    pub at: Timestamp,
+    /// The last waiver that was used up here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<Waiver>,
+}
+
+/// The folder with the state of one mount point.
+#[derive(Debug)]
+pub struct StateFolder {
+    folder: PathBuf,
+    mount_point: PathBuf,
+}
+
+impl StateFolder {
+    /// Opens the folder of a mount point below `root`, and makes both where they are missing.
+    ///
+    /// # Errors
+    /// [`StateError`]: they cannot be made, somebody else could write there, or the mount point has no
+    /// absolute path.
+    pub fn open(root: &Path, mount_point: &Path) -> Result<Self, StateError> {
+        let state = Self::at(root, mount_point)?;
+        for folder in [root, &state.folder] {
+            make_private(folder)?;
+        }
+        Ok(state)
+    }
+
+    /// Opens the folder of a mount point, where anything was ever accepted.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_existing(root: &Path, mount_point: &Path) -> Result<Option<Self>, StateError> {
+        let state = Self::at(root, mount_point)?;
+        match fs::symlink_metadata(&state.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StateError::Read { path: state.folder, error }),
+            Ok(_) => Self::open(root, mount_point).map(Some),
+        }
+    }
+
+    fn at(root: &Path, mount_point: &Path) -> Result<Self, StateError> {
+        let name =
+            folder_name::escape(mount_point).ok_or_else(|| StateError::MountPoint(mount_point.to_owned()))?;
+        Ok(Self { folder: root.join(name), mount_point: mount_point.to_owned() })
+    }
+
+    /// What was accepted last.
+    ///
+    /// # Errors
+    /// [`StateError`]: it cannot be read, or is damaged.
+    pub fn accepted(&self) -> Result<Option<Accepted>, StateError> {
+        read_json(&self.folder.join(ACCEPTED))
+    }
+
+    /// What somebody let in once, and was not used up yet.
+    ///
+    /// # Errors
+    /// As [`Self::accepted`].
+    pub fn waiver(&self) -> Result<Option<Waiver>, StateError> {
+        let used = self.accepted()?.and_then(|accepted| accepted.waiver);
+        Ok(read_json(&self.folder.join(WAIVER))?.filter(|waiver| Some(waiver) != used.as_ref()))
+    }
+
+    /// The kept copy of the state that was accepted last, unread: a snapshot to be verified.
+    ///
+    /// # Errors
+    /// [`StateError::Read`].
+    pub fn good(&self) -> Result<Option<File>, StateError> {
+        open_file(&self.folder.join(GOOD))
+    }
+
+    /// Lets a state in once that should not follow. It takes the place of a waiver that nobody used.
+    ///
+    /// # Errors
+    /// [`StateError`]: it cannot be written, or what is there be read.
+    pub fn waive(&self, exception: Exception) -> Result<Waiver, StateError> {
+        let used = self.accepted()?.and_then(|accepted| accepted.waiver);
+        let waiver = Waiver::after(used.as_ref(), exception);
+        self.write_json(WAIVER, &waiver)?;
+        Ok(waiver)
+    }
+
+    /// Remembers a judged state as the one accepted last, with its `snapshot` as the copy to fall back
+    /// to, and a waiver that it needed as used up.
+    ///
+    /// # Errors
+    /// [`StateError::Write`]: then what was accepted before still counts.
+    pub fn accept(
+        &self,
+        facts: &Facts,
+        verdict: &Verdict,
+        snapshot: impl AsFd,
+    ) -> Result<Accepted, StateError> {
+        let before = self.accepted()?;
+        let waiver = match verdict {
+            Verdict::Waived(waiver) => Some(waiver.clone()),
+            _ => before.and_then(|before| before.waiver),
+        };
+        let accepted = Accepted {
+            mountpoint: self.mount_point.to_string_lossy().into_owned(),
+            vault_id: facts.vault_id.clone(),
+            serial: facts.serial,
+            lock_sha256: facts.lock_sha256,
+            signer: facts.signer.clone(),
+            principal: facts.principal.clone(),
+            at: Timestamp::now(),
+            waiver,
+        };
+        // The copy first: a machine that stops in between can still fall back to it, since it follows
+        // what was accepted before. The other way round it would have to refuse its only copy.
+        self.write(GOOD, |file| snapshot::copy(&snapshot, file))?;
+        self.write_json(ACCEPTED, &accepted)?;
+        if matches!(verdict, Verdict::Waived(_)) {
+            // It counts as used up whether its file is still there or not.
+            let _ = fs::remove_file(self.folder.join(WAIVER));
+        }
+        Ok(accepted)
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), StateError> {
+        self.write(name, |mut file| {
+            let mut text = serde_json::to_vec_pretty(value)?;
+            text.push(b'\n');
+            file.write_all(&text)
+        })
+    }
+
+    fn write(&self, name: &str, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), StateError> {
+        let path = self.folder.join(name);
+        replace(&path, 0o600, write).map_err(|error| StateError::Write { path, error })
+    }
+}
+
+/// What was accepted last at every mount point of this machine.
+///
+/// # Errors
+/// [`StateError`]: the state below `root` cannot be read, or is damaged.
+pub fn accepted_anywhere(root: &Path) -> Result<Vec<Accepted>, StateError> {
+    let fault = |error| StateError::Read { path: root.to_owned(), error };
+    let folders = match fs::read_dir(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        folders => folders.map_err(fault)?,
+    };
+    let mut all = Vec::new();
+    for folder in folders {
+        let folder = folder.map_err(fault)?;
+        if folder.file_type().map_err(fault)?.is_dir() {
+            all.extend(read_json::<Accepted>(&folder.path().join(ACCEPTED))?);
+        }
+    }
+    Ok(all)
+}
+
+/// Makes a folder that only its owner enters, or checks that nobody else may write to the one there.
+fn make_private(folder: &Path) -> Result<(), StateError> {
+    let made = DirBuilder::new().mode(0o700).recursive(true).create(folder);
+    // An error may also say that there is something else in its place.
+    let metadata = match fs::symlink_metadata(folder) {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            return Err(StateError::Write { path: folder.to_owned(), error: made.err().unwrap_or(error) });
+        }
+    };
+    let ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    if metadata.is_dir() && ours && metadata.mode() & WRITABLE_BY_OTHERS == 0 {
+        return Ok(());
+    }
+    Err(StateError::NotOurs(folder.to_owned()))
+}
+
+fn open_file(path: &Path) -> Result<Option<File>, StateError> {
+    // NONBLOCK: a FIFO in its place must not make us wait.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Err(rustix::io::Errno::NOENT) => Ok(None),
+        Err(errno) => Err(StateError::Read { path: path.to_owned(), error: errno.into() }),
+        Ok(file) => Ok(Some(file.into())),
+    }
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> {
+    let Some(file) = open_file(path)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.take(MAX_JSON + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| StateError::Read { path: path.to_owned(), error })?;
+    let damaged = || StateError::Damaged(path.to_owned());
+    if bytes.len() as u64 > MAX_JSON {
+        return Err(damaged());
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(|_| damaged())
+}
+
+/// Why what this machine has accepted is not known, or cannot be remembered.
+#[derive(Debug, Error, Diagnostic)]
+pub enum StateError {
+    /// A mount point that names no place.
+    #[error("{}: not the absolute path of a mount point", .0.display())]
+    #[diagnostic(help("name it as findmnt shows it, such as /run/vault"))]
+    MountPoint(PathBuf),
+    /// A folder that others could write to.
+    #[error("{}: somebody else can write here, or it is no folder", .0.display())]
+    #[diagnostic(help(
+        "what this machine has accepted may be forged: find out why, then chown it to root and chmod 0700"
+    ))]
+    NotOurs(PathBuf),
+    /// It cannot be read.
+    #[error("cannot read what this machine has accepted, {}", .path.display())]
+    #[diagnostic(help("run it as root, and check the disk"))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// It cannot be written.
+    #[error("cannot remember what this machine accepts, {}", .path.display())]
+    #[diagnostic(help("run it as root, and make space there; what was accepted last still counts"))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// It makes no sense.
+    #[error("{}: what this machine has accepted is damaged", .0.display())]
+    #[diagnostic(help(
+        "check the disk; after comparing the vault's serial with its owner's, remove the file: the next vault is then accepted as the first"
+    ))]
+    Damaged(PathBuf),
+}
+
+#[cfg(test)]
+mod tests;
