@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rustix::process::Uid;
+use miette::IntoDiagnostic;
 
 use crate::monitor::loading::Source;
 use crate::monitor::mount_point::{MountPoint, detach_dead};
@@ -77,7 +77,7 @@ fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode
     let mount_point = free(&args.mount_point)?;
     // Better told now than when everything is decrypted.
     drop(mount::open_device()?);
-    let store = Store::open(args.source.locking(), Uid::ROOT)?;
+    let store = Store::open(args.source.locking(), args.source.station().into_diagnostic()?.user())?;
 
     let loaded = monitor::load(&args.source, &store)?;
     for warning in &loaded.warnings {

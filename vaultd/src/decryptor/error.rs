@@ -11,6 +11,7 @@ use vault_format::key_file::KeyFileError;
 
 use crate::generation::BuildError;
 use crate::resolver::OwnerError;
+use crate::sys::confine::ConfineError;
 use crate::sys::memory::MemoryError;
 
 /// Why a vault cannot be decrypted here. No message shows any plaintext.
@@ -57,6 +58,10 @@ pub enum DecryptError {
     /// There is no place for the plaintext.
     #[error(transparent)]
     Build(BuildError<CipherError>),
+    /// It cannot give up what it does not need.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Confine(#[from] ConfineError),
     /// What it was given cannot be mapped.
     #[error(transparent)]
     #[diagnostic(transparent)]

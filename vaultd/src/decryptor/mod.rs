@@ -17,7 +17,7 @@ use vault_format::{Identities, SecretName};
 pub use self::error::{DecryptError, DecryptFailure};
 use crate::generation::{self, BuildError, Built, Changes, Facts, Generation, Index, Object, Wanted};
 use crate::process::channel::Channel;
-use crate::process::{Answer, blob, refusal};
+use crate::process::{Answer, Role, Station, blob, refusal};
 use crate::resolver::Owners;
 use crate::sys::mapping::Mapping;
 use crate::sys::store::Store;
@@ -28,6 +28,8 @@ use crate::verifier::{Findings, PlannedFile};
 /// generation before.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Order {
+    /// Where the decryptor stands.
+    pub station: Station,
     /// Where the vault is, for messages.
     pub vault: PathBuf,
     /// Whether the store is a file system, whose root comes along.
@@ -108,6 +110,7 @@ impl Inputs {
         let snapshot = Mapping::whole(&next()?)?;
         let owners = blob::read(next()?)?;
         let store = if order.has_store { Store::from_fd(next()?) } else { Store::locked() };
+        order.station.take(Role::Decryptor, None::<&OwnedFd>, store.root().as_ref())?;
         let identities = order.identities.iter().map(|_| next().map(File::from)).collect::<io::Result<_>>()?;
         let before = match order.before {
             Some(objects) => {

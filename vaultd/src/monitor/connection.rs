@@ -68,6 +68,15 @@ impl Connection {
         self.accepted.load(Ordering::Acquire)
     }
 
+    /// Forgets which requests a server was handling when it died: one that was killed from outside is no
+    /// request's fault.
+    ///
+    /// # Errors
+    /// ftruncate(2) failed.
+    pub fn forgive(&self) -> io::Result<()> {
+        Ok(rustix::fs::ftruncate(&self.attempts, 0)?)
+    }
+
     /// What a server needs of it: the device, the open files, the attempts.
     pub fn descriptors(&self) -> [BorrowedFd<'_>; 3] {
         [self.device.as_fd(), self.handles.as_fd(), self.attempts.as_fd()]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -15,12 +16,13 @@ use rustix::net::{
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use vault_format::report;
+use vault_format::{Digest, report};
 
 use super::Monitor;
 use super::mountinfo::Mounted;
 use crate::generation::Changes;
 use crate::process::channel::Channel;
+use crate::state::escape;
 use crate::process::{Answer, blob};
 
 /// Where the sockets of all mounts are.
@@ -162,6 +164,15 @@ fn new_socket() -> Result<OwnedFd, Errno> {
     socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
 }
 
+/// Longest name of a socket's file in bytes, without its ending: a socket's path has at most 107 (unix(7)).
+const LONGEST_NAME: usize = 80;
+
 fn path_of(mount_point: &Path) -> PathBuf {
-    Path::new(FOLDER).join(format!("{}.sock", crate::state::escaped(mount_point)))
+    // A mount point has an absolute path; one that had not would have no socket either.
+    let mut name = escape(mount_point).unwrap_or_default();
+    if name.len() > LONGEST_NAME {
+        name = Digest::of(name.as_bytes()).to_string().into();
+    }
+    name.push(".sock");
+    Path::new(FOLDER).join(name)
 }

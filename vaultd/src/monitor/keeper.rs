@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use super::connection::Connection;
 use super::{Monitor, MonitorError};
 use crate::process::channel::Channel;
-use crate::process::{Child, ChildError, Role};
+use crate::process::{Child, ChildError, Role, Station};
 use crate::server::{Agreement, Order, Report};
 
 /// How long a server that dies before it serves is followed by the next one; doubles each time.
@@ -97,16 +97,19 @@ fn serve(monitor: &Monitor, connection: &Connection, crashed: bool) -> Result<Op
 fn hand_over(monitor: &Monitor, connection: &Connection, server: &Child, crashed: bool) -> io::Result<()> {
     server.channel.wait_at_most(Some(monitor.resume_timeout()))?;
     let resumes = connection.is_accepted();
-    let agreement = agree(&server.channel, connection)?;
-    monitor.hand_over(server, connection, agreement, resumes, crashed)?;
+    if !crashed {
+        connection.forgive()?;
+    }
+    let agreement = agree(&server.channel, connection, monitor.settings.source.station()?)?;
+    monitor.hand_over(server, connection, agreement, resumes)?;
     server.channel.wait_at_most(None)
 }
 
 /// Relays the kernel's offer and, from a connection's first server, the answer.
-fn agree(server: &Channel, connection: &Connection) -> io::Result<Agreement> {
+pub fn agree(server: &Channel, connection: &Connection, station: Station) -> io::Result<Agreement> {
     let (kernel, socket) = Channel::pair()?;
     kernel.wait_at_most(Some(LONGEST_DELAY))?;
-    server.send(&Order::Agree, &[socket.as_fd()])?;
+    server.send(&Order::Agree(station), &[socket.as_fd()])?;
     drop(socket);
     kernel.send_raw(&connection.offer)?;
     connection.accept(&kernel.receive_raw()?)?;

@@ -15,7 +15,7 @@ use vault_format::key_file::{KeyFile, KeyFileError};
 
 use super::kept::{Kept, Object};
 use crate::decryptor::{self, Report};
-use crate::process::{Child, ChildError, Role, blob};
+use crate::process::{Child, ChildError, Role, Station, blob};
 use crate::state::Facts;
 use crate::sys::memory::Locking;
 use crate::sys::store::Store;
@@ -48,6 +48,10 @@ pub struct Source {
     #[arg(long)]
     pub allow_swappable: bool,
 
+    /// User that the server runs as; a number that nobody has where there is no such user
+    #[arg(long, value_name = "USER", default_value = "vaultd")]
+    pub server_user: String,
+
     /// Serve a vault in which nothing is for this machine, as an empty mount
     #[arg(long)]
     pub allow_empty: bool,
@@ -61,6 +65,14 @@ impl Source {
             true => Locking::AllowSwappable,
             false => Locking::Required,
         }
+    }
+
+    /// Where the processes stand that do the work.
+    ///
+    /// # Errors
+    /// The users of this machine cannot be read.
+    pub fn station(&self) -> io::Result<Station> {
+        Station::of_user(&self.server_user, self.locking())
     }
 }
 
@@ -124,6 +136,7 @@ fn ask_verifier(source: &Source, kind: verifier::Source, vault: &OwnedFd) -> Res
         false => Some(open_signers(&source.allowed_signers)?),
     };
     let order = verifier::Order {
+        station: source.station()?,
         vault: source.vault.clone(),
         source: kind,
         signers: source.allowed_signers.clone(),
@@ -153,10 +166,12 @@ pub fn decrypt(
     number: u64,
     before: Option<&Kept>,
 ) -> Result<(Kept, Report), LoadError> {
-    let ((), owners) = Child::ask(Role::Resolver, &(), &[examined.findings.as_fd()])?;
+    let station = source.station()?;
+    let ((), owners) = Child::ask(Role::Resolver, &station, &[examined.findings.as_fd()])?;
     let [owners] = exactly(owners)?;
     let identities = source.identities.iter().map(|path| KeyFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let order = decryptor::Order {
+        station,
         vault: source.vault.clone(),
         has_store: store.root().is_some(),
         identities: source.identities.clone(),

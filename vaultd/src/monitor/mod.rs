@@ -155,7 +155,12 @@ pub fn run(
     let connection = monitor.connect()?;
 
     thread::scope(|scope| {
-        let keeper = scope.spawn(|| keeper::keep(&monitor, Arc::clone(&connection)));
+        let keeper = scope.spawn(|| {
+            let kept = keeper::keep(&monitor, Arc::clone(&connection));
+            // Whoever waits for an answer, or for a switch, waits no longer.
+            monitor.stop();
+            kept
+        });
         scope.spawn(|| {
             // Ends without a signal when the listener is closed.
             for signal in signals.forever() {
@@ -175,8 +180,6 @@ pub fn run(
             monitor.stop();
         }
         let kept = keeper.join();
-        // Nothing is left to stop, but somebody may wait for a switch.
-        monitor.stop();
         listener.close();
         control.close();
         // A server that failed explains best why nothing was readable.
@@ -255,7 +258,6 @@ impl Monitor {
         connection: &Connection,
         agreement: Agreement,
         resumes: bool,
-        crashed: bool,
     ) -> io::Result<()> {
         let channel = server.channel.duplicate()?;
         let mut state = self.state();
@@ -265,7 +267,7 @@ impl Monitor {
         let generations = state.generations.iter().map(Kept::parcel).collect();
         let mut descriptors: Vec<BorrowedFd<'_>> = connection.descriptors().to_vec();
         descriptors.extend(state.generations.iter().flat_map(Kept::descriptors));
-        channel.send(&Order::Serve { generations, resumes, crashed }, &descriptors)?;
+        channel.send(&Order::Serve { generations, resumes }, &descriptors)?;
         state.restarts += u64::from(resumes);
         state.agreement = agreement;
         state.server = Some(Server { pid: server.pid(), channel });

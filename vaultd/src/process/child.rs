@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
 
 use miette::Diagnostic;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -12,21 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use vault_format::report;
 
-use super::Answer;
+use super::{Answer, Role};
 use super::channel::Channel;
-
-/// What a child is for. Each is a hidden verb of the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Reads and verifies a vault, without an identity.
-    Verifier,
-    /// Looks up users and groups.
-    Resolver,
-    /// Decrypts what was verified.
-    Decryptor,
-    /// Answers the kernel.
-    Server,
-}
 
 impl Role {
     /// The verb that starts it.
@@ -73,7 +61,7 @@ impl Child {
     pub fn start(role: Role) -> Result<Self, ChildError> {
         let failed = |error| ChildError::Start(role, error);
         let (channel, its_end) = Channel::pair().map_err(failed)?;
-        let process = Command::new("/proc/self/exe")
+        let mut process = Command::new("/proc/self/exe")
             .arg0("vaultd")
             .arg(role.verb())
             .env_clear()
@@ -81,8 +69,13 @@ impl Child {
             .process_group(0)
             .stdin(OwnedFd::from(its_end))
             .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .map_err(failed)?;
+        // Relayed, not inherited: what our own standard error is may change while a child lives.
+        if let Some(mut last_words) = process.stderr.take() {
+            thread::spawn(move || io::copy(&mut last_words, &mut io::stderr()));
+        }
         Ok(Self { role, process, channel })
     }
 

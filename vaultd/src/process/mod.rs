@@ -6,10 +6,13 @@
 pub mod blob;
 pub mod channel;
 mod child;
+mod station;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::child::{Child, ChildError, Role, refusal};
+pub use self::child::{Child, ChildError, refusal};
+pub use self::station::Station;
+pub use crate::sys::confine::Role;
 
 /// What a short-lived child answers, at its end.
 #[derive(Debug, Serialize, Deserialize)]

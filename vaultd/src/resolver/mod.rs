@@ -4,11 +4,11 @@
 mod owner;
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 pub use self::owner::{OwnerError, Owners, Ownership};
 use crate::process::channel::Channel;
-use crate::process::{Answer, blob, refusal};
+use crate::process::{Answer, Role, Station, blob, refusal};
 use crate::verifier::Findings;
 
 /// Does what the resolver was started for.
@@ -16,12 +16,18 @@ use crate::verifier::Findings;
 /// # Errors
 /// Nobody is there to be answered.
 pub fn main(channel: &Channel) -> io::Result<()> {
-    let Some(((), descriptors)) = channel.receive::<()>()? else { return Ok(()) };
+    let Some((station, descriptors)) = channel.receive::<Station>()? else { return Ok(()) };
     let findings = descriptors.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
     let findings: Findings = blob::read(findings)?;
-    let mut owners = Owners::default();
-    match findings.plan.files.iter().try_for_each(|file| owners.look_up(&file.owner, &file.group)) {
-        Ok(()) => channel.send(&Answer::Done(()), &[blob::write("owners", &owners)?.as_fd()]),
+    match look_up(station, &findings) {
+        Ok(owners) => channel.send(&Answer::Done(()), &[blob::write("owners", &owners)?.as_fd()]),
         Err(error) => channel.send(&refusal::<()>(&error), &[]),
     }
+}
+
+fn look_up(station: Station, findings: &Findings) -> Result<Owners, OwnerError> {
+    station.take(Role::Resolver, None::<&OwnedFd>, None::<&OwnedFd>)?;
+    let mut owners = Owners::default();
+    findings.plan.files.iter().try_for_each(|file| owners.look_up(&file.owner, &file.group))?;
+    Ok(owners)
 }

@@ -6,6 +6,8 @@ use std::io;
 use nix::unistd::{Group, User};
 use serde::{Deserialize, Serialize};
 
+use crate::sys::confine::ConfineError;
+
 /// Numbers that systemd hands to dynamic users and later to others (systemd.exec(5)).
 const RECYCLED: std::ops::RangeInclusive<u32> = 61184..=65519;
 
@@ -19,6 +21,10 @@ pub enum OwnerError {
         /// The number as written.
         number: u32,
     },
+    /// It cannot give up what it does not need.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Confine(#[from] ConfineError),
     /// The name service failed.
     #[error("cannot look up {name:?}")]
     Lookup {

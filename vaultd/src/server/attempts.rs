@@ -24,15 +24,11 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// Takes over what an earlier server noted. A server that was killed from outside is no request's fault:
-    /// unless `crashed`, the notes are void.
+    /// Takes over what an earlier server noted.
     ///
     /// # Errors
     /// The object cannot be read.
-    pub fn take_over(object: File, crashed: bool) -> io::Result<Self> {
-        if !crashed {
-            object.set_len(0)?;
-        }
+    pub fn take_over(object: File) -> io::Result<Self> {
         let mut noted = HashSet::new();
         let mut note = [0; NOTE as usize];
         for at in 0..object.metadata()?.len() / NOTE {
@@ -63,18 +59,10 @@ mod tests {
     #[test]
     fn a_request_brings_down_two_servers_at_most() {
         let object = tempfile::tempfile().expect("a file");
-        let next = |crashed| Attempts::take_over(object.try_clone().expect("a duplicate"), crashed).expect("notes");
-        assert!(next(true).may_handle(7));
-        let third = next(true);
+        let next = || Attempts::take_over(object.try_clone().expect("a duplicate")).expect("notes");
+        assert!(next().may_handle(7));
+        let third = next();
         assert!(!third.may_handle(7));
         assert!(third.may_handle(8));
-    }
-
-    #[test]
-    fn a_kill_is_nobodys_fault() {
-        let object = tempfile::tempfile().expect("a file");
-        let next = |crashed| Attempts::take_over(object.try_clone().expect("a duplicate"), crashed).expect("notes");
-        assert!(next(true).may_handle(7));
-        assert!(next(false).may_handle(7));
     }
 }

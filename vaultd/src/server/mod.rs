@@ -32,7 +32,7 @@ use self::{
     view::View,
 };
 use crate::generation::{Generation, Index};
-use crate::process::blob;
+use crate::process::{Role, Station, blob};
 use crate::process::channel::Channel;
 use crate::sys::device;
 
@@ -42,8 +42,8 @@ const THREADS: std::ops::RangeInclusive<usize> = 2..=8;
 /// What the monitor tells a server.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Order {
-    /// To agree with the kernel over the socket that comes along.
-    Agree,
+    /// To take its station, and to agree with the kernel over the socket that comes along.
+    Agree(Station),
     /// To serve. Along come the device, the open handles, the attempts, and then for each generation its index
     /// and its objects.
     Serve {
@@ -51,8 +51,6 @@ pub enum Order {
         generations: Vec<Parcel>,
         /// Whether another server was there before.
         resumes: bool,
-        /// Whether that one died of its own accord.
-        crashed: bool,
     },
     /// To show another generation. Its index and objects come along.
     SwitchTo(Parcel),
@@ -86,19 +84,28 @@ pub enum Report {
 /// # Errors
 /// The monitor or the kernel is not there any more, or memory is short.
 pub fn main(channel: Channel) -> io::Result<()> {
-    let Some((Order::Agree, descriptors)) = channel.receive()? else { return Ok(()) };
+    let Some((Order::Agree(station), descriptors)) = channel.receive()? else { return Ok(()) };
+    station.take(Role::Server, None::<&OwnedFd>, None::<&OwnedFd>).map_err(io::Error::other)?;
+    serve(channel, descriptors)
+}
+
+/// What [`main`] does once it is confined; for a process that must not be.
+///
+/// # Errors
+/// As [`main`].
+pub fn serve(channel: Channel, descriptors: Vec<OwnedFd>) -> io::Result<()> {
     let socket = descriptors.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
     let session = Session::agree(socket)?;
     channel.send(&Report::Agreed(session.agreement()), &[])?;
 
-    let Some((Order::Serve { generations, resumes, crashed }, descriptors)) = channel.receive()? else {
+    let Some((Order::Serve { generations, resumes }, descriptors)) = channel.receive()? else {
         return Ok(());
     };
     let mut descriptors = descriptors.into_iter();
     let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
     let device = next()?;
     let handles = Handles::take_over(File::from(next()?))?;
-    let attempts = Attempts::take_over(File::from(next()?), crashed)?;
+    let attempts = Attempts::take_over(File::from(next()?))?;
     let generations = generations.into_iter().map(|parcel| open(parcel, &mut next).map(Arc::new));
     let generations = generations.collect::<io::Result<Vec<_>>>()?;
     session.serve(&device, channel, State { generations, handles, attempts }, resumes)

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// The name; nothing for a path that is relative or leads up. A link in it is not followed: the mount
 /// point is known by the path that it has.
-pub(super) fn escape(path: &Path) -> Option<OsString> {
+pub(crate) fn escape(path: &Path) -> Option<OsString> {
     let bytes = path.as_os_str().as_bytes();
     if bytes.first() != Some(&b'/') {
         return None;

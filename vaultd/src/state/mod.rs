@@ -29,6 +29,7 @@ use vault_format::lock::VaultId;
 use vault_format::{Digest, Timestamp};
 
 pub use facts::Facts;
+pub(crate) use folder_name::escape;
 pub use judge::{Configured, Refusal, Verdict, judge};
 pub use waiver::{Exception, Waiver};
 

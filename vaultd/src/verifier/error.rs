@@ -12,6 +12,7 @@ use vault_format::signers::SignersError;
 use vault_format::verify::Unsound;
 
 use crate::snapshot::SnapshotError;
+use crate::sys::confine::ConfineError;
 
 /// Why a vault is not served. No message shows any plaintext.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -49,6 +50,10 @@ pub enum VerifyError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// It cannot give up what it does not need.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Confine(#[from] ConfineError),
     /// There is no memory for the vault's files.
     #[error("cannot keep the vault's files")]
     Memory(#[from] io::Error),

@@ -19,13 +19,15 @@ use vault_format::{VaultFiles, VaultFolder, Verified, verify};
 pub use self::error::VerifyError;
 pub use self::plan::{Plan, PlannedFile};
 use crate::process::channel::Channel;
-use crate::process::{Answer, blob, refusal};
+use crate::process::{Answer, Role, Station, blob, refusal};
 use crate::snapshot::{Recorder, Snapshot};
 use crate::state::Facts;
 
 /// What the verifier is asked. Beside it come the vault, opened, and the signers' file unless `unsigned`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
+    /// Where the verifier stands.
+    pub station: Station,
     /// Where the vault is, for messages.
     pub vault: PathBuf,
     /// What the vault is read from.
@@ -77,6 +79,7 @@ pub fn main(channel: &Channel) -> io::Result<()> {
 fn examine(order: &Order, descriptors: Vec<OwnedFd>) -> Result<(Findings, Snapshot), VerifyError> {
     let mut descriptors = descriptors.into_iter();
     let vault = descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData))?;
+    order.station.take(Role::Verifier, Some(&vault), None::<&OwnedFd>)?;
     let files: Box<dyn VaultFiles> = match order.source {
         Source::Folder => Box::new(VaultFolder::opened(vault, &order.vault)),
         Source::Kept => Box::new(Snapshot::from_file(File::from(vault))?),
