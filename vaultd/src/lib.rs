@@ -11,6 +11,7 @@ pub mod load;
 pub mod monitor;
 pub mod owner;
 pub mod server;
+pub mod signers;
 pub mod snapshot;
 pub mod state;
 pub mod sys;
