@@ -6,6 +6,7 @@
 //! [`sys`] is the only module with `unsafe`.
 
 pub mod commands;
+pub mod configuration;
 pub mod generation;
 pub mod load;
 pub mod monitor;
