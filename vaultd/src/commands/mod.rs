@@ -1,11 +1,13 @@
 //! The command line: one file per command, each an `Args` and one function.
 
+mod accept;
 mod check;
 mod mount;
 mod mounted;
 mod reload;
 mod role;
 mod status;
+mod trust;
 mod unmount;
 
 use std::io::{self, Write};
@@ -27,10 +29,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Accept(accept::Args),
     Check(check::Args),
     Mount(mount::Args),
     Reload(reload::Args),
     Status(status::Args),
+    Trust(trust::Args),
     Unmount(unmount::Args),
     #[command(hide = true)]
     Verifier,
@@ -45,10 +49,12 @@ enum Command {
 /// Runs the program: exit status 0 if all went well, 1 if it failed, 2 if it was misused.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Accept(args) => accept::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Mount(args) => mount::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Trust(args) => trust::run(&args),
         Command::Unmount(args) => unmount::run(&args),
         Command::Verifier => role::run(Role::Verifier),
         Command::Resolver => role::run(Role::Resolver),
@@ -60,4 +66,9 @@ pub fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "{}", report::render(failure.as_ref()));
         ExitCode::FAILURE
     })
+}
+
+/// Standard output may be closed or full, which is no reason to fail.
+fn say(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
 }

@@ -100,7 +100,7 @@ impl Kept {
             return Ok(Keeping::Known);
         }
         if path.len() > MAX_PATH {
-            return Err(io::ErrorKind::InvalidFilename.into());
+            return Err(io::ErrorKind::InvalidInput.into());
         }
         // Put back only when all went well: after half of a file nothing can follow.
         let mut archive = self.archive.take().ok_or_else(incomplete)?;

@@ -43,7 +43,7 @@ fn what_was_accepted_is_remembered_with_its_files() {
     let accepted = state.accept(&facts, &Verdict::First, &snapshot).expect("accepted");
     assert_eq!((accepted.lock_sha256, &accepted.signer), (facts.lock_sha256, &facts.signer));
     assert_eq!(opened(&root).accepted().expect("readable"), Some(accepted.clone()));
-    assert_eq!(accepted_anywhere(&root).expect("readable"), [accepted.clone()]);
+    assert_eq!(accepted_anywhere(&root).expect("readable"), std::slice::from_ref(&accepted));
     assert_eq!(judge(Some(&accepted), &Configured::default(), None, &facts), Ok(Verdict::Same));
 
     let good = Snapshot::from_file(state.good().expect("readable").expect("a copy")).expect("a snapshot");
