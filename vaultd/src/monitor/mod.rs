@@ -3,10 +3,10 @@
 //! their bytes.
 
 pub mod background;
-mod connection;
+pub mod connection;
 pub mod control;
-mod keeper;
-mod kept;
+pub mod keeper;
+pub mod kept;
 pub mod loading;
 pub mod mount;
 pub mod mount_point;
