@@ -25,6 +25,8 @@ pub struct Status {
     pub unsigned: bool,
     /// Whether it is the last known-good state, since the vault's present one was refused.
     pub fallback: bool,
+    /// Why the vault's state was refused when it was last looked at; nothing if it was not.
+    pub problem: Option<String>,
     /// How many files are served.
     pub secrets: usize,
     /// The process that looks after the mount.
@@ -67,22 +69,24 @@ impl Monitor {
     #[must_use]
     pub fn status(&self) -> Status {
         let state = self.state();
+        let settings = self.loader.settings();
         let Agreement { passthrough, resend } = state.agreement;
         Status {
-            mountpoint: self.settings.mount_point.path().to_owned(),
-            vault: self.settings.source.vault.clone(),
+            mountpoint: self.mount_point.path().to_owned(),
+            vault: settings.vault.clone(),
             generation: state.generations.last().map_or(0, |kept| kept.number),
             serial: state.facts.as_ref().map(|facts| facts.serial),
             signer: state.facts.as_ref().map(|facts| facts.principal.clone()),
-            unsigned: self.settings.source.unsigned,
-            fallback: false,
+            unsigned: settings.unsigned,
+            fallback: state.fallback,
+            problem: state.problem.clone(),
             secrets: state.files,
             monitor: MonitorStatus { pid: std::process::id() },
             server: ServerStatus {
                 pid: state.server.as_ref().map(|server| server.pid),
                 restarts: state.restarts,
             },
-            features: Features { passthrough, resend, noswap: self.store.kind() == Kind::NoSwap },
+            features: Features { passthrough, resend, noswap: self.loader.store().kind() == Kind::NoSwap },
         }
     }
 }
