@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::configuration::{Configuration, ConfigurationError};
+use miette::IntoDiagnostic;
+
+use crate::configuration::Configuration;
 use crate::monitor::settings::Settings;
 use crate::state;
 
@@ -50,8 +52,8 @@ impl Source {
     /// These flags and those `others`, then the file, then the defaults.
     ///
     /// # Errors
-    /// [`ConfigurationError`]: the file cannot be read or understood.
-    pub(super) fn settings(&self, others: Configuration) -> Result<Settings, ConfigurationError> {
+    /// The file cannot be read or understood, or the current folder is not known.
+    pub(super) fn settings(&self, others: Configuration) -> miette::Result<Settings> {
         let set = |flag: bool| flag.then_some(true);
         let flags = Configuration {
             vault: self.vault.clone(),
@@ -64,6 +66,6 @@ impl Source {
             ..others
         };
         let file = Configuration::find(self.config.as_deref())?;
-        Ok(Settings::of(flags.or(file), self.state.clone()))
+        Settings::of(flags.or(file), self.state.clone()).into_diagnostic()
     }
 }

@@ -1,7 +1,7 @@
 //! How a vault is to be served, with every default filled in.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{PathBuf, absolute};
 use std::time::Duration;
 
 use crate::configuration::Configuration;
@@ -53,18 +53,23 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// These settings, with the defaults for what they leave open.
-    #[must_use]
-    pub fn of(configuration: Configuration, state: PathBuf) -> Self {
+    /// These settings, with the defaults for what they leave open. Paths are made absolute: the monitor leaves
+    /// its caller's folder.
+    ///
+    /// # Errors
+    /// The current folder is not known.
+    pub fn of(configuration: Configuration, state: PathBuf) -> io::Result<Self> {
         let configured = configuration.configured();
         let locking = match configuration.allow_swappable {
             Some(true) => Locking::AllowSwappable,
             _ => Locking::Required,
         };
-        Self {
-            vault: configuration.vault.unwrap_or_else(|| VAULT.into()),
-            identities: configuration.identity.unwrap_or_else(|| vec![IDENTITY.into()]),
-            allowed_signers: configuration.allowed_signers.unwrap_or_else(|| signers::FILE.into()),
+        let or = |given: Option<PathBuf>, default: &str| absolute(given.unwrap_or_else(|| default.into()));
+        let identities = configuration.identity.unwrap_or_else(|| vec![IDENTITY.into()]);
+        Ok(Self {
+            vault: or(configuration.vault, VAULT)?,
+            identities: identities.into_iter().map(absolute).collect::<io::Result<_>>()?,
+            allowed_signers: or(configuration.allowed_signers, signers::FILE)?,
             unsigned: configuration.unsigned.unwrap_or(false),
             allow_snakeoil: configuration.allow_snakeoil.unwrap_or(false),
             allow_empty: configuration.allow_empty.unwrap_or(false),
@@ -73,9 +78,9 @@ impl Settings {
             resume_timeout: configuration.resume_timeout.unwrap_or(RESUME_TIMEOUT),
             fallback: configuration.fallback.unwrap_or(true),
             configured,
-            state,
-            mount_point: configuration.mountpoint.unwrap_or_else(|| MOUNT_POINT.into()),
-        }
+            state: absolute(state)?,
+            mount_point: or(configuration.mountpoint, MOUNT_POINT)?,
+        })
     }
 
     /// Where the processes stand that do the work.
