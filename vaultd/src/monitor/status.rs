@@ -29,6 +29,15 @@ pub struct Status {
     pub problem: Option<String>,
     /// How many files are served.
     pub secrets: usize,
+    /// What is to be changed, or ends, within 30 days.
+    pub due: Vec<String>,
+    /// When the first secret or certificate of the vault ends, as in `2026-11-22T13:51:00Z`.
+    pub expires: Option<String>,
+    /// How many files were opened since the mount was made.
+    pub opens: u64,
+    /// How many opens `vaultd` denied. The kernel denies by owner, group and mode without asking, which nobody
+    /// counts.
+    pub denied: u64,
     /// The process that looks after the mount.
     pub monitor: MonitorStatus,
     /// The process that answers.
@@ -81,6 +90,10 @@ impl Monitor {
             fallback: state.fallback,
             problem: state.problem.clone(),
             secrets: state.files,
+            due: state.facts.as_ref().map(|facts| facts.due.clone()).unwrap_or_default(),
+            expires: state.facts.as_ref().and_then(|facts| facts.expires.clone()),
+            opens: state.connection.as_ref().map_or(0, |connection| connection.opened()),
+            denied: 0,
             monitor: MonitorStatus { pid: std::process::id() },
             server: ServerStatus {
                 pid: state.server.as_ref().map(|server| server.pid),
