@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{SecretName, Timestamp, Verified, facts::Facts};
+use crate::{SecretName, Timestamp, Verified, facts::Facts, lock::LockedSecret};
 
 /// How long before its end something is due: 30 days, the time in which certificates are renewed.
 pub const NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -48,6 +48,22 @@ impl Due {
     }
 }
 
+/// When the first secret or certificate of the vault ends, if any does.
+#[must_use]
+pub fn first_end(vault: &Verified) -> Option<Timestamp> {
+    let ends = vault.lock().secrets.iter().flat_map(|(name, secret)| {
+        [vault.policy().secret(name).rotation.expires, certificate_end(secret)]
+    });
+    ends.flatten().min()
+}
+
+fn certificate_end(secret: &LockedSecret) -> Option<Timestamp> {
+    match &secret.facts {
+        Some(Facts::Certificate(facts)) => Some(facts.not_after),
+        _ => None,
+    }
+}
+
 /// Everything of the vault that is due at the moment `now`: what ends, 30 days before; what is to be
 /// rotated, from that day on.
 #[must_use]
@@ -55,10 +71,7 @@ pub fn due(vault: &Verified, now: Timestamp) -> Vec<Due> {
     let mut found = Vec::new();
     for (name, secret) in &vault.lock().secrets {
         let rotation = &vault.policy().secret(name).rotation;
-        let certificate = match &secret.facts {
-            Some(Facts::Certificate(facts)) => Some(facts.not_after),
-            _ => None,
-        };
+        let certificate = certificate_end(secret);
         let rotated = rotation.after.map(|after| secret.rotated.after(after));
         let moments = [
             (What::Rotation, rotated.filter(|at| *at <= now)),

@@ -1,28 +1,67 @@
 //! `vaultd check`.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use miette::IntoDiagnostic;
 use serde::Serialize;
 
+use super::source::Source;
+use crate::configuration::Configuration;
+use crate::monitor::loader::{Intent, Loader};
+use crate::monitor::mount;
 use crate::sys::features::{self, Feature};
+use crate::sys::process;
+use crate::sys::store::Store;
 
-/// Tell which guarantees hold on this machine
+/// Verify and decrypt a vault as `mount` would, and mount nothing
 ///
-/// Mounts nothing and changes nothing. Some of it only root can tell.
+/// For CI, and before a switch. Nothing is remembered of it. With --features it tells which guarantees hold on
+/// this machine instead; some of it only root can tell.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// What the kernel and the machine's setup allow
-    #[arg(long, required = true)]
+    #[command(flatten)]
+    source: Source,
+
+    /// Tell what the kernel and the machine's setup allow
+    #[arg(long)]
     features: bool,
 
-    /// Print JSON
-    #[arg(long)]
+    /// Print what --features tells as JSON
+    #[arg(long, requires = "features")]
     json: bool,
+
+    /// Where it would be mounted: what was accepted there before counts [default: /run/vault]
+    #[arg(value_name = "MOUNTPOINT")]
+    mount_point: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
-    debug_assert!(args.features, "clap requires it");
+    match args.features {
+        true => show_features(args),
+        false => check(args),
+    }
+}
+
+/// read → verify → judge → decrypt → forget
+fn check(args: &Args) -> miette::Result<ExitCode> {
+    mount::require_root()?;
+    process::forbid_dumps()?;
+    let flags = Configuration { mountpoint: args.mount_point.clone(), ..Configuration::default() };
+    let settings = args.source.settings(flags)?;
+    let store = Store::open(settings.locking, settings.station().into_diagnostic()?.user())?;
+    let loader = Loader::new(settings, store)?;
+    let loaded = loader.present(1, None, Intent::Look)?;
+    for warning in &loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let state = loaded.facts.map(|facts| format!(", serial {}, signed by {}", facts.serial, facts.principal));
+    super::say(&format!("sound: {} files to serve{}", loaded.report.files, state.unwrap_or_default()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_features(args: &Args) -> miette::Result<ExitCode> {
     let features = features::all();
     let text = if args.json { json(&features)? } else { table(&features) };
     io::stdout().lock().write_all(text.as_bytes()).map_err(CheckError::Output)?;

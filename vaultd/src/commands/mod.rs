@@ -6,6 +6,7 @@ mod mount;
 mod mounted;
 mod reload;
 mod role;
+mod source;
 mod status;
 mod trust;
 mod unmount;

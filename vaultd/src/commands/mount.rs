@@ -5,12 +5,15 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use miette::IntoDiagnostic;
 
-use crate::monitor::loading::Source;
+use super::source::Source;
+use crate::configuration::{Configuration, parse_duration};
+use crate::monitor::loader::Loader;
 use crate::monitor::mount_point::{MountPoint, detach_dead};
-use crate::monitor::{self, Settings, background, mount};
+use crate::monitor::{self, background, mount};
 use crate::sys::memory::Residency;
 use crate::sys::process;
 use crate::sys::store::Store;
@@ -23,9 +26,18 @@ pub(super) struct Args {
     #[command(flatten)]
     source: Source,
 
-    /// How long requests wait for a server before the mount is made anew
-    #[arg(long, value_name = "TIME", default_value = "10s")]
-    resume_timeout: humantime::Duration,
+    /// Serve nothing at the start rather than the state accepted last, if the present one is refused
+    #[arg(long)]
+    no_fallback: bool,
+
+    /// User that the processes run as which do the work; a number that nobody has where there is none
+    /// [default: vaultd]
+    #[arg(long, value_name = "USER")]
+    server_user: Option<String>,
+
+    /// How long requests wait for a server before the mount is made anew [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    resume_timeout: Option<Duration>,
 
     /// Return once the files are readable
     #[arg(long)]
@@ -35,9 +47,9 @@ pub(super) struct Args {
     #[arg(long, hide = true, requires = "background")]
     report_ready: bool,
 
-    /// Empty directory to mount on
-    #[arg(value_name = "MOUNTPOINT", default_value = "/run/vault")]
-    mount_point: PathBuf,
+    /// Empty directory to mount on [default: /run/vault]
+    #[arg(value_name = "MOUNTPOINT")]
+    mount_point: Option<PathBuf>,
 }
 
 /// Which of the processes of `--background` this is.
@@ -73,35 +85,47 @@ pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
 fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode> {
     mount::require_root()?;
     process::forbid_dumps()?;
-    let process = process::lock_memory(args.source.locking())?;
-    let mount_point = free(&args.mount_point)?;
+    let flags = Configuration {
+        mountpoint: args.mount_point.clone(),
+        fallback: args.no_fallback.then_some(false),
+        server_user: args.server_user.clone(),
+        resume_timeout: args.resume_timeout,
+        ..Configuration::default()
+    };
+    let mut settings = args.source.settings(flags)?;
+    let residency = process::lock_memory(settings.locking)?;
+    let mount_point = free(&settings.mount_point)?;
+    settings.mount_point = mount_point.path().to_owned();
     // Better told now than when everything is decrypted.
     drop(mount::open_device()?);
-    let store = Store::open(args.source.locking(), args.source.station().into_diagnostic()?.user())?;
+    let store = Store::open(settings.locking, settings.station().into_diagnostic()?.user())?;
 
-    let loaded = monitor::load(&args.source, &store)?;
+    let loader = Loader::new(settings, store)?;
+    let loaded = loader.first()?;
+    if let Some(problem) = &loaded.problem {
+        tell(problem);
+        tell("warning: FALLBACK: serving the state that this machine accepted last");
+    }
     for warning in &loaded.warnings {
-        tell("warning", warning);
+        tell(&format!("warning: {warning}"));
     }
-    if process == Residency::Swappable {
-        eprintln!("warning: memory is not locked: secrets may be written to swap");
+    if residency == Residency::Swappable {
+        tell("warning: memory is not locked: secrets may be written to swap");
     }
-    let settings =
-        Settings { source: args.source.clone(), mount_point, resume_timeout: *args.resume_timeout };
-    monitor::run(settings, store, loaded, notify)?;
+    monitor::run(loader, mount_point, loaded, notify)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn free(path: &Path) -> miette::Result<MountPoint> {
     for dead in detach_dead(path)? {
-        tell("note", &format!("detached a dead mount from {}", dead.path.display()));
+        tell(&format!("note: detached a dead mount from {}", dead.path.display()));
     }
     Ok(MountPoint::check(path)?)
 }
 
 /// Standard error may be full or closed, which is no reason not to serve.
-fn tell(kind: &str, text: &str) {
-    let _ = writeln!(io::stderr(), "{kind}: {text}");
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Our own arguments, with the flag that marks the background process after the verb.

@@ -42,6 +42,10 @@ fn show(status: &Status, output: &mut impl Write) -> io::Result<()> {
         (Some(serial), Some(signer)) => writeln!(output, "state        serial {serial}, signed by {signer}")?,
         _ => writeln!(output, "state        UNSIGNED")?,
     }
+    if let Some(problem) = &status.problem {
+        let what = if status.fallback { "FALLBACK, the" } else { "the" };
+        writeln!(output, "REFUSED      {what} vault's present state is not served:\n{problem}")?;
+    }
     writeln!(output, "serving      {} files, generation {}", status.secrets, status.generation)?;
     let server = status.server.pid.map_or_else(|| "none now".to_owned(), |pid| format!("pid {pid}"));
     writeln!(output, "server       {server}, {} restarts", status.server.restarts)?;

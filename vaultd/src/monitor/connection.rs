@@ -1,6 +1,7 @@
 //! One FUSE connection: a mount, the device that its requests are read from, and what must outlive a server of
 //! it.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use rustix::fs::MemfdFlags;
 
 use super::mount::{self, Mount, MountError};
 use super::mount_point::MountPoint;
+use crate::server;
 
 /// Longest first request in bytes; the kernel reads no shorter buffers (`FUSE_MIN_READ_BUFFER`).
 const FIRST_REQUEST: usize = 8192;
@@ -26,7 +28,7 @@ pub struct Connection {
     /// Whether the kernel got an answer to its offer.
     accepted: AtomicBool,
     /// The open files.
-    handles: OwnedFd,
+    handles: File,
     /// The requests that were handled again.
     attempts: OwnedFd,
 }
@@ -44,7 +46,7 @@ impl Connection {
         let length = rustix::io::read(&device, &mut offer).map_err(failed)?;
         offer.truncate(length);
         let object = |name| rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC).map_err(failed);
-        let (handles, attempts) = (object("handles")?, object("attempts")?);
+        let (handles, attempts) = (File::from(object("handles")?), object("attempts")?);
         Ok(Self { mount, device: Arc::new(device), offer, accepted: AtomicBool::new(false), handles, attempts })
     }
 
@@ -75,6 +77,11 @@ impl Connection {
     /// ftruncate(2) failed.
     pub fn forgive(&self) -> io::Result<()> {
         Ok(rustix::fs::ftruncate(&self.attempts, 0)?)
+    }
+
+    /// How many files were opened on it.
+    pub fn opened(&self) -> u64 {
+        server::opened(&self.handles).unwrap_or(0)
     }
 
     /// What a server needs of it: the device, the open files, the attempts.

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use vault_format::{Digest, report};
 
 use super::Monitor;
+use super::loader::Intent;
 use super::mountinfo::Mounted;
 use crate::generation::Changes;
 use crate::process::channel::Channel;
@@ -152,7 +153,7 @@ fn answer_one(monitor: &Monitor, socket: OwnedFd) -> io::Result<()> {
     let Some((question, _)) = channel.receive::<Question>()? else { return Ok(()) };
     let answer = match question {
         Question::Status => blob::write("status", &monitor.status()),
-        Question::Reload { dry_run } => match monitor.reload(dry_run) {
+        Question::Reload { dry_run } => match monitor.reload(if dry_run { Intent::Look } else { Intent::Serve }) {
             Ok((changes, warnings)) => blob::write("reloaded", &Reloaded { changes, warnings }),
             Err(error) => return channel.send(&Answer::<()>::Failed(report::render(&error)), &[]),
         },

@@ -100,7 +100,7 @@ fn hand_over(monitor: &Monitor, connection: &Connection, server: &Child, crashed
     if !crashed {
         connection.forgive()?;
     }
-    let agreement = agree(&server.channel, connection, monitor.settings.source.station()?)?;
+    let agreement = agree(&server.channel, connection, monitor.loader.settings().station()?)?;
     monitor.hand_over(server, connection, agreement, resumes)?;
     server.channel.wait_at_most(None)
 }

@@ -7,74 +7,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
 use miette::Diagnostic;
 use vault_format::VaultFolder;
 use vault_format::folder::FolderError;
 use vault_format::key_file::{KeyFile, KeyFileError};
 
 use super::kept::{Kept, Object};
+use super::settings::Settings;
 use crate::decryptor::{self, Report};
-use crate::process::{Child, ChildError, Role, Station, blob};
-use crate::state::Facts;
-use crate::sys::memory::Locking;
+use crate::snapshot;
+use crate::process::{Child, ChildError, Role, blob};
+use crate::state::{Facts, Refusal, StateError};
 use crate::sys::store::Store;
 use crate::verifier::{self, Findings};
-
-/// What to serve, and whom to trust.
-#[derive(Debug, Clone, Args)]
-pub struct Source {
-    /// Vault to serve
-    #[arg(long, value_name = "DIR", default_value = "/etc/vaultd/vault")]
-    pub vault: PathBuf,
-
-    /// Private key that decrypts the vault; may be given several times
-    #[arg(long = "identity", value_name = "FILE", default_value = "/etc/age.key")]
-    pub identities: Vec<PathBuf>,
-
-    /// Signers whose vaults this machine serves
-    #[arg(long, value_name = "FILE", default_value = "/etc/vaultd/allowed_signers")]
-    pub allowed_signers: PathBuf,
-
-    /// Serve a vault of Odoo Box, which nobody signed: nothing of it is verified
-    #[arg(long, conflicts_with = "allowed_signers")]
-    pub unsigned: bool,
-
-    /// Serve the snake-oil vault, whose keys everybody knows
-    #[arg(long)]
-    pub allow_snakeoil: bool,
-
-    /// Go on, weaker, where memory cannot be locked against swapping
-    #[arg(long)]
-    pub allow_swappable: bool,
-
-    /// User that the server runs as; a number that nobody has where there is no such user
-    #[arg(long, value_name = "USER", default_value = "vaultd")]
-    pub server_user: String,
-
-    /// Serve a vault in which nothing is for this machine, as an empty mount
-    #[arg(long)]
-    pub allow_empty: bool,
-}
-
-impl Source {
-    /// What to do when memory cannot be locked.
-    #[must_use]
-    pub fn locking(&self) -> Locking {
-        match self.allow_swappable {
-            true => Locking::AllowSwappable,
-            false => Locking::Required,
-        }
-    }
-
-    /// Where the processes stand that do the work.
-    ///
-    /// # Errors
-    /// The users of this machine cannot be read.
-    pub fn station(&self) -> io::Result<Station> {
-        Station::of_user(&self.server_user, self.locking())
-    }
-}
 
 /// A vault that was found to be sound: what tells it from others, and the very bytes that were verified.
 #[derive(Debug)]
@@ -82,7 +27,7 @@ pub struct Examined {
     /// What the verifier found, as it was written down.
     findings: OwnedFd,
     /// The vault's files.
-    snapshot: OwnedFd,
+    pub snapshot: OwnedFd,
     /// What tells this state from others; nothing of a vault that nobody signed.
     pub facts: Option<Facts>,
     /// Worth a look, but no reason not to serve.
@@ -112,6 +57,14 @@ pub enum LoadError {
         #[source]
         error: io::Error,
     },
+    /// It may not follow what was accepted last.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Refused(#[from] Refusal),
+    /// What was accepted last is not known, or what is accepted now cannot be remembered.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    State(#[from] StateError),
     /// One of the processes that load it says no.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -125,28 +78,40 @@ pub enum LoadError {
 ///
 /// # Errors
 /// [`LoadError`], with every problem that was found.
-pub fn examine(source: &Source) -> Result<Examined, LoadError> {
-    let vault = VaultFolder::open(&source.vault)?.into_root();
-    ask_verifier(source, verifier::Source::Folder, &vault)
+pub fn examine(settings: &Settings) -> Result<Examined, LoadError> {
+    let vault = VaultFolder::open(&settings.vault)?.into_root();
+    ask_verifier(settings, verifier::Source::Folder, &vault)
 }
 
-fn ask_verifier(source: &Source, kind: verifier::Source, vault: &OwnedFd) -> Result<Examined, LoadError> {
-    let signers = match source.unsigned {
+/// Has the copy verified that was kept of a vault when it was accepted.
+///
+/// # Errors
+/// As [`examine`].
+pub fn examine_kept(settings: &Settings, copy: File) -> Result<Examined, LoadError> {
+    ask_verifier(settings, verifier::Source::Kept, &copy.into())
+}
+
+fn ask_verifier(settings: &Settings, kind: verifier::Source, vault: &OwnedFd) -> Result<Examined, LoadError> {
+    let signers = match settings.unsigned {
         true => None,
-        false => Some(open_signers(&source.allowed_signers)?),
+        false => Some(open_signers(&settings.allowed_signers)?),
     };
     let order = verifier::Order {
-        station: source.station()?,
-        vault: source.vault.clone(),
+        station: settings.station()?,
+        vault: settings.vault.clone(),
         source: kind,
-        signers: source.allowed_signers.clone(),
-        unsigned: source.unsigned,
-        allow_snakeoil: source.allow_snakeoil,
+        signers: settings.allowed_signers.clone(),
+        unsigned: settings.unsigned,
+        allow_snakeoil: settings.allow_snakeoil,
     };
     let descriptors: Vec<BorrowedFd<'_>> =
         [Some(vault.as_fd()), signers.as_ref().map(AsFd::as_fd)].into_iter().flatten().collect();
     let ((), received) = Child::ask(Role::Verifier, &order, &descriptors)?;
     let [findings, snapshot] = exactly(received)?;
+    // What was verified is what is decrypted, and kept.
+    if !snapshot::is_sealed(&snapshot)? {
+        return Err(io::Error::from(io::ErrorKind::InvalidData).into());
+    }
     let Findings { facts, warnings, .. } = blob::read(findings.try_clone()?)?;
     Ok(Examined { findings, snapshot, facts, warnings })
 }
@@ -160,24 +125,24 @@ fn open_signers(path: &Path) -> Result<File, LoadError> {
 /// # Errors
 /// [`LoadError`], with every problem that was found.
 pub fn decrypt(
-    source: &Source,
+    settings: &Settings,
     store: &Store,
     examined: &Examined,
     number: u64,
     before: Option<&Kept>,
 ) -> Result<(Kept, Report), LoadError> {
-    let station = source.station()?;
+    let station = settings.station()?;
     let ((), owners) = Child::ask(Role::Resolver, &station, &[examined.findings.as_fd()])?;
     let [owners] = exactly(owners)?;
-    let identities = source.identities.iter().map(|path| KeyFile::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let identities = settings.identities.iter().map(|path| KeyFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let order = decryptor::Order {
         station,
-        vault: source.vault.clone(),
+        vault: settings.vault.clone(),
         has_store: store.root().is_some(),
-        identities: source.identities.clone(),
+        identities: settings.identities.clone(),
         before: before.map(|before| before.objects.len()),
-        allow_snakeoil: source.allow_snakeoil,
-        allow_empty: source.allow_empty,
+        allow_snakeoil: settings.allow_snakeoil,
+        allow_empty: settings.allow_empty,
     };
     let mut descriptors = vec![examined.findings.as_fd(), examined.snapshot.as_fd(), owners.as_fd()];
     descriptors.extend(store.root());

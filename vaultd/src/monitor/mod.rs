@@ -7,10 +7,12 @@ pub mod connection;
 pub mod control;
 pub mod keeper;
 pub mod kept;
+pub mod loader;
 pub mod loading;
 pub mod mount;
 pub mod mount_point;
 pub mod mountinfo;
+pub mod settings;
 mod status;
 
 use std::io;
@@ -21,22 +23,22 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::iterator::Signals;
+use vault_format::report;
 
 use self::{
     connection::Connection,
     kept::Kept,
-    loading::{LoadError, Source},
+    loader::{Intent, Loaded, Loader},
+    loading::LoadError,
     mount::MountError,
     mount_point::MountPoint,
 };
 pub use self::status::Status;
-use crate::decryptor::Report;
 use crate::generation::Changes;
 use crate::process::channel::Channel;
 use crate::process::{Child, ChildError};
 use crate::server::{Agreement, Order};
 use crate::state::Facts;
-use crate::sys::store::Store;
 
 /// Why a mount could not be made or kept.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -63,37 +65,15 @@ pub enum MonitorError {
     Control(#[source] io::Error),
 }
 
-/// How a vault is to be served.
-#[derive(Debug)]
-pub struct Settings {
-    /// What to serve.
-    pub source: Source,
-    /// Where.
-    pub mount_point: MountPoint,
-    /// How long requests wait for a server, before the mount is made anew.
-    pub resume_timeout: Duration,
-}
-
-/// A state of the vault that is ready to be served.
-#[derive(Debug)]
-pub struct Loaded {
-    facts: Option<Facts>,
-    generation: Kept,
-    /// What there is to say about it.
-    pub report: Report,
-    /// Worth a look, but no reason not to serve.
-    pub warnings: Vec<String>,
-}
-
 /// The monitor of one mount.
 #[derive(Debug)]
 pub struct Monitor {
-    settings: Settings,
-    store: Store,
+    loader: Loader,
+    mount_point: MountPoint,
     state: Mutex<State>,
     changed: Condvar,
-    /// Held while a new state is loaded: one at a time.
-    loading: Mutex<()>,
+    /// Held while another generation takes over: one at a time.
+    reloading: Mutex<()>,
 }
 
 /// What changes while a vault is served.
@@ -103,8 +83,12 @@ struct State {
     generations: Vec<Kept>,
     /// What tells the current state of the vault from others.
     facts: Option<Facts>,
-    /// What its report said.
+    /// How many files it has.
     files: usize,
+    /// Whether it is the state accepted last, since the present one was refused at the start.
+    fallback: bool,
+    /// Why the present state was refused when it was last looked at.
+    problem: Option<String>,
     /// The server that is told about switches, if there is one now.
     server: Option<Server>,
     /// The generation that the kernel remembers nothing older of.
@@ -122,36 +106,21 @@ struct Server {
     channel: Channel,
 }
 
-/// Has the vault loaded for the first time.
-///
-/// # Errors
-/// [`LoadError`].
-pub fn load(source: &Source, store: &Store) -> Result<Loaded, LoadError> {
-    load_after(source, store, 1, None)
-}
-
-fn load_after(source: &Source, store: &Store, number: u64, before: Option<&Kept>) -> Result<Loaded, LoadError> {
-    let examined = loading::examine(source)?;
-    let (generation, report) = loading::decrypt(source, store, &examined, number, before)?;
-    let warnings = examined.warnings.iter().chain(&report.warnings).cloned().collect();
-    Ok(Loaded { facts: examined.facts, generation, report, warnings })
-}
-
 /// Mounts what was loaded and serves it until a signal to stop or somebody's umount(8). Calls `notify` once
 /// the files are readable.
 ///
 /// # Errors
 /// [`MonitorError`]. Whatever happened, the mount is gone and the generations wiped on return.
 pub fn run(
-    settings: Settings,
-    store: Store,
+    loader: Loader,
+    mount_point: MountPoint,
     loaded: Loaded,
     notify: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), MonitorError> {
     let mut signals = Signals::new(TERM_SIGNALS.iter().chain(&[SIGHUP])).map_err(MonitorError::Signals)?;
     let listener = signals.handle();
-    let control = control::listen(settings.mount_point.path()).map_err(MonitorError::Control)?;
-    let monitor = Monitor::new(settings, store, loaded);
+    let control = control::listen(mount_point.path()).map_err(MonitorError::Control)?;
+    let monitor = Monitor::new(loader, mount_point, loaded);
     let connection = monitor.connect()?;
 
     thread::scope(|scope| {
@@ -189,15 +158,17 @@ pub fn run(
 }
 
 impl Monitor {
-    fn new(settings: Settings, store: Store, loaded: Loaded) -> Self {
+    fn new(loader: Loader, mount_point: MountPoint, loaded: Loaded) -> Self {
         let state = State {
             generations: vec![loaded.generation],
             facts: loaded.facts,
             files: loaded.report.files,
+            fallback: loaded.problem.is_some(),
+            problem: loaded.problem,
             ..State::default()
         };
-        let (changed, loading) = (Condvar::new(), Mutex::new(()));
-        Self { settings, store, state: Mutex::new(state), changed, loading }
+        let (changed, reloading) = (Condvar::new(), Mutex::new(()));
+        Self { loader, mount_point, state: Mutex::new(state), changed, reloading }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -205,7 +176,7 @@ impl Monitor {
     }
 
     fn connect(&self) -> Result<Arc<Connection>, MountError> {
-        let connection = Arc::new(Connection::new(&self.settings.mount_point)?);
+        let connection = Arc::new(Connection::new(&self.mount_point)?);
         self.state().connection = Some(Arc::clone(&connection));
         Ok(connection)
     }
@@ -222,7 +193,7 @@ impl Monitor {
     }
 
     fn resume_timeout(&self) -> Duration {
-        self.settings.resume_timeout
+        self.loader.settings().resume_timeout
     }
 
     fn resends(&self) -> bool {
@@ -293,20 +264,23 @@ impl Monitor {
     ///
     /// # Errors
     /// [`LoadError`]; what was served before is served on.
-    pub fn reload(&self, dry_run: bool) -> Result<(Changes, Vec<String>), LoadError> {
-        let _one_at_a_time = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn reload(&self, intent: Intent) -> Result<(Changes, Vec<String>), LoadError> {
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current()?;
-        let loaded = load_after(&self.settings.source, &self.store, before.number + 1, Some(&before))?;
+        let loaded = self.loader.present(before.number + 1, Some(&before), intent);
         drop(before);
-        if !dry_run {
-            self.switch_to(loaded.generation, loaded.facts, loaded.report.files);
+        let loaded = loaded.inspect_err(|error| self.state().problem = Some(report::render(error)))?;
+        let changes = loaded.report.changes.clone();
+        let warnings = loaded.warnings.clone();
+        if intent == Intent::Serve {
+            self.switch_to(loaded);
         }
-        Ok((loaded.report.changes, loaded.warnings))
+        Ok((changes, warnings))
     }
 
     fn reload_by_signal(&self) {
-        if let Err(error) = self.reload(false) {
-            eprintln!("{}", vault_format::report::render(&error));
+        if let Err(error) = self.reload(Intent::Serve) {
+            eprintln!("{}", report::render(&error));
         }
     }
 
@@ -317,20 +291,21 @@ impl Monitor {
         current.duplicate()
     }
 
-    fn switch_to(&self, generation: Kept, facts: Option<Facts>, files: usize) {
-        let number = generation.number;
+    fn switch_to(&self, loaded: Loaded) {
+        let number = loaded.generation.number;
         let mut state = self.state();
         if let Some((server, connection)) = state.server.as_ref().zip(state.connection.as_ref()) {
             if state.agreement.passthrough {
-                generation.register(&connection.device);
+                loaded.generation.register(&connection.device);
             }
-            let descriptors: Vec<BorrowedFd<'_>> = generation.descriptors().collect();
+            let descriptors: Vec<BorrowedFd<'_>> = loaded.generation.descriptors().collect();
             // A server that is not there any more is followed by one that gets all generations.
-            let _ = server.channel.send(&Order::SwitchTo(generation.parcel()), &descriptors);
+            let _ = server.channel.send(&Order::SwitchTo(loaded.generation.parcel()), &descriptors);
         }
-        state.generations.push(generation);
-        state.facts = facts;
-        state.files = files;
+        state.generations.push(loaded.generation);
+        state.facts = loaded.facts;
+        state.files = loaded.report.files;
+        (state.fallback, state.problem) = (false, None);
         let is_waiting = |state: &mut State| state.shown < number && !state.stopping;
         drop(self.changed.wait_while(state, is_waiting));
     }

@@ -25,8 +25,19 @@ pub struct Status {
     pub unsigned: bool,
     /// Whether it is the last known-good state, since the vault's present one was refused.
     pub fallback: bool,
+    /// Why the vault's state was refused when it was last looked at; nothing if it was not.
+    pub problem: Option<String>,
     /// How many files are served.
     pub secrets: usize,
+    /// What is to be changed, or ends, within 30 days.
+    pub due: Vec<String>,
+    /// When the first secret or certificate of the vault ends, as in `2026-11-22T13:51:00Z`.
+    pub expires: Option<String>,
+    /// How many files were opened since the mount was made.
+    pub opens: u64,
+    /// How many opens `vaultd` denied. The kernel denies by owner, group and mode without asking, which nobody
+    /// counts.
+    pub denied: u64,
     /// The process that looks after the mount.
     pub monitor: MonitorStatus,
     /// The process that answers.
@@ -67,22 +78,28 @@ impl Monitor {
     #[must_use]
     pub fn status(&self) -> Status {
         let state = self.state();
+        let settings = self.loader.settings();
         let Agreement { passthrough, resend } = state.agreement;
         Status {
-            mountpoint: self.settings.mount_point.path().to_owned(),
-            vault: self.settings.source.vault.clone(),
+            mountpoint: self.mount_point.path().to_owned(),
+            vault: settings.vault.clone(),
             generation: state.generations.last().map_or(0, |kept| kept.number),
             serial: state.facts.as_ref().map(|facts| facts.serial),
             signer: state.facts.as_ref().map(|facts| facts.principal.clone()),
-            unsigned: self.settings.source.unsigned,
-            fallback: false,
+            unsigned: settings.unsigned,
+            fallback: state.fallback,
+            problem: state.problem.clone(),
             secrets: state.files,
+            due: state.facts.as_ref().map(|facts| facts.due.clone()).unwrap_or_default(),
+            expires: state.facts.as_ref().and_then(|facts| facts.expires.clone()),
+            opens: state.connection.as_ref().map_or(0, |connection| connection.opened()),
+            denied: 0,
             monitor: MonitorStatus { pid: std::process::id() },
             server: ServerStatus {
                 pid: state.server.as_ref().map(|server| server.pid),
                 restarts: state.restarts,
             },
-            features: Features { passthrough, resend, noswap: self.store.kind() == Kind::NoSwap },
+            features: Features { passthrough, resend, noswap: self.loader.store().kind() == Kind::NoSwap },
         }
     }
 }

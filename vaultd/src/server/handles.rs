@@ -3,7 +3,7 @@
 //! A set, not counts: a handle is the number of the request that opened it, so that an OPEN or RELEASE that the
 //! kernel sends again, because the server died before its answer, changes nothing. Each handle has a slot of
 //! 16 bytes in a memory object that the monitor keeps: the handle and the node, or zeros. A slot is written
-//! with one system call, which a kill does not tear.
+//! with one system call, which a kill does not tear. The first slot has no handle, but how many there ever were.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -47,6 +47,8 @@ struct Slots {
     free: Vec<u64>,
     /// One more than the highest slot ever used.
     end: u64,
+    /// How many handles there ever were.
+    opened: u64,
 }
 
 impl Handles {
@@ -55,10 +57,10 @@ impl Handles {
     /// # Errors
     /// The object cannot be read.
     pub fn take_over(object: File) -> io::Result<Self> {
-        let end = object.metadata()?.len() / SLOT as u64;
-        let mut slots = Slots { end, ..Slots::default() };
+        let end = (object.metadata()?.len() / SLOT as u64).max(1);
+        let mut slots = Slots { end, opened: opened(&object)?, ..Slots::default() };
         let mut slot = [0; SLOT];
-        for at in 0..end {
+        for at in 1..end {
             object.read_exact_at(&mut slot, at * SLOT as u64)?;
             match halves(slot) {
                 (0, _) => slots.free.push(at),
@@ -84,7 +86,8 @@ impl Handles {
         match self.write(at, handle, node) {
             Ok(()) => {
                 slots.used.insert(handle, (at, node));
-                Ok(())
+                slots.opened += 1;
+                self.write(0, 0, slots.opened)
             }
             Err(error) => {
                 slots.free.push(at);
@@ -123,6 +126,18 @@ impl Handles {
     }
 }
 
+/// How many files were opened, from the object that a server writes to.
+///
+/// # Errors
+/// The object cannot be read.
+pub fn opened(object: &File) -> io::Result<u64> {
+    let mut slot = [0; SLOT];
+    match object.read_exact_at(&mut slot, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+        read => read.map(|()| halves(slot).1),
+    }
+}
+
 fn halves(slot: [u8; SLOT]) -> (u64, u64) {
     let [a, b, c, d, e, f, g, h, rest @ ..] = slot;
     (u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes(rest))
@@ -133,7 +148,7 @@ mod tests {
     use std::collections::HashSet;
     use std::fs::File;
 
-    use super::Handles;
+    use super::{Handles, opened};
 
     fn object() -> File {
         tempfile::tempfile().expect("a file")
@@ -151,7 +166,8 @@ mod tests {
         }
         drop(handles);
         let next = Handles::take_over(object).expect("taken over");
-        let left: HashSet<u64> = (1..=100).filter(|handle| handle % 3 == 0).map(|handle| handle * 10).collect();
+        let left: HashSet<u64> =
+            (1..=100).filter(|handle| handle % 3 == 0).map(|handle| handle * 10).collect();
         assert_eq!(next.nodes(), left);
     }
 
@@ -165,7 +181,8 @@ mod tests {
         assert_eq!(handles.remove(7), Some(1));
         assert_eq!(handles.remove(7), None);
         handles.insert(8, 1).expect("inserted");
-        assert_eq!(object.metadata().expect("stat").len(), 16, "a slot is used again");
+        assert_eq!(object.metadata().expect("stat").len(), 32, "a slot is used again");
+        assert_eq!(opened(&object).expect("a count"), 2);
         assert_eq!(handles.nodes(), HashSet::from([1]));
     }
 }

@@ -22,6 +22,7 @@ use std::thread;
 use fuser::{Config, SessionACL};
 use serde::{Deserialize, Serialize};
 
+pub use self::handles::opened;
 pub use self::shared::Agreement;
 use self::{
     attempts::Attempts,

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use vault_format::lock::VaultId;
-use vault_format::{Digest, Timestamp, Verified, due, ssh};
+use vault_format::due::{due, first_end};
+use vault_format::{Digest, Timestamp, Verified, ssh};
 
 /// What is known of a state whose signature and digests hold. It has no secret, and nothing of the
 /// vault that a terminal would take for a command.
@@ -27,6 +28,8 @@ pub struct Facts {
     pub warnings: Vec<String>,
     /// What is to be changed, or ends, soon.
     pub due: Vec<String>,
+    /// When the first secret or certificate ends, as in `2026-11-22T13:51:00Z`.
+    pub expires: Option<String>,
 }
 
 impl Facts {
@@ -44,6 +47,7 @@ impl Facts {
             principal: vault.signer().principal().to_owned(),
             secrets: lock.secrets.len(),
             warnings: vault.warnings().iter().map(ToString::to_string).collect(),
+            expires: first_end(vault).map(|end| end.to_string()),
             due: due.iter().map(|due| format!("{}: {}", due.name, due.describe(now))).collect(),
         }
     }

@@ -20,6 +20,7 @@ pub use self::error::VerifyError;
 pub use self::plan::{Plan, PlannedFile};
 use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob, refusal};
+use crate::signers;
 use crate::snapshot::{Recorder, Snapshot};
 use crate::state::Facts;
 
@@ -106,7 +107,8 @@ fn trusted_signers(order: &Order, file: Option<OwnedFd>) -> Result<AllowedSigner
     let file = file.ok_or(io::Error::from(io::ErrorKind::NotFound));
     file.and_then(|file| File::from(file).read_to_string(&mut text))
         .map_err(|error| VerifyError::ReadSigners { path: path(), error })?;
-    AllowedSigners::parse(&text).map_err(|error| VerifyError::Signers { path: path(), error })
+    let signers = AllowedSigners::parse(&text);
+    signers.map(signers::trusted).map_err(|error| VerifyError::Signers { path: path(), error })
 }
 
 fn verified(

@@ -1,0 +1,127 @@
+//! All or nothing: a state of the vault is verified, judged by what this machine accepted before, decrypted, and
+//! only then accepted. At the start, where the vault's present state is refused, the one accepted last serves.
+
+use vault_format::report;
+
+use super::kept::Kept;
+use super::loading::{self, Examined, LoadError};
+use super::settings::Settings;
+use crate::decryptor::Report;
+use crate::state::{Facts, StateFolder, judge};
+use crate::sys::store::Store;
+
+/// A state of the vault that is ready to be served.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What tells it from others; nothing of a vault that nobody signed.
+    pub facts: Option<Facts>,
+    /// Its files.
+    pub generation: Kept,
+    /// What there is to say about it.
+    pub report: Report,
+    /// Worth a look, but no reason not to serve.
+    pub warnings: Vec<String>,
+    /// Why the vault's present state is not served, where this is the one accepted last.
+    pub problem: Option<String>,
+}
+
+/// Loads states of one vault for one mount.
+#[derive(Debug)]
+pub struct Loader {
+    settings: Settings,
+    store: Store,
+    /// What was accepted; nothing where nobody signs what is served.
+    state: Option<StateFolder>,
+}
+
+impl Loader {
+    /// Prepares to load.
+    ///
+    /// # Errors
+    /// [`LoadError::State`]: it cannot be read what was accepted.
+    pub fn new(settings: Settings, store: Store) -> Result<Self, LoadError> {
+        let state = match settings.unsigned {
+            true => None,
+            false => Some(StateFolder::open(&settings.state, &settings.mount_point)?),
+        };
+        Ok(Self { settings, store, state })
+    }
+
+    /// What is loaded, and how.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where the plaintext lies.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Loads the first generation of a mount and remembers it as accepted; or, where the vault's present state is
+    /// refused, the one that was accepted last.
+    ///
+    /// # Errors
+    /// [`LoadError`] of the present state.
+    pub fn first(&self) -> Result<Loaded, LoadError> {
+        let refused = match self.present(1, None, Intent::Serve) {
+            Ok(loaded) => return Ok(loaded),
+            Err(error) => error,
+        };
+        match self.accepted_last() {
+            Some(loaded) => Ok(Loaded { problem: Some(report::render(&refused)), ..loaded }),
+            None => Err(refused),
+        }
+    }
+
+    /// Verifies, judges and decrypts the present state, taking from the generation `before` what is in both.
+    ///
+    /// # Errors
+    /// [`LoadError`]: nothing of it may be served.
+    pub fn present(&self, number: u64, before: Option<&Kept>, intent: Intent) -> Result<Loaded, LoadError> {
+        let examined = loading::examine(&self.settings)?;
+        self.accept(examined, number, before, intent)
+    }
+
+    fn accept(
+        &self,
+        examined: Examined,
+        number: u64,
+        before: Option<&Kept>,
+        intent: Intent,
+    ) -> Result<Loaded, LoadError> {
+        let verdict = match self.state.as_ref().zip(examined.facts.as_ref()) {
+            Some((state, facts)) => {
+                let (accepted, waiver) = (state.accepted()?, state.waiver()?);
+                let verdict = judge(accepted.as_ref(), &self.settings.configured, waiver.as_ref(), facts)?;
+                Some((state, facts, verdict))
+            }
+            None => None,
+        };
+        let (generation, report) =
+            loading::decrypt(&self.settings, &self.store, &examined, number, before)?;
+        if let Some((state, facts, verdict)) = verdict.filter(|_| intent == Intent::Serve) {
+            state.accept(facts, &verdict, &examined.snapshot)?;
+        }
+        let warnings = examined.warnings.iter().chain(&report.warnings).cloned().collect();
+        Ok(Loaded { facts: examined.facts, generation, report, warnings, problem: None })
+    }
+
+    /// The state that was accepted last, if it is there and still sound: verified against today's signers, and
+    /// never an older one.
+    fn accepted_last(&self) -> Option<Loaded> {
+        let copy = self.state.as_ref().filter(|_| self.settings.fallback)?.good().ok()??;
+        let examined = loading::examine_kept(&self.settings, copy).ok()?;
+        self.accept(examined, 1, None, Intent::Serve).ok()
+    }
+}
+
+/// What a state is loaded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// To be served, and so to be remembered as accepted.
+    Serve,
+    /// Only to see whether it could be.
+    Look,
+}
