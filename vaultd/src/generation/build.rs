@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 
 use rayon::prelude::*;
 use vault_format::Digest;
+use zeroize::Zeroizing;
 
 use super::index::{Content, Entry, Facts, Index, TreeError};
 use super::{Changes, Generation};
@@ -43,6 +45,20 @@ pub struct Built {
     pub objects: Vec<Object>,
     /// What is different from the generation before.
     pub changes: Changes,
+}
+
+impl Built {
+    /// Bytes of a file, where they were filled in; of one that was kept, nothing: they did not change.
+    ///
+    /// # Errors
+    /// The object cannot be mapped.
+    pub fn bytes(&self, content: &Content) -> Result<Zeroizing<Vec<u8>>, MemoryError> {
+        let Some(Object::New(file)) = self.objects.get(content.object) else { return Ok(Zeroizing::default()) };
+        let mut bytes = Zeroizing::new(vec![0; content.span.len()]);
+        file.read_exact_at(&mut bytes, content.span.start as u64)
+            .map_err(|source| MemoryError::Map { size: content.span.len(), source })?;
+        Ok(bytes)
+    }
 }
 
 /// A memory object of a generation.

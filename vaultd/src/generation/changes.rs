@@ -22,7 +22,7 @@ impl Changes {
         let mut changes = Self::default();
         for node in after.nodes().iter().filter(|node| node.content().is_some()) {
             let path = after.path(node);
-            match before.and_then(|before| at(before, &path)) {
+            match before.and_then(|before| before.at(&path)) {
                 Some(old) if old.number == node.number => {}
                 Some(old) if old.content().is_some() => changes.changed.push(path),
                 _ => changes.added.push(path),
@@ -32,7 +32,7 @@ impl Changes {
             let files = before.nodes().iter().filter(|node| node.content().is_some());
             files.map(|node| before.path(node))
         });
-        let is_file = |path: &String| at(after, path).is_some_and(|node| node.content().is_some());
+        let is_file = |path: &String| after.at(path).is_some_and(|node| node.content().is_some());
         changes.removed = gone.filter(|path| !is_file(path)).collect();
         for list in [&mut changes.added, &mut changes.changed, &mut changes.removed] {
             list.sort();
@@ -45,11 +45,6 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
     }
-}
-
-/// The node at a path.
-fn at<'a>(index: &'a Index, path: &str) -> Option<&'a Node> {
-    path.split('/').try_fold(index.root(), |node, name| index.child(node, name.as_bytes()))
 }
 
 /// Something that the kernel may remember and must not.

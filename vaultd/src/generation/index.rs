@@ -214,6 +214,12 @@ impl Index {
         found.ok().map(|at| &children[at])
     }
 
+    /// The node at a path below the mount point.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Option<&Node> {
+        path.split('/').try_fold(self.root(), |node, name| self.child(node, name.as_bytes()))
+    }
+
     /// The path of a node below the mount point.
     #[must_use]
     pub fn path(&self, node: &Node) -> String {

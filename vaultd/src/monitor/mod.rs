@@ -2,6 +2,7 @@
 //! privileged, so it parses nothing but what its own children tell it, and holds descriptors of secrets, never
 //! their bytes.
 
+mod actions;
 pub mod background;
 mod connection;
 pub mod control;
@@ -271,9 +272,11 @@ impl Monitor {
         drop(before);
         let loaded = loaded.inspect_err(|error| self.state().problem = Some(report::render(error)))?;
         let changes = loaded.report.changes.clone();
-        let warnings = loaded.warnings.clone();
+        let mut warnings = loaded.warnings.clone();
         if intent == Intent::Serve {
+            let wanted = loaded.report.actions.clone();
             self.switch_to(loaded);
+            warnings.extend(actions::run(&wanted, &self.loader.settings().on_change_units));
         }
         Ok((changes, warnings))
     }
