@@ -8,7 +8,8 @@ use std::{
 use toml::Spanned;
 
 use super::{
-    Access, Action, Group, GroupKind, Kind, Mode, Policy, PolicyError, Rotation, SecretPolicy, TemplatePolicy, View,
+    Access, Action, Group, GroupKind, Kind, Mode, Policy, PolicyError, Rotation, SecretPolicy,
+    TemplatePolicy, View,
     audience::Audiences,
     error::Fault,
     raw::{self, KeysKind},

@@ -115,7 +115,8 @@ impl Inputs {
         let owners = blob::read(next()?)?;
         let store = if order.has_store { Store::from_fd(next()?) } else { Store::locked() };
         order.station.take(Role::Decryptor, None::<&OwnedFd>, store.root().as_ref())?;
-        let identities = order.identities.iter().map(|_| next().map(File::from)).collect::<io::Result<_>>()?;
+        let identities =
+            order.identities.iter().map(|_| next().map(File::from)).collect::<io::Result<_>>()?;
         let before = match order.before {
             Some(objects) => {
                 let index: Index = blob::read(next()?)?;
@@ -129,7 +130,10 @@ impl Inputs {
 
     fn ciphertext(&self, file: &PlannedFile) -> &[u8] {
         let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-        self.snapshot.bytes().get(place(file.ciphertext.start)..place(file.ciphertext.end)).unwrap_or_default()
+        self.snapshot
+            .bytes()
+            .get(place(file.ciphertext.start)..place(file.ciphertext.end))
+            .unwrap_or_default()
     }
 }
 
@@ -152,7 +156,8 @@ fn make(order: &Order, inputs: &Inputs) -> Result<(Built, Report), DecryptError>
         error => DecryptError::Build(error),
     })?;
     let unknown = inputs.owners.unknown().into_iter();
-    warnings.extend(unknown.map(|name| format!("there is no user or group {name}: its files are left to root")));
+    warnings
+        .extend(unknown.map(|name| format!("there is no user or group {name}: its files are left to root")));
     let actions = actions(inputs, &ours, &built)?;
     let report = Report { changes: built.changes.clone(), actions, files: ours.len(), warnings };
     Ok((built, report))

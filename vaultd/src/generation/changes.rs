@@ -89,6 +89,7 @@ fn same_listing((before, old): (&Index, &Node), (after, new): (&Index, &Node)) -
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::time::SystemTime;
 
     use vault_format::Digest;
@@ -102,7 +103,11 @@ mod tests {
             facts: Facts { owner: 0, group: 0, mode: 0o400, modified: SystemTime::UNIX_EPOCH },
             content: Content { object: 0, span: 0..bytes.len(), digest: Digest::of(bytes.as_bytes()) },
         };
-        Index::grow(&files.iter().map(entry).collect::<Vec<_>>(), before).expect("a tree")
+        let mut index = Index::grow(&files.iter().map(entry).collect::<Vec<_>>()).expect("a tree");
+        if let Some(before) = before {
+            index.follow(before, &HashMap::new()).expect("numbers");
+        }
+        index
     }
 
     #[test]

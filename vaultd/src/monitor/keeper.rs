@@ -81,7 +81,9 @@ fn serve(monitor: &Monitor, connection: &Connection, crashed: bool) -> Result<Op
     let handed_over = hand_over(monitor, connection, &server, crashed);
     let mut served = false;
     while handed_over.is_ok() {
-        let Ok(Some((Report::Shows { generation, dropped }, _))) = server.channel.receive::<Report>() else { break };
+        let Ok(Some((Report::Shows { generation, dropped }, _))) = server.channel.receive::<Report>() else {
+            break;
+        };
         served = true;
         monitor.shown(generation, &dropped);
     }

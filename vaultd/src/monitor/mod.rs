@@ -26,6 +26,7 @@ use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::iterator::Signals;
 use vault_format::report;
 
+pub use self::status::Status;
 use self::{
     connection::Connection,
     kept::Kept,
@@ -34,7 +35,6 @@ use self::{
     mount::MountError,
     mount_point::MountPoint,
 };
-pub use self::status::Status;
 use crate::generation::Changes;
 use crate::process::channel::Channel;
 use crate::process::{Child, ChildError};

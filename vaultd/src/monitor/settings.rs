@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::configuration::Configuration;
 use crate::process::Station;
+use crate::signers;
 use crate::state::Configured;
 use crate::sys::memory::Locking;
-use crate::signers;
 
 /// The vault that is served where no other is named.
 pub const VAULT: &str = "/etc/vaultd/vault";

@@ -13,8 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use vault_format::report;
 
-use super::{Answer, Role};
 use super::channel::Channel;
+use super::{Answer, Role};
 
 impl Role {
     /// The verb that starts it.

@@ -166,7 +166,8 @@ mod tests {
         }
         drop(handles);
         let next = Handles::take_over(object).expect("taken over");
-        let left: HashSet<u64> = (1..=100).filter(|handle| handle % 3 == 0).map(|handle| handle * 10).collect();
+        let left: HashSet<u64> =
+            (1..=100).filter(|handle| handle % 3 == 0).map(|handle| handle * 10).collect();
         assert_eq!(next.nodes(), left);
     }
 

@@ -33,8 +33,8 @@ use self::{
     view::View,
 };
 use crate::generation::{Generation, Index};
-use crate::process::{Role, Station, blob};
 use crate::process::channel::Channel;
+use crate::process::{Role, Station, blob};
 use crate::sys::device;
 
 /// Threads that answer requests: enough to overlap, each costs a buffer.

@@ -9,8 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 
 use memfd::{FileSeal, Memfd, MemfdOptions};
-use serde::{Deserialize, Serialize};
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 /// What to do when memory cannot be locked.
