@@ -108,6 +108,9 @@ fn hand_over(monitor: &Monitor, connection: &Connection, server: &Child, crashed
 }
 
 /// Relays the kernel's offer and, from a connection's first server, the answer.
+///
+/// # Errors
+/// The server or the kernel is not there any more, or does not agree.
 pub fn agree(server: &Channel, connection: &Connection, station: Station) -> io::Result<Agreement> {
     let (kernel, socket) = Channel::pair()?;
     kernel.wait_at_most(Some(LONGEST_DELAY))?;

@@ -35,10 +35,13 @@ impl Object {
 
 impl Drop for Object {
     fn drop(&mut self) {
-        // The kernel lets go of it first, else it could still read while it is wiped.
-        drop(self.backing.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        let backing = self.backing.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         // It cannot fail on memory that is there; and if it did, the memory would go unwiped with the object.
         let _ = wipe(&self.writer);
+        if backing.is_some() {
+            // The kernel reads on for who has it open: they are to meet the end of the file, not zeros.
+            let _ = self.writer.set_len(0);
+        }
     }
 }
 

@@ -4,10 +4,10 @@
 
 mod actions;
 pub mod background;
-mod connection;
+pub mod connection;
 pub mod control;
-mod keeper;
-mod kept;
+pub mod keeper;
+pub mod kept;
 pub mod loader;
 pub mod loading;
 pub mod mount;

@@ -1,10 +1,10 @@
 //! A value too long for a message, in a sealed memory object (memfd_create(2)). Never plaintext.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Seek};
 use std::os::fd::OwnedFd;
 
-use memfd::{FileSeal, MemfdOptions};
+use rustix::fs::{MemfdFlags, SealFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,14 +13,15 @@ use serde::de::DeserializeOwned;
 /// # Errors
 /// There is no memory for it.
 pub fn write(name: &str, value: &impl Serialize) -> io::Result<OwnedFd> {
-    let object = MemfdOptions::default().allow_sealing(true).create(name).map_err(io::Error::other)?;
-    let mut writer = BufWriter::new(object.as_file());
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut writer = BufWriter::new(File::from(rustix::fs::memfd_create(name, flags)?));
     serde_json::to_writer(&mut writer, value)?;
-    writer.flush()?;
-    drop(writer);
-    let seals = [FileSeal::SealWrite, FileSeal::SealShrink, FileSeal::SealGrow, FileSeal::SealSeal];
-    object.add_seals(&seals).map_err(io::Error::other)?;
-    Ok(object.into_file().into())
+    let object = OwnedFd::from(writer.into_inner().map_err(io::IntoInnerError::into_error)?);
+    rustix::fs::fcntl_add_seals(
+        &object,
+        SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
+    )?;
+    Ok(object)
 }
 
 /// Reads what [`write`] wrote.

@@ -99,7 +99,7 @@ impl Child {
 
     /// Whether it ends within a second.
     fn ends_soon(&self) -> bool {
-        let Some(pid) = Pid::from_raw(self.process.id().cast_signed()) else { return false };
+        let pid = Pid::from_child(&self.process);
         let Ok(process) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return false };
         let mut ready = [PollFd::new(&process, PollFlags::IN)];
         let second = Timespec { tv_sec: 1, tv_nsec: 0 };

@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 
 /// Bytes of a note.
-const NOTE: u64 = 8;
+const NOTE: usize = 8;
 
 /// Most notes that are kept; a server dies with as many requests in hand as it has threads.
 const MOST: u64 = 1024;
@@ -30,9 +30,9 @@ impl Attempts {
     /// The object cannot be read.
     pub fn take_over(object: File) -> io::Result<Self> {
         let mut noted = HashSet::new();
-        let mut note = [0; NOTE as usize];
-        for at in 0..object.metadata()?.len() / NOTE {
-            object.read_exact_at(&mut note, at * NOTE)?;
+        let mut note = [0; NOTE];
+        for at in 0..object.metadata()?.len() / NOTE as u64 {
+            object.read_exact_at(&mut note, at * NOTE as u64)?;
             noted.insert(u64::from_ne_bytes(note));
         }
         Ok(Self { object, notes: Mutex::new((0, noted)) })
@@ -46,7 +46,7 @@ impl Attempts {
             return false;
         }
         // Without the note it may be handled once more than it should, no worse.
-        let _ = self.object.write_all_at(&request.to_ne_bytes(), *next % MOST * NOTE);
+        let _ = self.object.write_all_at(&request.to_ne_bytes(), *next % MOST * NOTE as u64);
         *next += 1;
         true
     }

@@ -17,7 +17,7 @@ use fuser::RequestId;
 const SENT_AGAIN: u64 = 1 << 63;
 
 /// Bytes of a slot.
-const SLOT: u64 = 16;
+const SLOT: usize = 16;
 
 /// What a request is told from others by, also when it is sent again.
 #[must_use]
@@ -57,11 +57,11 @@ impl Handles {
     /// # Errors
     /// The object cannot be read.
     pub fn take_over(object: File) -> io::Result<Self> {
-        let end = (object.metadata()?.len() / SLOT).max(1);
+        let end = (object.metadata()?.len() / SLOT as u64).max(1);
         let mut slots = Slots { end, opened: opened(&object)?, ..Slots::default() };
-        let mut slot = [0; SLOT as usize];
+        let mut slot = [0; SLOT];
         for at in 1..end {
-            object.read_exact_at(&mut slot, at * SLOT)?;
+            object.read_exact_at(&mut slot, at * SLOT as u64)?;
             match halves(slot) {
                 (0, _) => slots.free.push(at),
                 (handle, node) => {
@@ -114,10 +114,10 @@ impl Handles {
     }
 
     fn write(&self, at: u64, handle: u64, node: u64) -> io::Result<()> {
-        let mut slot = [0; SLOT as usize];
+        let mut slot = [0; SLOT];
         slot[..8].copy_from_slice(&handle.to_ne_bytes());
         slot[8..].copy_from_slice(&node.to_ne_bytes());
-        self.object.write_all_at(&slot, at * SLOT)
+        self.object.write_all_at(&slot, at * SLOT as u64)
     }
 
     /// What is in there is right at every moment, also when a thread panicked that held it.
@@ -131,14 +131,14 @@ impl Handles {
 /// # Errors
 /// The object cannot be read.
 pub fn opened(object: &File) -> io::Result<u64> {
-    let mut slot = [0; SLOT as usize];
+    let mut slot = [0; SLOT];
     match object.read_exact_at(&mut slot, 0) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
         read => read.map(|()| halves(slot).1),
     }
 }
 
-fn halves(slot: [u8; SLOT as usize]) -> (u64, u64) {
+fn halves(slot: [u8; SLOT]) -> (u64, u64) {
     let [a, b, c, d, e, f, g, h, rest @ ..] = slot;
     (u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes(rest))
 }

@@ -1,58 +1,12 @@
-//! `--background`: from one process to another, and a signal that ends it.
+//! `--background`: the caller returns once the files are readable, and a signal ends what it left.
 
-use std::env;
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::io;
 
-use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
-use vaultd::monitor::mount::open_device;
-use vaultd::monitor::mount_point::MountPoint;
-use vaultd::monitor::{self, background, mountinfo};
-use vaultd::sys::memory::{Locking, Residency};
-use vaultd::sys::process;
+use rustix::process::{Pid, Signal, WaitOptions};
+use vaultd::monitor::{Status, mountinfo};
 
-use crate::stand::{empty_directory, file, generation, possible};
-
-/// Tells the processes of this test where to mount.
-const MOUNT_POINT: &str = "ODBOX_TEST_MOUNT_POINT";
-
-/// Arguments that make this program run one of the processes below.
-fn process(name: &str) -> [String; 4] {
-    let test = format!("background::{name}");
-    [test, "--exact".to_owned(), "--ignored".to_owned(), "--nocapture".to_owned()]
-}
-
-#[test]
-#[ignore = "the process that returns, run by another test"]
-fn caller() {
-    background::start(process("server").map(Into::into)).expect("a background process");
-}
-
-#[test]
-#[ignore = "the process that serves, run by another test"]
-fn server() {
-    let Some(path) = env::var_os(MOUNT_POINT).map(PathBuf::from) else {
-        return;
-    };
-    background::leave_session().expect("a new session");
-    process::forbid_dumps().expect("no dumps");
-    let dumpable = rustix::process::dumpable_behavior().expect("a behaviour");
-    assert_eq!(dumpable, DumpableBehavior::NotDumpable);
-    assert_eq!(process::lock_memory(Locking::Required).expect("locked"), Residency::Locked);
-
-    let point = MountPoint::check(&path).expect("a mount point");
-    let device = open_device().expect("/dev/fuse");
-    let served = generation(&[file("pid", 0o444, std::process::id().to_string())]);
-    monitor::run(&point, device, served, background::let_go).expect("a clean end");
-}
-
-/// Runs the caller until everybody has let go of its standard streams.
-fn start(mount_point: &std::path::Path) -> Output {
-    let mut program = Command::new(env::current_exe().expect("this program"));
-    let program = program.args(process("caller")).env(MOUNT_POINT, mount_point);
-    program.output().expect("a caller")
-}
+use crate::stand::{empty_directory, possible, snake_oil, vaultd};
 
 #[test]
 fn files_are_readable_at_once_and_gone_after_a_signal() {
@@ -63,12 +17,16 @@ fn files_are_readable_at_once_and_gone_after_a_signal() {
     // Makes the background process our child once its caller has returned, so it can be waited for.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("subreaper");
 
-    let output = start(&directory);
+    // Returns once everybody has let go of the streams that it was given.
+    let output = snake_oil().arg("--background").arg(&directory).output().expect("vaultd");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(fs::read(directory.join("passwords/root.txt")).expect("readable"), b"abc123");
 
-    let pid = fs::read_to_string(directory.join("pid")).expect("readable");
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
-    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
+    let status = vaultd(&["status", "--json"], &directory).stdout;
+    let status: Status = serde_json::from_slice(&status).expect("a status");
+    let pid = status.monitor.pid;
+    let locked = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
+    let locked = locked.lines().find_map(|line| line.strip_prefix("VmLck:"));
     assert_ne!(locked.expect("VmLck").trim(), "0 kB");
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("limits");
     let core = limits.lines().find(|line| line.starts_with("Max core file size"));
@@ -78,9 +36,26 @@ fn files_are_readable_at_once_and_gone_after_a_signal() {
         assert_eq!(target.to_str(), Some("/dev/null"));
     }
 
-    let pid = pid.parse().ok().and_then(Pid::from_raw).expect("a pid");
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
     rustix::process::kill_process(pid, Signal::TERM).expect("a signal");
     let ended = rustix::process::waitpid(Some(pid), WaitOptions::empty()).expect("our child");
     assert_eq!(ended.expect("ended").1.exit_status(), Some(0));
+    assert_eq!(mountinfo::at(&directory).expect("mounts"), None);
+}
+
+#[test]
+fn nothing_is_left_mounted_when_nobody_can_be_told() {
+    if !possible() {
+        return;
+    }
+    let (_parent, directory) = empty_directory();
+    // Its standard output is a pipe that nobody reads: the caller went away.
+    let (_, writer) = io::pipe().expect("a pipe");
+    let mut program = snake_oil();
+    let output = program.args(["--background", "--report-ready"]).arg(&directory).stdout(writer).output();
+    let output = output.expect("vaultd");
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("cannot report that the files are readable"), "{complaint}");
     assert_eq!(mountinfo::at(&directory).expect("mounts"), None);
 }

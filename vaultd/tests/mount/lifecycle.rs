@@ -1,26 +1,34 @@
 //! Mounts that come and go: in use, dead, in the way.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Output};
-use std::sync::mpsc;
-use std::thread;
+use std::process::Output;
 
 use rustix::io::Errno;
+use rustix::process::{Pid, WaitOptions};
 use vaultd::monitor::mount::{Mount, detach, open_device};
 use vaultd::monitor::mount_point::{MountPoint, MountPointError, detach_dead};
-use vaultd::monitor::{self, mountinfo};
+use vaultd::monitor::{Status, mountinfo};
 
-use crate::stand::{File as Served, Stand, empty_directory, file, generation, possible};
+use crate::stand::{File as Served, Stand, empty_directory, file, possible, snake_oil, vaultd};
 
-fn one_file() -> Vec<Served> {
-    vec![file("secret", 0o444, vec![7; 300_000])]
+/// The name and size of a file that we are asked for, and of one that the kernel reads itself where it can.
+const FILES: [(&str, usize); 2] = [("small", 100_000), ("large", 300_000)];
+
+fn files() -> Vec<Served> {
+    FILES.map(|(name, size)| file(name, 0o444, vec![7; size])).into()
 }
 
-fn vaultd(arguments: &[&str], path: &Path) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_vaultd"));
-    program.args(arguments).arg(path).output().expect("vaultd")
+fn open_all(stand: &Stand) -> [File; 2] {
+    FILES.map(|(name, _)| File::open(stand.path(name)).expect("open"))
+}
+
+/// Both give nothing of what they had: an error, or, where the kernel knows none, the end of the file.
+fn assert_cut_off([mut small, mut large]: [File; 2]) {
+    let error = small.read_to_end(&mut Vec::new()).expect_err("cut off");
+    assert_eq!(error.raw_os_error(), Some(Errno::NOTCONN.raw_os_error()));
+    assert!(matches!(large.read_to_end(&mut Vec::new()), Ok(0) | Err(_)));
 }
 
 fn complaint(output: &Output) -> String {
@@ -36,7 +44,7 @@ fn dead_mount(path: &Path) -> Mount {
 
 #[test]
 fn shows_up_as_what_it_is() {
-    let Some(stand) = Stand::serving(&one_file()) else {
+    let Some(stand) = Stand::serving(&files()) else {
         return;
     };
     let mounts = fs::read_to_string("/proc/mounts").expect("mounts");
@@ -51,46 +59,45 @@ fn shows_up_as_what_it_is() {
 
 #[test]
 fn open_files_outlive_unmounting() {
-    let Some(stand) = Stand::serving(&one_file()) else {
+    let Some(stand) = Stand::serving(&files()) else {
         return;
     };
-    let mut open = File::open(stand.path("secret")).expect("open");
+    let open = open_all(&stand);
     let output = vaultd(&["unmount"], stand.root());
     assert!(output.status.success(), "{output:?}");
 
     assert_eq!(mountinfo::at(stand.root()).expect("mounts"), None);
-    assert!(!stand.path("secret").exists());
-    let mut read = Vec::new();
-    open.read_to_end(&mut read).expect("read");
-    assert!(read == [7; 300_000]);
-    drop(open);
+    for (mut open, (name, size)) in open.into_iter().zip(FILES) {
+        assert!(!stand.path(name).exists());
+        let mut read = Vec::new();
+        open.read_to_end(&mut read).expect("read");
+        assert!(read == vec![7; size], "{name}");
+    }
     stand.end();
 }
 
 #[test]
 fn stopping_cuts_off_open_files() {
-    let Some(stand) = Stand::serving(&one_file()) else {
+    let Some(stand) = Stand::serving(&files()) else {
         return;
     };
-    let open = File::open(stand.path("secret")).expect("open");
-    let secret = stand.path("secret");
+    let open = open_all(&stand);
+    let secret = stand.path("small");
     stand.end();
     assert!(!secret.exists());
-    let error = (&open).read_to_end(&mut Vec::new()).expect_err("cut off");
-    assert_eq!(error.raw_os_error(), Some(Errno::NOTCONN.raw_os_error()));
+    assert_cut_off(open);
 }
 
 #[test]
 fn stopping_cuts_off_open_files_even_after_unmounting() {
-    let Some(stand) = Stand::serving(&one_file()) else {
+    let Some(stand) = Stand::serving(&files()) else {
         return;
     };
     let mounted = mountinfo::at(stand.root()).expect("mounts").expect("ours");
-    let open = File::open(stand.path("secret")).expect("open");
+    let open = open_all(&stand);
     detach(&mounted).expect("detached");
     stand.end();
-    let error = (&open).read_to_end(&mut Vec::new()).expect_err("cut off");
-    assert_eq!(error.raw_os_error(), Some(Errno::NOTCONN.raw_os_error()));
+    assert_cut_off(open);
 }
 
 #[test]
@@ -121,7 +128,7 @@ fn unmount_cleans_up_a_dead_mount() {
 
 #[test]
 fn a_living_mount_is_busy() {
-    let Some(stand) = Stand::serving(&one_file()) else {
+    let Some(stand) = Stand::serving(&files()) else {
         return;
     };
     assert!(detach_dead(stand.root()).expect("none dead").is_empty());
@@ -180,27 +187,13 @@ fn ends_well_when_somebody_unmounts() {
         return;
     }
     let (_parent, directory) = empty_directory();
-    let point = MountPoint::check(&directory).expect("a mount point");
-    let device = open_device().expect("/dev/fuse");
-    let (ready, readable) = mpsc::channel();
-    let notify = move || ready.send(()).map_err(io::Error::other);
-    let monitor = thread::spawn(move || monitor::run(&point, device, generation(&one_file()), notify));
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("subreaper");
+    assert!(snake_oil().arg("--background").arg(&directory).status().expect("vaultd").success());
+    let status = vaultd(&["status", "--json"], &directory).stdout;
+    let status: Status = serde_json::from_slice(&status).expect("a status");
 
-    readable.recv().expect("ready");
-    assert_eq!(fs::read(directory.join("secret")).expect("read").len(), 300_000);
     detach(&mountinfo::at(&directory).expect("mounts").expect("ours")).expect("unmounted");
-    monitor.join().expect("no panic").expect("a clean end");
-}
-
-#[test]
-fn unmounts_when_nobody_can_be_told() {
-    if !possible() {
-        return;
-    }
-    let (_parent, directory) = empty_directory();
-    let point = MountPoint::check(&directory).expect("a mount point");
-    let device = open_device().expect("/dev/fuse");
-    let gone = || Err(io::Error::from(io::ErrorKind::BrokenPipe));
-    monitor::run(&point, device, generation(&one_file()), gone).expect_err("nobody listens");
-    assert_eq!(mountinfo::at(&directory).expect("mounts"), None);
+    let monitor = i32::try_from(status.monitor.pid).ok().and_then(Pid::from_raw);
+    let ended = rustix::process::waitpid(monitor, WaitOptions::empty()).expect("our child");
+    assert_eq!(ended.expect("ended").1.exit_status(), Some(0));
 }

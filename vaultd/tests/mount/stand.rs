@@ -1,21 +1,36 @@
 //! A generation made in the test, served at a temporary directory.
+//!
+//! The test does what the monitor does: it mounts, lets the server agree with the kernel, and gives it what to
+//! serve. The server runs in a thread of the test, which is not confined.
 
 use std::env;
 use std::fmt::Display;
 use std::fs::{self, Permissions};
+use std::mem::ManuallyDrop;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
 use rustix::process::{Gid, Uid};
 use tempfile::TempDir;
-use vaultd::generation::{Entry, Generation};
-use vaultd::monitor::mount::{Mount, open_device, require_root};
+use vault_format::Digest;
+use vaultd::generation::{self, Built, Facts, Wanted};
+use vaultd::monitor::connection::Connection;
+use vaultd::monitor::keeper::agree;
+use vaultd::monitor::kept::{Kept, Object};
+use vaultd::monitor::mount::{open_device, require_root};
 use vaultd::monitor::mount_point::MountPoint;
-use vaultd::server::{ServeError, serve};
+use vaultd::process::{Station, blob, channel::Channel};
+use vaultd::server::{self, Order, Report};
 use vaultd::sys::memory::Locking;
+use vaultd::sys::store::Store;
+
+const VAULTD: &str = env!("CARGO_BIN_EXE_vaultd");
+const SNAKE_OIL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../snakeoil/vault");
 
 pub const OWNER: u32 = 50_001;
 pub const GROUP: u32 = 50_002;
@@ -36,27 +51,43 @@ pub fn file(path: &'static str, mode: u16, bytes: impl Into<Vec<u8>>) -> File {
     File { path, mode, bytes: bytes.into() }
 }
 
-pub fn generation(files: &[File]) -> Generation {
-    let entry = |file: &File| Entry {
+/// A generation of these files, as the decryptor would make it.
+pub fn build(files: &[File]) -> Built {
+    let store = Store::open(Locking::Required, Uid::ROOT).expect("a store");
+    let wanted = |file: &File| Wanted {
         path: file.path.to_owned(),
-        owner: OWNER.into(),
-        group: GROUP.into(),
-        mode: file.mode,
-        modified: modified(),
+        facts: Facts { owner: OWNER, group: GROUP, mode: file.mode, modified: modified() },
+        digest: Digest::of(&file.bytes),
         size: file.bytes.len(),
     };
-    let entries: Vec<Entry> = files.iter().map(entry).collect();
-    let fill = |index: usize, part: &mut [u8]| -> Result<(), String> {
-        part.copy_from_slice(&files[index].bytes);
+    let wanted: Vec<Wanted> = files.iter().map(wanted).collect();
+    let fill = |place: usize, part: &mut [u8]| -> Result<(), String> {
+        part.copy_from_slice(&files[place].bytes);
         Ok(())
     };
-    Generation::build(&entries, Locking::Required, fill).expect("a generation")
+    generation::build(&store, &wanted, None, fill).expect("a generation")
+}
+
+/// The same as the monitor takes it over.
+fn kept(built: Built) -> Kept {
+    let object = |object| match object {
+        generation::Object::New(file) => Arc::new(Object::take_over(file.into()).expect("an object")),
+        generation::Object::Kept(_) => unreachable!("there is nothing before"),
+    };
+    Kept {
+        number: 1,
+        index: blob::write("index", &built.index).expect("an index"),
+        objects: built.objects.into_iter().map(object).collect(),
+    }
 }
 
 /// A mounted generation; unmounted when dropped.
 pub struct Stand {
-    pub mount: Mount,
-    server: JoinHandle<Result<(), ServeError>>,
+    connection: Connection,
+    server: JoinHandle<std::io::Result<()>>,
+    /// Never closed: a server that hears no monitor any more ends its process, which is this one.
+    monitor: ManuallyDrop<Channel>,
+    _generation: Kept,
     root: PathBuf,
     _directory: TempDir,
 }
@@ -64,18 +95,39 @@ pub struct Stand {
 impl Stand {
     /// `None`, with the reason printed, where nothing can be mounted.
     pub fn serving(files: &[File]) -> Option<Self> {
-        possible().then(|| Self::of(generation(files)))
+        possible().then(|| Self::of(build(files)))
     }
 
     /// Mounts a generation on a machine that can.
-    pub fn of(generation: Generation) -> Self {
+    pub fn of(built: Built) -> Self {
         let (directory, root) = empty_directory();
-        let point = MountPoint::check(&root).expect("a mount point");
-        let device = open_device().expect("/dev/fuse");
-        let mount = Mount::new(&point, &device).expect("a mount");
-        let server = thread::spawn(move || serve(device, Arc::new(generation)));
-        mount.wait_until_readable().expect("readable");
-        Self { mount, server, root, _directory: directory }
+        let generation = kept(built);
+        let connection =
+            Connection::new(&MountPoint::check(&root).expect("a mount point")).expect("a connection");
+        let (monitor, its_end) = Channel::pair().expect("a channel");
+        let monitor = ManuallyDrop::new(monitor);
+        let server = thread::spawn(move || {
+            let (_, descriptors) = its_end.receive::<Order>()?.expect("an order");
+            server::serve(its_end, descriptors)
+        });
+        let stand =
+            Self { connection, server, monitor, _generation: generation, root, _directory: directory };
+        stand.hand_over();
+        stand
+    }
+
+    fn hand_over(&self) {
+        let Self { connection, monitor, _generation: generation, .. } = self;
+        let station = Station::of_user("vaultd", Locking::Required).expect("a station");
+        if agree(monitor, connection, station).expect("an agreement").passthrough {
+            generation.register(&connection.device);
+        }
+        let order = Order::Serve { generations: vec![generation.parcel()], resumes: false };
+        let mut descriptors: Vec<BorrowedFd<'_>> = connection.descriptors().to_vec();
+        descriptors.extend(generation.descriptors());
+        monitor.send(&order, &descriptors).expect("an order");
+        let (report, _) = monitor.receive::<Report>().expect("a report").expect("a server");
+        assert!(matches!(report, Report::Shows { generation: 1, .. }), "{report:?}");
     }
 
     pub fn root(&self) -> &Path {
@@ -88,9 +140,24 @@ impl Stand {
 
     /// Unmounts and waits for the server to end as it should.
     pub fn end(self) {
-        self.mount.end();
+        self.connection.mount.end();
         self.server.join().expect("no panic").expect("a clean end");
     }
+}
+
+/// Our program with a verb and a path.
+pub fn vaultd(arguments: &[&str], path: &Path) -> Output {
+    Command::new(VAULTD).args(arguments).arg(path).output().expect("vaultd")
+}
+
+/// The command that mounts the snake-oil vault on the path that is still to be added.
+pub fn snake_oil() -> Command {
+    let mut program = Command::new(VAULTD);
+    program
+        .args(["mount", "--allow-snakeoil", "--vault", SNAKE_OIL])
+        .args(["--identity", &format!("{SNAKE_OIL}/age.key")])
+        .args(["--allowed-signers", &format!("{SNAKE_OIL}/allowed_signers")]);
+    program
 }
 
 /// An empty directory to mount on, alone in a temporary one; everybody may pass through both.
