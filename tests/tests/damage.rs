@@ -176,6 +176,6 @@ fn vaultd_serves_nothing_of_it() {
         (damage.happen)(&vault);
         let place = MountPoint::new();
         expect_refusal(&place.mount(&vault).run(), &damage);
-        assert!(!place.is_mounted() && place.servers().is_empty(), "{}", damage.name);
+        assert!(!place.is_mounted() && place.monitors().is_empty(), "{}", damage.name);
     }
 }

@@ -208,7 +208,7 @@ fn unmount_takes_the_files_and_the_server_away() {
     }
     let vault = Vault::with("file", "bytes").build();
     let place = MountPoint::serving(&vault);
-    assert_eq!(place.servers().len(), 1);
+    assert_eq!(place.monitors().len(), 1);
     vaultd().arg("unmount").arg(place.path()).succeeds();
     assert!(!place.is_mounted());
     assert_eq!(fs::read_dir(place.path()).expect("a folder").count(), 0);
@@ -239,7 +239,8 @@ fn a_dead_mount_is_cleaned_up_by_the_next_one() {
     }
     let vault = Vault::with("file", "bytes").build();
     let place = MountPoint::serving(&vault);
-    place.kill_server();
+    place.kill_monitor();
+    place.wait_until_dead();
     let dead = fs::read(place.join("file")).expect_err("nobody serves it");
     // Whoever asks while the server is still dying is told that it went away meanwhile.
     let gone = [Errno::ENOTCONN, Errno::ECONNABORTED].map(|errno| Some(errno as i32));
@@ -256,10 +257,10 @@ fn a_mount_whose_server_is_dying_counts_as_dead() {
     let vault = Vault::with("file", "bytes").build();
     let place = MountPoint::serving(&vault);
     for _ in 0..10 {
-        place.kill_server();
+        place.kill_monitor();
         place.mount(&vault).succeeds().says("detached a dead mount");
     }
-    place.kill_server();
+    place.kill_monitor();
     vaultd().arg("unmount").arg(place.path()).succeeds();
     assert!(!place.is_mounted());
 }
@@ -271,7 +272,7 @@ fn unmount_cleans_up_a_dead_mount() {
     }
     let vault = Vault::with("file", "bytes").build();
     let place = MountPoint::serving(&vault);
-    place.kill_server();
+    place.kill_monitor();
     vaultd().arg("unmount").arg(place.path()).succeeds();
     assert!(!place.is_mounted());
 }

@@ -168,13 +168,13 @@ fn says_what_is_wrong_and_serves_nothing() {
         let vault = Vault::with("token", PLAINTEXT).build();
         let place = MountPoint::new();
         let run = (refusal.run)(&vault, &place);
-        let (before, servers) = (tree::snapshot(&vault.path()), place.servers());
+        let (before, servers) = (tree::snapshot(&vault.path()), place.monitors());
         let refused = run.run();
         assert_eq!(refused.status, Some(1), "{}: {refused}", refusal.name);
         refused.explains_once(refusal.error).tells_nothing_of(PLAINTEXT);
         assert!(refused.output.is_empty(), "{}: {refused}", refusal.name);
         assert!(tree::snapshot(&vault.path()) == before, "{}: something was changed", refusal.name);
-        assert_eq!(place.servers(), servers, "{}", refusal.name);
+        assert_eq!(place.monitors(), servers, "{}", refusal.name);
     }
 }
 

@@ -47,7 +47,7 @@ fn is_refused_in_every_arrangement() {
         let refused = place.mount_with(&vault, &private, &signers).run();
         assert_eq!(refused.status, Some(1), "{name}: {refused}");
         refused.explains("this is the snake-oil vault").says("--allow-snakeoil");
-        assert!(!place.is_mounted() && place.servers().is_empty(), "{name}");
+        assert!(!place.is_mounted() && place.monitors().is_empty(), "{name}");
     }
 }
 

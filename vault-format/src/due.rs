@@ -51,9 +51,10 @@ impl Due {
 /// When the first secret or certificate of the vault ends, if any does.
 #[must_use]
 pub fn first_end(vault: &Verified) -> Option<Timestamp> {
-    let ends = vault.lock().secrets.iter().flat_map(|(name, secret)| {
-        [vault.policy().secret(name).rotation.expires, certificate_end(secret)]
-    });
+    let ends =
+        vault.lock().secrets.iter().flat_map(|(name, secret)| {
+            [vault.policy().secret(name).rotation.expires, certificate_end(secret)]
+        });
     ends.flatten().min()
 }
 

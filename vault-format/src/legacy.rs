@@ -35,7 +35,9 @@ pub fn signed_file(folder: &VaultFolder) -> Option<&'static str> {
 /// An entry that only a signed vault has, if there is one.
 #[must_use]
 pub fn signed_entry(entries: &[Entry]) -> Option<&'static str> {
-    let is = |entry: &Entry, name: &str| entry.path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is = |entry: &Entry, name: &str| {
+        entry.path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     SIGNED.into_iter().find(|name| entries.iter().any(|entry| is(entry, name)))
 }
 

@@ -61,6 +61,8 @@ pub struct Configuration {
     pub fallback: Option<bool>,
     /// The user that the server runs as.
     pub server_user: Option<String>,
+    /// The units that a vault may have reloaded or restarted when a value changes.
+    pub on_change_units: Option<Vec<String>>,
     /// The only vault to be served.
     pub vault_id: Option<VaultId>,
     /// The lowest serial to be served.
@@ -126,6 +128,7 @@ impl Configuration {
             record: self.record.or(file.record),
             fallback: self.fallback.or(file.fallback),
             server_user: self.server_user.or(file.server_user),
+            on_change_units: self.on_change_units.or(file.on_change_units),
             vault_id: self.vault_id.or(file.vault_id),
             min_serial: self.min_serial.or(file.min_serial),
         }

@@ -8,7 +8,8 @@ use std::{
 use toml::Spanned;
 
 use super::{
-    Access, Group, GroupKind, Kind, Mode, Policy, PolicyError, Rotation, SecretPolicy, TemplatePolicy, View,
+    Access, Action, Group, GroupKind, Kind, Mode, Policy, PolicyError, Rotation, SecretPolicy,
+    TemplatePolicy, View,
     audience::Audiences,
     error::Fault,
     raw::{self, KeysKind},
@@ -176,19 +177,16 @@ fn unit_name(at: &Spanned<String>, name: &str) -> Result<String, Fault> {
     Ok(name.to_owned())
 }
 
-fn on_change(actions: &[Spanned<String>]) -> Result<(), Fault> {
-    for action in actions {
-        let known = action
-            .get_ref()
-            .split_once(' ')
-            .filter(|(verb, _)| ["reload", "restart", "try-restart"].contains(verb));
-        let Some((_, unit)) = known else {
-            return Err(Fault::at(action.span(), "this is no action on a unit")
-                .help("write \"reload UNIT\", \"restart UNIT\" or \"try-restart UNIT\""));
-        };
-        unit_name(action, unit)?;
-    }
-    Ok(())
+fn on_change(action: &Spanned<String>) -> Result<Action, Fault> {
+    let known = action
+        .get_ref()
+        .split_once(' ')
+        .filter(|(verb, _)| ["reload", "restart", "try-restart"].contains(verb));
+    let Some((verb, unit)) = known else {
+        return Err(Fault::at(action.span(), "this is no action on a unit")
+            .help("write \"reload UNIT\", \"restart UNIT\" or \"try-restart UNIT\""));
+    };
+    Ok(Action { verb: verb.to_owned(), unit: unit_name(action, unit)? })
 }
 
 fn defaults(raw: &raw::Defaults, audiences: &Audiences) -> Result<SecretPolicy, Fault> {
@@ -206,6 +204,7 @@ fn defaults(raw: &raw::Defaults, audiences: &Audiences) -> Result<SecretPolicy, 
         access: access_keys!(raw, None).over(&root_only)?,
         from: None,
         rotation: Rotation::default(),
+        on_change: Vec::new(),
     })
 }
 
@@ -227,7 +226,6 @@ fn secrets(
 ) -> Result<BTreeMap<SecretName, SecretPolicy>, Fault> {
     let mut secrets = BTreeMap::new();
     for (name, table) in &raw.secret {
-        on_change(table.on_change.as_deref().unwrap_or_default())?;
         let audience = match &table.audience {
             Some(list) => audiences.of(list)?,
             None => audiences.again(defaults, name)?,
@@ -243,6 +241,7 @@ fn secrets(
             access: access_keys!(table, table.services.as_deref()).over(&defaults.access)?,
             from: table.from.as_ref().map(secret_name).transpose()?,
             rotation: Rotation::of(table)?,
+            on_change: table.on_change.iter().flatten().map(on_change).collect::<Result<_, _>>()?,
         };
         secrets.insert(secret_name(name)?, policy);
     }

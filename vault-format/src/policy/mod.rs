@@ -100,6 +100,17 @@ pub struct SecretPolicy {
     pub from: Option<SecretName>,
     /// When its value is to be changed.
     pub rotation: Rotation,
+    /// What to do where it is served when its value changed.
+    pub on_change: Vec<Action>,
+}
+
+/// What to do with a systemd unit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Action {
+    /// `reload`, `restart` or `try-restart`.
+    pub verb: String,
+    /// The whole name of a unit, such as `nginx.service`.
+    pub unit: String,
 }
 
 /// A second path for a secret, with an access of its own.

@@ -21,6 +21,7 @@ resume-timeout = "1m 30s"
 record = "off"
 fallback = false
 server-user = "secrets"
+on-change-units = ["nginx.service"]
 vault-id = "{ID}"
 min-serial = 7
 "#
@@ -38,6 +39,7 @@ min-serial = 7
         record: Some(Record::Off),
         fallback: Some(false),
         server_user: Some("secrets".into()),
+        on_change_units: Some(vec!["nginx.service".to_owned()]),
         vault_id: Some(VaultId::try_from(ID.to_owned()).expect("an id")),
         min_serial: Some(7),
     };

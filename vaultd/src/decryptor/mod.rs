@@ -3,6 +3,7 @@
 
 mod error;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use vault_format::cipher;
 use vault_format::key_file::KeyFile;
 use vault_format::passphrase::Nobody;
+use vault_format::policy::Action;
 use vault_format::{Identities, SecretName};
 
 pub use self::error::{DecryptError, DecryptFailure};
-use crate::generation::{self, BuildError, Built, Changes, Facts, Generation, Index, Object, Wanted};
+use crate::generation::{self, BuildError, Built, Changes, Facts, Generation, Index, Node, Object, Wanted};
 use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob, refusal};
 use crate::resolver::Owners;
@@ -56,6 +58,8 @@ pub struct Done {
 pub struct Report {
     /// What is different from the generation before.
     pub changes: Changes,
+    /// What is to be done now, since a value is another than in the generation before.
+    pub actions: BTreeSet<Action>,
     /// How many files are served.
     pub files: usize,
     /// Worth a look, but no reason not to serve.
@@ -111,7 +115,8 @@ impl Inputs {
         let owners = blob::read(next()?)?;
         let store = if order.has_store { Store::from_fd(next()?) } else { Store::locked() };
         order.station.take(Role::Decryptor, None::<&OwnedFd>, store.root().as_ref())?;
-        let identities = order.identities.iter().map(|_| next().map(File::from)).collect::<io::Result<_>>()?;
+        let identities =
+            order.identities.iter().map(|_| next().map(File::from)).collect::<io::Result<_>>()?;
         let before = match order.before {
             Some(objects) => {
                 let index: Index = blob::read(next()?)?;
@@ -125,7 +130,10 @@ impl Inputs {
 
     fn ciphertext(&self, file: &PlannedFile) -> &[u8] {
         let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-        self.snapshot.bytes().get(place(file.ciphertext.start)..place(file.ciphertext.end)).unwrap_or_default()
+        self.snapshot
+            .bytes()
+            .get(place(file.ciphertext.start)..place(file.ciphertext.end))
+            .unwrap_or_default()
     }
 }
 
@@ -148,9 +156,26 @@ fn make(order: &Order, inputs: &Inputs) -> Result<(Built, Report), DecryptError>
         error => DecryptError::Build(error),
     })?;
     let unknown = inputs.owners.unknown().into_iter();
-    warnings.extend(unknown.map(|name| format!("there is no user or group {name}: its files are left to root")));
-    let report = Report { changes: built.changes.clone(), files: ours.len(), warnings };
+    warnings
+        .extend(unknown.map(|name| format!("there is no user or group {name}: its files are left to root")));
+    let actions = actions(inputs, &ours, &built)?;
+    let report = Report { changes: built.changes.clone(), actions, files: ours.len(), warnings };
     Ok((built, report))
+}
+
+/// What the policy wants done about the values that are others than before. What is only encrypted anew, or
+/// new, is none of them.
+fn actions(inputs: &Inputs, ours: &[&PlannedFile], built: &Built) -> Result<BTreeSet<Action>, DecryptError> {
+    let mut actions = BTreeSet::new();
+    let Some(before) = &inputs.before else { return Ok(actions) };
+    for file in ours.iter().filter(|file| !file.on_change.is_empty()) {
+        let content = |index: &Index| index.at(file.path.as_str()).and_then(Node::content).cloned();
+        let Some((old, new)) = content(before.index()).zip(content(&built.index)) else { continue };
+        if old.digest != new.digest && before.bytes(&old) != built.bytes(&new)?.as_slice() {
+            actions.extend(file.on_change.iter().cloned());
+        }
+    }
+    Ok(actions)
 }
 
 fn identities(order: &Order, inputs: &Inputs) -> Result<Identities, DecryptError> {

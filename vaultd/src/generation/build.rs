@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 
 use rayon::prelude::*;
 use vault_format::Digest;
+use zeroize::Zeroizing;
 
 use super::index::{Content, Entry, Facts, Index, TreeError};
 use super::{Changes, Generation};
@@ -43,6 +45,22 @@ pub struct Built {
     pub objects: Vec<Object>,
     /// What is different from the generation before.
     pub changes: Changes,
+}
+
+impl Built {
+    /// Bytes of a file, where they were filled in; of one that was kept, nothing: they did not change.
+    ///
+    /// # Errors
+    /// The object cannot be mapped.
+    pub fn bytes(&self, content: &Content) -> Result<Zeroizing<Vec<u8>>, MemoryError> {
+        let Some(Object::New(file)) = self.objects.get(content.object) else {
+            return Ok(Zeroizing::default());
+        };
+        let mut bytes = Zeroizing::new(vec![0; content.span.len()]);
+        file.read_exact_at(&mut bytes, content.span.start as u64)
+            .map_err(|source| MemoryError::Map { size: content.span.len(), source })?;
+        Ok(bytes)
+    }
 }
 
 /// A memory object of a generation.
@@ -100,10 +118,13 @@ where
         })
         .collect();
     // Before anything is decrypted: a tree that cannot be needs no secrets.
-    let index = Index::grow(&entries, before.map(Generation::index))?;
+    let mut index = Index::grow(&entries)?;
+    let filled = layout.fill(store, wanted, before, fill)?;
+    if let Some(before) = before {
+        index.follow(before.index(), &filled.renewed)?;
+    }
     let changes = Changes::between(before.map(Generation::index), &index);
-    let objects = layout.fill(store, wanted, before, fill)?;
-    Ok(Built { index, objects, changes })
+    Ok(Built { index, objects: filled.objects, changes })
 }
 
 /// Where each ciphertext's plaintext goes. The first object is the one that small files share.
@@ -161,51 +182,84 @@ impl Layout {
         wanted: &[Wanted],
         before: Option<&Generation>,
         fill: F,
-    ) -> Result<Vec<Object>, BuildError<E>>
+    ) -> Result<Filled, BuildError<E>>
     where
         E: fmt::Debug + Send,
         F: Fn(usize, &mut [u8]) -> Result<(), E> + Sync,
     {
         let had = before.map(|before| before.index().contents()).unwrap_or_default();
-        let fill_one = |(place, part): (usize, &mut [u8])| {
-            let old = before.zip(had.get(&wanted[place].digest));
-            match old.map(|(before, content)| before.bytes(content)) {
-                Some(bytes) if bytes.len() == part.len() => {
-                    part.copy_from_slice(bytes);
-                    None
+        // Fills the part of a file, and tells what the file was before if these were its bytes.
+        let fill_one = |place: usize, part: &mut [u8]| -> Result<Option<Content>, (usize, E)> {
+            let file = &wanted[place];
+            if let Some((before, content)) = before.zip(had.get(&file.digest)) {
+                if content.span.len() == part.len() {
+                    part.copy_from_slice(before.bytes(content));
+                    return Ok(None);
                 }
-                _ => Some((place, fill(place, part).err()?)),
             }
+            fill(place, part).map_err(|error| (place, error))?;
+            let old = before.and_then(|before| Some((before, before.index().at(&file.path)?.content()?)));
+            Ok(old.filter(|(before, old)| before.bytes(old) == part).map(|(_, old)| old.clone()))
         };
 
+        let mut filled = Filled::default();
+        let mut problems = Vec::new();
         let shared = store.create()?;
         let mut mapping = MappingMut::of(&shared, self.shared)?;
-        let parts = split(mapping.bytes_mut(), &self.small, wanted);
-        let mut problems: Vec<(usize, E)> = parts.into_par_iter().filter_map(fill_one).collect();
+        let parts = split(mapping.bytes_mut(), &self.small, wanted).into_par_iter();
+        let outcomes: Vec<_> = parts.map(|(place, part)| (place, fill_one(place, part))).collect();
         drop(mapping);
-
-        let mut objects = vec![Object::New(shared)];
+        filled.objects.push(Object::New(shared));
+        for (place, outcome) in outcomes {
+            match outcome {
+                // Only where it was read in the same way: the kernel knows a node in one way.
+                Ok(Some(old)) if old.object == 0 => {
+                    filled.renewed.insert(wanted[place].digest, old.digest);
+                }
+                Ok(_) => {}
+                Err(problem) => problems.push(problem),
+            }
+        }
         for (place, old) in &self.large {
-            objects.push(match old {
-                Some(old) => Object::Kept(*old),
-                None => {
-                    let object = store.create()?;
-                    let mut mapping = MappingMut::of(&object, wanted[*place].size)?;
-                    problems.extend(fill_one((*place, mapping.bytes_mut())));
+            if let Some(old) = old {
+                filled.objects.push(Object::Kept(*old));
+                continue;
+            }
+            let object = store.create()?;
+            let mut mapping = MappingMut::of(&object, wanted[*place].size)?;
+            let outcome = fill_one(*place, mapping.bytes_mut());
+            drop(mapping);
+            filled.objects.push(match outcome {
+                Ok(Some(old)) if old.object > 0 => {
+                    wipe(&object)?;
+                    filled.renewed.insert(wanted[*place].digest, old.digest);
+                    Object::Kept(old.object)
+                }
+                Ok(_) => Object::New(object),
+                Err(problem) => {
+                    problems.push(problem);
                     Object::New(object)
                 }
             });
         }
         if problems.is_empty() {
-            return Ok(objects);
+            return Ok(filled);
         }
-        for object in &objects {
+        for object in &filled.objects {
             if let Object::New(file) = object {
                 wipe(file)?;
             }
         }
         Err(BuildError::Fill(problems))
     }
+}
+
+/// The objects of a generation, with their bytes.
+#[derive(Debug, Default)]
+struct Filled {
+    objects: Vec<Object>,
+    /// The digest that the same bytes had before they were encrypted anew.
+    renewed: HashMap<Digest, Digest>,
 }
 
 /// Cuts memory into one part for each of the files at `places`.

@@ -22,7 +22,7 @@ impl Changes {
         let mut changes = Self::default();
         for node in after.nodes().iter().filter(|node| node.content().is_some()) {
             let path = after.path(node);
-            match before.and_then(|before| at(before, &path)) {
+            match before.and_then(|before| before.at(&path)) {
                 Some(old) if old.number == node.number => {}
                 Some(old) if old.content().is_some() => changes.changed.push(path),
                 _ => changes.added.push(path),
@@ -32,7 +32,7 @@ impl Changes {
             let files = before.nodes().iter().filter(|node| node.content().is_some());
             files.map(|node| before.path(node))
         });
-        let is_file = |path: &String| at(after, path).is_some_and(|node| node.content().is_some());
+        let is_file = |path: &String| after.at(path).is_some_and(|node| node.content().is_some());
         changes.removed = gone.filter(|path| !is_file(path)).collect();
         for list in [&mut changes.added, &mut changes.changed, &mut changes.removed] {
             list.sort();
@@ -47,13 +47,8 @@ impl Changes {
     }
 }
 
-/// The node at a path.
-fn at<'a>(index: &'a Index, path: &str) -> Option<&'a Node> {
-    path.split('/').try_fold(index.root(), |node, name| index.child(node, name.as_bytes()))
-}
-
 /// Something that the kernel may remember and must not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stale {
     /// What a name in a directory leads to.
     Name {
@@ -94,6 +89,7 @@ fn same_listing((before, old): (&Index, &Node), (after, new): (&Index, &Node)) -
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::time::SystemTime;
 
     use vault_format::Digest;
@@ -107,7 +103,11 @@ mod tests {
             facts: Facts { owner: 0, group: 0, mode: 0o400, modified: SystemTime::UNIX_EPOCH },
             content: Content { object: 0, span: 0..bytes.len(), digest: Digest::of(bytes.as_bytes()) },
         };
-        Index::grow(&files.iter().map(entry).collect::<Vec<_>>(), before).expect("a tree")
+        let mut index = Index::grow(&files.iter().map(entry).collect::<Vec<_>>()).expect("a tree");
+        if let Some(before) = before {
+            index.follow(before, &HashMap::new()).expect("numbers");
+        }
+        index
     }
 
     #[test]

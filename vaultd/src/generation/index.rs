@@ -119,11 +119,11 @@ pub struct Index {
 }
 
 impl Index {
-    /// Makes the nodes for `entries`. Those that are as in `before` keep their numbers.
+    /// Makes the nodes for `entries`, numbered from the first.
     ///
     /// # Errors
     /// [`TreeError`].
-    pub fn grow(entries: &[Entry], before: Option<&Self>) -> Result<Self, TreeError> {
+    pub fn grow(entries: &[Entry]) -> Result<Self, TreeError> {
         entries.iter().try_for_each(check)?;
         let mut leaves: Vec<&Entry> = entries.iter().collect();
         leaves.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
@@ -149,25 +149,31 @@ impl Index {
                 };
                 index.nodes.push(node);
             }
-            index.nodes[parent.node].kind = Kind::Directory { children: first..index.nodes.len(), directories };
+            index.nodes[parent.node].kind =
+                Kind::Directory { children: first..index.nodes.len(), directories };
         }
-        index.number(before)?;
+        for (node, number) in index.nodes.iter_mut().zip(ROOT..) {
+            node.number = number;
+            index.unused = number + 1;
+        }
         Ok(index)
     }
 
-    /// Gives each node its number: the one it had, if it is the same, else a new one.
-    fn number(&mut self, before: Option<&Self>) -> Result<(), TreeError> {
-        self.unused = before.map_or(ROOT + 1, |before| before.unused);
+    /// Numbers the nodes anew: those that are as in `before` have the number that they had there, all others one
+    /// that nothing had. Bytes are the same if their digest is, or if it was `renewed` from that one.
+    ///
+    /// # Errors
+    /// [`TreeError::TooMany`].
+    pub fn follow(&mut self, before: &Self, renewed: &HashMap<Digest, Digest>) -> Result<(), TreeError> {
+        self.unused = before.unused;
         // Where among the nodes before each of ours is, by its path.
         let mut was: Vec<Option<&Node>> = vec![None; self.nodes.len()];
-        was[0] = before.map(|before| &before.nodes[0]);
-        self.nodes[0].number = ROOT;
+        was[0] = Some(before.root());
         for at in 1..self.nodes.len() {
             let node = &self.nodes[at];
-            let parent = was[node.parent];
-            let old = before.zip(parent).and_then(|(before, parent)| before.child(parent, node.name.as_bytes()));
+            let old = was[node.parent].and_then(|parent| before.child(parent, node.name.as_bytes()));
             was[at] = old;
-            self.nodes[at].number = match old.filter(|old| old.is_same(node)) {
+            self.nodes[at].number = match old.filter(|old| node.is_same(old, renewed)) {
                 Some(old) => old.number,
                 None => {
                     let number = self.unused;
@@ -214,6 +220,12 @@ impl Index {
         found.ok().map(|at| &children[at])
     }
 
+    /// The node at a path below the mount point.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Option<&Node> {
+        path.split('/').try_fold(self.root(), |node, name| self.child(node, name.as_bytes()))
+    }
+
     /// The path of a node below the mount point.
     #[must_use]
     pub fn path(&self, node: &Node) -> String {
@@ -250,11 +262,14 @@ impl Node {
         }
     }
 
-    /// Whether it is what `other` is, wherever the bytes lie. What is in a directory may differ.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        match (self.content(), other.content()) {
-            (Some(one), Some(another)) => one.digest == another.digest && self.facts == other.facts,
+    /// Whether it is what `old` was, wherever the bytes lie. What is in a directory may differ.
+    fn is_same(&self, old: &Self, renewed: &HashMap<Digest, Digest>) -> bool {
+        match (self.content(), old.content()) {
+            (Some(new), Some(content)) => {
+                let same_bytes =
+                    new.digest == content.digest || renewed.get(&new.digest) == Some(&content.digest);
+                same_bytes && self.facts == old.facts
+            }
             (None, None) => true,
             _ => false,
         }
@@ -319,6 +334,7 @@ fn file(parent: usize, name: &str, entry: &Entry) -> Node {
 #[cfg(test)]
 mod tests {
     use super::{Content, Entry, Facts, Index, TreeError};
+    use std::collections::HashMap;
     use std::time::SystemTime;
     use vault_format::Digest;
 
@@ -331,7 +347,7 @@ mod tests {
     }
 
     fn grow(paths: &[&str]) -> Result<Index, TreeError> {
-        Index::grow(&paths.iter().copied().map(entry).collect::<Vec<_>>(), None)
+        Index::grow(&paths.iter().copied().map(entry).collect::<Vec<_>>())
     }
 
     #[test]
@@ -348,7 +364,8 @@ mod tests {
 
     #[test]
     fn numbers_do_not_depend_on_the_order_given() {
-        let names = |index: Index| -> Vec<_> { index.nodes.into_iter().map(|n| (n.number, n.name)).collect() };
+        let names =
+            |index: Index| -> Vec<_> { index.nodes.into_iter().map(|n| (n.number, n.name)).collect() };
         let forth = grow(&["a/b", "c", "a/d", "e/f/g"]).expect("a tree");
         let back = grow(&["e/f/g", "a/d", "c", "a/b"]).expect("a tree");
         assert_eq!(names(forth), names(back));
@@ -357,14 +374,17 @@ mod tests {
     #[test]
     fn only_what_is_the_same_keeps_its_number() {
         let entries = ["same", "mode", "bytes", "time", "gone", "d/same", "file-then-folder"].map(entry);
-        let before = Index::grow(&entries, None).expect("a tree");
+        let before = Index::grow(&entries).expect("a tree");
         let mut after = entries.to_vec();
+        after[0].content.digest = Digest::of(b"same bytes, encrypted anew");
+        let renewed = HashMap::from([(after[0].content.digest, entries[0].content.digest)]);
         after[1].facts.mode = 0o440;
         after[2].content.digest = Digest::of(b"other");
         after[3].facts.modified = SystemTime::now();
         after[4] = entry("new");
         after[6] = entry("file-then-folder/x");
-        let after = Index::grow(&after, Some(&before)).expect("a tree");
+        let mut after = Index::grow(&after).expect("a tree");
+        after.follow(&before, &renewed).expect("numbers");
         let kept: Vec<String> = after
             .nodes()
             .iter()
@@ -373,7 +393,8 @@ mod tests {
             .collect();
         assert_eq!(kept, ["", "d", "same", "d/same"]);
 
-        let back = Index::grow(&entries, Some(&after)).expect("a tree");
+        let mut back = Index::grow(&entries).expect("a tree");
+        back.follow(&after, &HashMap::new()).expect("numbers");
         let number = |index: &Index, name: &[u8]| index.child(index.root(), name).map(|node| node.number);
         assert_ne!(number(&back, b"mode"), number(&before, b"mode"), "no number is ever used again");
     }
@@ -389,7 +410,7 @@ mod tests {
         }
         let mut wide = entry("a");
         wide.facts.mode = 0o4755;
-        assert!(matches!(Index::grow(&[wide], None), Err(TreeError::Mode { .. })));
+        assert!(matches!(Index::grow(&[wide]), Err(TreeError::Mode { .. })));
     }
 
     #[test]

@@ -47,7 +47,14 @@ impl Connection {
         offer.truncate(length);
         let object = |name| rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC).map_err(failed);
         let (handles, attempts) = (File::from(object("handles")?), object("attempts")?);
-        Ok(Self { mount, device: Arc::new(device), offer, accepted: AtomicBool::new(false), handles, attempts })
+        Ok(Self {
+            mount,
+            device: Arc::new(device),
+            offer,
+            accepted: AtomicBool::new(false),
+            handles,
+            attempts,
+        })
     }
 
     /// Gives the kernel the first answer to its offer. Those of later servers are the same.

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen as
-    start_listening, shutdown, socket_with, sockopt,
+    AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect,
+    listen as start_listening, shutdown, socket_with, sockopt,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -23,8 +23,8 @@ use super::loader::Intent;
 use super::mountinfo::Mounted;
 use crate::generation::Changes;
 use crate::process::channel::Channel;
-use crate::state::escape;
 use crate::process::{Answer, blob};
+use crate::state::escape;
 
 /// Where the sockets of all mounts are.
 const FOLDER: &str = "/run/vaultd";
@@ -160,10 +160,12 @@ fn answer_one(monitor: &Monitor, socket: OwnedFd) -> io::Result<()> {
     let Some((question, _)) = channel.receive::<Question>()? else { return Ok(()) };
     let answer = match question {
         Question::Status => blob::write("status", &monitor.status()),
-        Question::Reload { dry_run } => match monitor.reload(if dry_run { Intent::Look } else { Intent::Serve }) {
-            Ok((changes, warnings)) => blob::write("reloaded", &Reloaded { changes, warnings }),
-            Err(error) => return channel.send(&Answer::<()>::Failed(report::render(&error)), &[]),
-        },
+        Question::Reload { dry_run } => {
+            match monitor.reload(if dry_run { Intent::Look } else { Intent::Serve }) {
+                Ok((changes, warnings)) => blob::write("reloaded", &Reloaded { changes, warnings }),
+                Err(error) => return channel.send(&Answer::<()>::Failed(report::render(&error)), &[]),
+            }
+        }
     };
     channel.send(&Answer::Done(()), &[answer?.as_fd()])
 }

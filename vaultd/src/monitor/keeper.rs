@@ -5,12 +5,14 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use super::connection::Connection;
+use super::forgetting;
 use super::{Monitor, MonitorError};
 use crate::process::channel::Channel;
 use crate::process::{Child, ChildError, Role, Station};
@@ -21,6 +23,9 @@ const FIRST_DELAY: Duration = Duration::from_millis(10);
 
 /// The longest of these delays.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
+
+/// Where reports of servers go, each with the connection that it is about.
+type Reports = mpsc::Sender<(Arc<Connection>, Report)>;
 
 /// How a server died.
 #[derive(Debug, Default, Clone, Copy)]
@@ -37,12 +42,25 @@ struct Death {
 ///
 /// # Errors
 /// The first server fails, no server can be started, or the mount cannot be made anew.
-pub(super) fn keep(monitor: &Monitor, mut connection: Arc<Connection>) -> Result<(), MonitorError> {
+pub(super) fn keep(monitor: &Monitor, connection: Arc<Connection>) -> Result<(), MonitorError> {
+    thread::scope(|scope| {
+        let (reports, received) = mpsc::channel();
+        scope.spawn(move || forgetting::keep(monitor, received));
+        keep_serving(monitor, connection, &reports)
+    })
+}
+
+fn keep_serving(
+    monitor: &Monitor,
+    mut connection: Arc<Connection>,
+    reports: &Reports,
+) -> Result<(), MonitorError> {
     let mut before: Option<Death> = None;
     let mut down: Option<Instant> = None;
     let mut delay = FIRST_DELAY;
     loop {
-        let ended = serve(monitor, &connection, before.is_some_and(|death| death.crashed));
+        let crashed = before.is_some_and(|death| death.crashed);
+        let ended = serve(monitor, &connection, crashed, reports);
         monitor.no_server();
         let death = match ended {
             Ok(None) => return Ok(()),
@@ -82,19 +100,24 @@ pub(super) fn keep(monitor: &Monitor, mut connection: Arc<Connection>) -> Result
 }
 
 /// One server's life; nothing of its death if the mount is gone.
-fn serve(monitor: &Monitor, connection: &Connection, crashed: bool) -> Result<Option<Death>, ChildError> {
+fn serve(
+    monitor: &Monitor,
+    connection: &Arc<Connection>,
+    crashed: bool,
+    reports: &Reports,
+) -> Result<Option<Death>, ChildError> {
     let silent = |error| ChildError::Silent(Role::Server, error);
     let server = Child::start(Role::Server)?;
     // It may die at any moment: what it leaves unsaid, its end tells.
     let handed_over = hand_over(monitor, connection, &server, crashed);
     let mut served = false;
     while handed_over.is_ok() {
-        let Ok(Some((Report::Shows { generation, dropped }, _))) = server.channel.receive::<Report>() else {
-            break;
-        };
-        monitor.shown(generation, &dropped);
+        let Ok(Some((report, _))) = server.channel.receive::<Report>() else { break };
+        let shows = matches!(report, Report::Shows { .. });
+        // Whoever hears of it is there as long as we are.
+        let _ = reports.send((Arc::clone(connection), report));
         // From now on it has all the time in the world.
-        if !std::mem::replace(&mut served, true) && server.channel.wait_at_most(None).is_err() {
+        if shows && !std::mem::replace(&mut served, true) && server.channel.wait_at_most(None).is_err() {
             break;
         }
     }

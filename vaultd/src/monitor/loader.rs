@@ -99,8 +99,7 @@ impl Loader {
             }
             None => None,
         };
-        let (generation, report) =
-            loading::decrypt(&self.settings, &self.store, &examined, number, before)?;
+        let (generation, report) = loading::decrypt(&self.settings, &self.store, &examined, number, before)?;
         if let Some((state, facts, verdict)) = verdict.filter(|_| intent == Intent::Serve) {
             state.accept(facts, &verdict, &examined.snapshot)?;
         }

@@ -15,8 +15,8 @@ use vault_format::key_file::{KeyFile, KeyFileError};
 use super::kept::{Kept, Object};
 use super::settings::Settings;
 use crate::decryptor::{self, Report};
-use crate::snapshot;
 use crate::process::{Child, ChildError, Role, blob};
+use crate::snapshot;
 use crate::state::{Facts, Refusal, StateError};
 use crate::sys::store::Store;
 use crate::verifier::{self, Findings};
@@ -134,7 +134,8 @@ pub fn decrypt(
     let station = settings.station()?;
     let ((), owners) = Child::ask(Role::Resolver, &station, &[examined.findings.as_fd()])?;
     let [owners] = exactly(owners)?;
-    let identities = settings.identities.iter().map(|path| KeyFile::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let identities =
+        settings.identities.iter().map(|path| KeyFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let order = decryptor::Order {
         station,
         vault: settings.vault.clone(),

@@ -2,9 +2,11 @@
 //! privileged, so it parses nothing but what its own children tell it, and holds descriptors of secrets, never
 //! their bytes.
 
+mod actions;
 pub mod background;
 pub mod connection;
 pub mod control;
+mod forgetting;
 pub mod keeper;
 pub mod kept;
 pub mod loader;
@@ -25,6 +27,7 @@ use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::iterator::Signals;
 use vault_format::report;
 
+pub use self::status::Status;
 use self::{
     connection::Connection,
     kept::Kept,
@@ -33,7 +36,6 @@ use self::{
     mount::MountError,
     mount_point::MountPoint,
 };
-pub use self::status::Status;
 use crate::generation::Changes;
 use crate::process::channel::Channel;
 use crate::process::{Child, ChildError};
@@ -271,9 +273,11 @@ impl Monitor {
         drop(before);
         let loaded = loaded.inspect_err(|error| self.state().problem = Some(report::render(error)))?;
         let changes = loaded.report.changes.clone();
-        let warnings = loaded.warnings.clone();
+        let mut warnings = loaded.warnings.clone();
         if intent == Intent::Serve {
+            let wanted = loaded.report.actions.clone();
             self.switch_to(loaded);
+            warnings.extend(actions::run(&wanted, &self.loader.settings().on_change_units));
         }
         Ok((changes, warnings))
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::configuration::Configuration;
 use crate::process::Station;
+use crate::signers;
 use crate::state::Configured;
 use crate::sys::memory::Locking;
-use crate::signers;
 
 /// The vault that is served where no other is named.
 pub const VAULT: &str = "/etc/vaultd/vault";
@@ -44,6 +44,8 @@ pub struct Settings {
     pub resume_timeout: Duration,
     /// Whether the state accepted last is served at the start where the present one is refused.
     pub fallback: bool,
+    /// The units that a vault may have reloaded or restarted when a value changes.
+    pub on_change_units: Vec<String>,
     /// What holds for every state of the vault.
     pub configured: Configured,
     /// Where it is written down what was accepted.
@@ -77,6 +79,7 @@ impl Settings {
             server_user: configuration.server_user.unwrap_or_else(|| SERVER_USER.to_owned()),
             resume_timeout: configuration.resume_timeout.unwrap_or(RESUME_TIMEOUT),
             fallback: configuration.fallback.unwrap_or(true),
+            on_change_units: configuration.on_change_units.unwrap_or_default(),
             configured,
             state: absolute(state)?,
             mount_point: or(configuration.mountpoint, MOUNT_POINT)?,

@@ -77,7 +77,8 @@ impl Owners {
     #[must_use]
     pub fn unknown(&self) -> Vec<&str> {
         let all = self.users.iter().chain(&self.groups);
-        let mut names: Vec<&str> = all.filter(|(_, id)| id.is_none()).map(|(name, _)| name.as_str()).collect();
+        let mut names: Vec<&str> =
+            all.filter(|(_, id)| id.is_none()).map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         names

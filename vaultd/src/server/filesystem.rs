@@ -180,7 +180,14 @@ impl Filesystem for Requests {
         }
     }
 
-    fn readdir(&self, request: &Request, inode: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+    fn readdir(
+        &self,
+        request: &Request,
+        inode: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
         let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
         match listing(&view, inode, offset) {
             Ok(mut names) => {

@@ -1,16 +1,15 @@
-//! What a server does beside answering: it switches to another generation, has the kernel forget what changed,
-//! and lets go of what nobody has open any more. On a thread that answers nothing, since the kernel may make
-//! it wait for an answer.
+//! What a server does beside answering: it switches to another generation, tells what the kernel must forget, and
+//! lets go of what nobody has open any more.
 
-use std::ffi::OsStr;
 use std::io;
 use std::sync::{Arc, mpsc};
 
-use fuser::{INodeNo, Notifier};
-
 use super::shared::Shared;
 use super::{Channel, Report};
-use crate::generation::{Generation, Stale};
+use crate::generation::Generation;
+
+/// How many names and nodes are told in one message, however long the names are.
+const MOST_STALE: usize = 100;
 
 /// One thing to do.
 #[derive(Debug)]
@@ -24,42 +23,26 @@ pub(super) enum Task {
 }
 
 /// Does what there is to do until everybody is gone who could ask for something.
-pub(super) fn keep(
-    shared: &Shared,
-    notifier: &Notifier,
-    monitor: &Channel,
-    tasks: mpsc::Receiver<Task>,
-) -> io::Result<()> {
+pub(super) fn keep(shared: &Shared, monitor: &Channel, tasks: mpsc::Receiver<Task>) -> io::Result<()> {
     for task in tasks {
         let Some(served) = shared.served() else { return Ok(()) };
-        match task {
-            Task::SwitchTo(generation) => {
-                let next = Arc::new(generation);
-                served.change_view(|view, _| (view.switched_to(next), ()));
-                refresh(served.view().stale(), notifier);
-            }
-            Task::Refresh => refresh(served.view().stale(), notifier),
-            Task::DropUnused => {}
+        let is_news = !matches!(task, Task::DropUnused);
+        if let Task::SwitchTo(generation) = task {
+            let next = Arc::new(generation);
+            served.change_view(|view, _| (view.switched_to(next), ()));
         }
-        let shown = served.view().current().number();
         let before = served.view();
-        let gone = served.change_view(|view, handles| view.without_what_nobody_has_open(handles));
-        if !gone.is_empty() {
-            // What who had it open has read since the switch.
-            refresh(before.stale(), notifier);
+        let dropped = served.change_view(|view, handles| view.without_what_nobody_has_open(handles));
+        if !is_news && dropped.is_empty() {
+            continue;
         }
+        // Of what is dropped also what who had it open has read since the switch.
+        for stale in before.stale().chunks(MOST_STALE) {
+            monitor.send(&Report::Stale(stale.to_vec()), &[])?;
+        }
+        let generation = before.current().number();
         drop(before);
-        monitor.send(&Report::Shows { generation: shown, dropped: gone }, &[])?;
+        monitor.send(&Report::Shows { generation, dropped }, &[])?;
     }
     Ok(())
-}
-
-/// Has the kernel forget. What it does not know any more is no error.
-fn refresh(stale: Vec<Stale>, notifier: &Notifier) {
-    for stale in stale {
-        let _ = match stale {
-            Stale::Name { parent, name } => notifier.inval_entry(INodeNo(parent), OsStr::new(&name)),
-            Stale::Node(number) => notifier.inval_inode(INodeNo(number), 0, 0),
-        };
-    }
 }

@@ -32,9 +32,9 @@ use self::{
     shared::{Served, Shared},
     view::View,
 };
-use crate::generation::{Generation, Index};
-use crate::process::{Role, Station, blob};
+use crate::generation::{Generation, Index, Stale};
 use crate::process::channel::Channel;
+use crate::process::{Role, Station, blob};
 use crate::sys::device;
 
 /// Threads that answer requests: enough to overlap, each costs a buffer.
@@ -71,7 +71,9 @@ pub struct Parcel {
 pub enum Report {
     /// It has agreed with the kernel.
     Agreed(Agreement),
-    /// It shows this generation, and the kernel remembers nothing of another one.
+    /// The kernel must forget these.
+    Stale(Vec<Stale>),
+    /// It shows this generation, and nothing of another one once the kernel has forgotten what was told before.
     Shows {
         /// The generation.
         generation: u64,
@@ -159,9 +161,9 @@ impl Session {
         shared.serve(Served::new(view, state.handles, state.attempts, asker.clone()));
         device::replace(&session, device)?;
 
-        let (channel, notifier) = (Arc::new(channel), session.notifier());
+        let channel = Arc::new(channel);
         let keeper = (Arc::clone(&shared), Arc::clone(&channel));
-        thread::spawn(move || end_with(housekeeping::keep(&keeper.0, &notifier, &keeper.1, tasks)));
+        thread::spawn(move || end_with(housekeeping::keep(&keeper.0, &keeper.1, tasks)));
         let _ = asker.send(Task::Refresh);
         thread::spawn(move || end_with(take_orders(&channel, &asker)));
         if resumes {

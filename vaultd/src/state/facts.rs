@@ -1,8 +1,8 @@
 //! What a verifier says about one state of a vault.
 
 use serde::{Deserialize, Serialize};
-use vault_format::lock::VaultId;
 use vault_format::due::{due, first_end};
+use vault_format::lock::VaultId;
 use vault_format::{Digest, Timestamp, Verified, ssh};
 
 /// What is known of a state whose signature and digests hold. It has no secret, and nothing of the

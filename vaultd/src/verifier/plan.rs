@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
-use vault_format::policy::Access;
+use vault_format::policy::{Access, Action};
 use vault_format::{Digest, Recipient, SecretName, Verified};
 
 use crate::snapshot::Snapshot;
@@ -36,6 +36,8 @@ pub struct PlannedFile {
     pub digest: Digest,
     /// Where in the snapshot its ciphertext is.
     pub ciphertext: Range<u64>,
+    /// What to do when its value changed.
+    pub on_change: Vec<Action>,
     /// Who can decrypt it; nothing where only trying tells.
     audience: Option<usize>,
 }
@@ -58,7 +60,9 @@ impl Plan {
             });
             let modified = secret.rotated.system_time();
             let file = PlannedFile::new(path, access, modified, secret.sha256, ciphertext);
-            plan.files.push(PlannedFile { audience: Some(audience), ..file });
+            // A view is the same value, and its source has said what to do.
+            let on_change = if path == name { policy.secret(name).on_change.clone() } else { Vec::new() };
+            plan.files.push(PlannedFile { audience: Some(audience), on_change, ..file });
         }
         plan
     }
@@ -89,6 +93,7 @@ impl PlannedFile {
             modified,
             digest,
             ciphertext,
+            on_change: Vec::new(),
             audience: None,
         }
     }

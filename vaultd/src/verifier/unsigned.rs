@@ -18,10 +18,7 @@ use crate::snapshot::{Recorder, Snapshot};
 ///
 /// # Errors
 /// If any file of a signed vault is there, or a name or file is not what a vault may hold.
-pub(super) fn examine(
-    order: &Order,
-    recorder: Recorder<'_>,
-) -> Result<(Findings, Snapshot), VerifyError> {
+pub(super) fn examine(order: &Order, recorder: Recorder<'_>) -> Result<(Findings, Snapshot), VerifyError> {
     refuse_signed(order, &recorder)?;
     let secrets = read(order, &recorder)?;
     // It may have been adopted meanwhile, and half of what we read be new.

@@ -21,6 +21,7 @@ fn facts(vault: u8, serial: u64, name: &str, ancestors: &[&str]) -> Facts {
         secrets: 1,
         warnings: Vec::new(),
         due: Vec::new(),
+        expires: None,
     }
 }
 

@@ -1,0 +1,37 @@
+//! What the policy wants done with units when a value changed, as far as this machine allows it.
+
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use vault_format::policy::Action;
+
+/// Has systemd do what is `allowed`, and waits for none of it: a unit may need the mount to start. Tells what is
+/// not allowed.
+pub fn run(actions: &BTreeSet<Action>, allowed: &[String]) -> Vec<String> {
+    let (allowed, refused): (Vec<&Action>, Vec<_>) =
+        actions.iter().partition(|action| allowed.contains(&action.unit));
+    allowed.into_iter().cloned().for_each(start);
+    let refused = refused.into_iter().map(|Action { verb, unit }| {
+        format!("the vault wants to {verb} {unit}, which on-change-units of vaultd.toml does not allow")
+    });
+    refused.collect()
+}
+
+fn start(action: Action) {
+    let started = Command::new("systemctl")
+        .args(["--no-block", &action.verb, "--", &action.unit])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn();
+    let Action { verb, unit } = action;
+    match started {
+        Err(error) => eprintln!("warning: cannot {verb} {unit}: systemctl: {error}"),
+        // On a thread of its own: one that hangs must not keep the next reload waiting.
+        Ok(mut systemctl) => drop(thread::spawn(move || match systemctl.wait() {
+            Ok(status) if status.success() => {}
+            Ok(status) => eprintln!("warning: cannot {verb} {unit}: systemctl: {status}"),
+            Err(error) => eprintln!("warning: cannot {verb} {unit}: {error}"),
+        })),
+    }
+}
