@@ -144,6 +144,13 @@ impl Listener {
     }
 }
 
+/// Whether a monitor listened for this mount and died.
+#[must_use]
+pub fn is_abandoned(mount_point: &Path) -> bool {
+    let connect = || connect(&new_socket()?, &SocketAddrUnix::new(path_of(mount_point))?);
+    connect() == Err(Errno::CONNREFUSED)
+}
+
 fn answer_one(monitor: &Monitor, socket: OwnedFd) -> io::Result<()> {
     if !sockopt::socket_peercred(&socket)?.uid.is_root() {
         return Ok(());

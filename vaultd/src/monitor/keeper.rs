@@ -25,6 +25,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(1);
 /// How a server died.
 #[derive(Debug, Default, Clone, Copy)]
 struct Death {
+    /// Whether it had got the device, so that requests may have died with it.
+    had_device: bool,
     /// Whether it served before.
     served: bool,
     /// Whether it was not killed from outside.
@@ -48,7 +50,7 @@ pub(super) fn keep(monitor: &Monitor, mut connection: Arc<Connection>) -> Result
             Err(error) if before.is_none() => return Err(error.into()),
             Err(error) => {
                 eprintln!("vaultd: cannot start a server: {error}");
-                Death { served: false, crashed: true }
+                Death { crashed: true, ..Death::default() }
             }
         };
         if monitor.is_stopping() {
@@ -64,10 +66,16 @@ pub(super) fn keep(monitor: &Monitor, mut connection: Arc<Connection>) -> Result
             // Who kills servers pays for it; one that cannot even start is not helped by haste.
             delay = if death.crashed { (delay * 2).min(LONGEST_DELAY) } else { FIRST_DELAY };
         }
-        let down = *down.get_or_insert_with(Instant::now);
-        if !monitor.resends() || down.elapsed() >= monitor.resume_timeout() {
+        let since = *down.get_or_insert_with(Instant::now);
+        let lost = death.had_device && !monitor.resends();
+        if lost || since.elapsed() >= monitor.resume_timeout() {
             eprintln!("vaultd: giving up on the requests in flight, and mounting anew");
             connection = monitor.mount_anew(&connection)?;
+            down = None;
+            // Whoever stopped us meanwhile has ended the old mount.
+            if monitor.is_stopping() {
+                return Ok(());
+            }
         }
         before = Some(death);
     }
@@ -84,14 +92,20 @@ fn serve(monitor: &Monitor, connection: &Connection, crashed: bool) -> Result<Op
         let Ok(Some((Report::Shows { generation, dropped }, _))) = server.channel.receive::<Report>() else {
             break;
         };
-        served = true;
         monitor.shown(generation, &dropped);
+        // From now on it has all the time in the world.
+        if !std::mem::replace(&mut served, true) && server.channel.wait_at_most(None).is_err() {
+            break;
+        }
     }
     let status = server.end().map_err(silent)?;
     match (status.success(), handed_over) {
         (true, Err(error)) => Err(silent(error)),
         (true, Ok(())) => Ok(None),
-        (false, _) => Ok(Some(Death { served, crashed: !is_from_outside(status) })),
+        (false, handed_over) => {
+            let crashed = !is_from_outside(status);
+            Ok(Some(Death { had_device: handed_over.is_ok(), served, crashed }))
+        }
     }
 }
 
@@ -103,8 +117,7 @@ fn hand_over(monitor: &Monitor, connection: &Connection, server: &Child, crashed
         connection.forgive()?;
     }
     let agreement = agree(&server.channel, connection, monitor.loader.settings().station()?)?;
-    monitor.hand_over(server, connection, agreement, resumes)?;
-    server.channel.wait_at_most(None)
+    monitor.hand_over(server, connection, agreement, resumes)
 }
 
 /// Relays the kernel's offer and, from a connection's first server, the answer.

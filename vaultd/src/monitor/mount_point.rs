@@ -3,9 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use rustix::mount::UnmountFlags;
 
+use super::control;
 use super::mountinfo::{self, Mounted};
 
 /// Why a directory cannot be mounted on.
@@ -87,12 +90,24 @@ pub fn detach_dead(path: &Path) -> Result<Vec<Mounted>, MountPointError> {
         Err(MountPointError::Missing(_)) => return Ok(detached),
         found => found?,
     };
-    while let Some(dead) = mounted_at(&canonical)?.filter(Mounted::is_dead) {
+    while let Some(dead) = mounted_at(&canonical)?.filter(|mount| mount.is_dead() || is_dying(mount)) {
         rustix::mount::unmount(&canonical, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
             .map_err(|errno| examine(path, errno.into()))?;
         detached.push(dead);
     }
     Ok(detached)
+}
+
+/// Whether its monitor died, so that its server does too: waits for that.
+fn is_dying(mount: &Mounted) -> bool {
+    const MOMENT: Duration = Duration::from_millis(10);
+    let is_dead_soon = || {
+        (0..100).any(|_| {
+            thread::sleep(MOMENT);
+            mount.is_dead()
+        })
+    };
+    mount.is_ours() && control::is_abandoned(&mount.path) && is_dead_soon()
 }
 
 fn mounted_at(path: &Path) -> Result<Option<Mounted>, MountPointError> {

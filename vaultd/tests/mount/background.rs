@@ -18,7 +18,7 @@ fn files_are_readable_at_once_and_gone_after_a_signal() {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("subreaper");
 
     // Returns once everybody has let go of the streams that it was given.
-    let output = snake_oil().arg("--background").arg(&directory).output().expect("vaultd");
+    let output = snake_oil(&directory).arg("--background").output().expect("vaultd");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(fs::read(directory.join("passwords/root.txt")).expect("readable"), b"abc123");
 
@@ -51,8 +51,8 @@ fn nothing_is_left_mounted_when_nobody_can_be_told() {
     let (_parent, directory) = empty_directory();
     // Its standard output is a pipe that nobody reads: the caller went away.
     let (_, writer) = io::pipe().expect("a pipe");
-    let mut program = snake_oil();
-    let output = program.args(["--background", "--report-ready"]).arg(&directory).stdout(writer).output();
+    let mut program = snake_oil(&directory);
+    let output = program.args(["--background", "--report-ready"]).stdout(writer).output();
     let output = output.expect("vaultd");
     assert_eq!(output.status.code(), Some(1));
     let complaint = String::from_utf8_lossy(&output.stderr);

@@ -188,7 +188,7 @@ fn ends_well_when_somebody_unmounts() {
     }
     let (_parent, directory) = empty_directory();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("subreaper");
-    assert!(snake_oil().arg("--background").arg(&directory).status().expect("vaultd").success());
+    assert!(snake_oil(&directory).arg("--background").status().expect("vaultd").success());
     let status = vaultd(&["status", "--json"], &directory).stdout;
     let status: Status = serde_json::from_slice(&status).expect("a status");
 

@@ -57,7 +57,7 @@ fn reader(object: &Object) -> File {
 
 /// `vaultd mount` as a root that may lock next to nothing.
 fn mount_without_locking(directory: &Path, flags: &[&str]) -> Output {
-    let mount = snake_oil();
+    let mount = snake_oil(directory);
     Command::new("setpriv")
         .args(["--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"])
         .args(["prlimit", "--memlock=4096:4096"])
@@ -65,7 +65,6 @@ fn mount_without_locking(directory: &Path, flags: &[&str]) -> Output {
         .args(mount.get_args())
         .arg("--background")
         .args(flags)
-        .arg(directory)
         .output()
         .expect("setpriv")
 }

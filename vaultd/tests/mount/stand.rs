@@ -150,13 +150,16 @@ pub fn vaultd(arguments: &[&str], path: &Path) -> Output {
     Command::new(VAULTD).args(arguments).arg(path).output().expect("vaultd")
 }
 
-/// The command that mounts the snake-oil vault on the path that is still to be added.
-pub fn snake_oil() -> Command {
+/// The command that mounts the snake-oil vault on an [`empty_directory`], and remembers it beside that.
+pub fn snake_oil(directory: &Path) -> Command {
     let mut program = Command::new(VAULTD);
     program
         .args(["mount", "--allow-snakeoil", "--vault", SNAKE_OIL])
         .args(["--identity", &format!("{SNAKE_OIL}/age.key")])
-        .args(["--allowed-signers", &format!("{SNAKE_OIL}/allowed_signers")]);
+        .args(["--allowed-signers", &format!("{SNAKE_OIL}/allowed_signers")])
+        .arg("--state")
+        .arg(directory.with_file_name("state"))
+        .arg(directory);
     program
 }
 
