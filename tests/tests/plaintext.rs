@@ -178,6 +178,17 @@ fn mount_writes_to_its_readers_only() {
     for (name, text) in &texts {
         assert!(trace.find(text).contains(&"/dev/fuse"), "{name} was served by somebody else");
     }
-    assert_nothing_unseen(&trace);
     assert_eq!(leaks(&trace, &texts), []);
+    // What strace does not see the bytes of: plaintext in nameless files of a file system in memory, and the copy
+    // of the ciphertext that the machine keeps.
+    for call in &trace.unseen {
+        let is_file = |target: &str| !target.starts_with("/#") && !is_no_file(target);
+        let Some((_, copied)) = call.split_once(' ').filter(|(_, target)| is_file(target)) else {
+            continue;
+        };
+        let kept = copied.strip_suffix(".new").filter(|path| path.ends_with("/good.tar"));
+        let kept = fs::read(kept.unwrap_or_else(|| panic!("unseen: {call}"))).expect("the copy");
+        let holds = |text: &[u8]| kept.windows(text.len()).any(|window| window == text);
+        assert!(!texts.iter().any(|(_, text)| holds(text)), "plaintext in {copied}");
+    }
 }

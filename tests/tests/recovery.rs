@@ -6,7 +6,7 @@ use fixtures::{
     command::{Run, odbox, program, vaultgen},
     machine::{
         self,
-        Need::{self, Program},
+        Need::{self, Fuse, Program, Root},
     },
     tree,
     vault::Vault,
@@ -81,7 +81,7 @@ fn vault() -> Vault {
 fn every_section_is_tried() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/recovery.md");
     let page = fs::read_to_string(page).expect("the page");
-    assert_eq!((page.matches("\n## ").count(), page.matches("```sh\n").count()), (5, 7));
+    assert_eq!((page.matches("\n## ").count(), page.matches("```sh\n").count()), (6, 9));
 }
 
 #[test]
@@ -197,4 +197,45 @@ fn a_vault_that_is_refused() {
     git(&["commit", "-q", "-m", "a vault"]);
     fs::write(scene.path("vault/token.age"), "damage").expect("damage");
     scene.runs(&blocks("A vault that is refused")[0]).says("token.age is not what was signed");
+}
+
+/// Another `/etc`, `/run` and `/var/lib`, seen by nobody else: a machine that has accepted a vault, and on which
+/// a file of it is damaged.
+const MACHINE: &str = r#"
+set -eu
+for folder in etc run var/lib; do mkdir -p "machine/$folder"; done
+cp -a /etc/passwd /etc/group machine/etc/
+for folder in etc run var/lib; do mount --bind "machine/$folder" "/$folder"; done
+mkdir -p /etc/vaultd /run/vault
+git archive HEAD vault | tar -x -C /etc/vaultd
+install -m 0400 vault/age.key /etc/age.key
+install -m 0644 vault/allowed_signers /etc/vaultd/
+vaultd mount --background
+vaultd unmount
+echo damage >/etc/vaultd/vault/token.age
+"#;
+
+#[test]
+fn a_broken_vault_at_boot() {
+    let needs = [Root, Fuse, Program("unshare"), Program("mount"), Program("tar")];
+    if !machine::has(&NEEDS) || !machine::has(&needs) {
+        return;
+    }
+    let scene = Scene::new(&vault());
+    let git = |arguments: &[&str]| {
+        let git = program("git").in_folder(scene.clone.path()).args(["-c", "user.name=alice"]);
+        git.args(["-c", "user.email=alice@example.org"]).args(arguments).succeeds();
+    };
+    git(&["init", "-q"]);
+    git(&["add", "vault"]);
+    git(&["commit", "-q", "-m", "a vault"]);
+    let [broken, repaired] = blocks("A broken vault at boot").try_into().expect("two blocks");
+    let script = format!(
+        "{MACHINE}\n{broken}\ncat /run/vault/token\n{repaired}\nvaultd status\ncat /run/vault/token\nvaultd unmount\n"
+    );
+    let ended = scene.runs(&format!("exec unshare -m --propagation private sh -c '{script}'"));
+    ended.says("token.age is not what was signed").says("serving the state that this machine accepted last");
+    ended.says("sound: 2 files to serve").says("nothing changed");
+    let (text, status) = (ended.text(), "REFUSED      FALLBACK");
+    assert_eq!((text.matches("the value").count(), text.matches(status).count()), (2, 1), "{text}");
 }

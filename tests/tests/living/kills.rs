@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     thread,
     time::{Duration, Instant},
@@ -32,6 +32,9 @@ use crate::stand::{DEADLINE, LARGE, NEEDS, Stand, pattern, server_of};
 const READERS: u32 = 8;
 /// Files that every state has, with other bytes in each; every fourth is a large one.
 const FILES: u32 = 12;
+
+/// How many servers die before the vault changes again.
+const KILLS_PER_STATE: u32 = 10;
 
 fn name(file: u32) -> String {
     format!("folder/{file}")
@@ -194,10 +197,8 @@ fn nobody_notices_that_a_server_is_killed() {
             scope.spawn(move || reader.run());
         }
         scope.spawn(|| watch(&alive, &log, &root));
-        let reloader = scope.spawn(|| reload(&stand, &log));
-        kill(&stand, kills, &log);
+        reloads = kill(&stand, kills, &log);
         log.stop.store(true, Relaxed);
-        reloads = reloader.join().expect("no panic");
     });
     let operations = log.operations.load(Relaxed);
     println!("{kills} kills, {reloads} reloads, {operations} operations in {:?}", start.elapsed());
@@ -211,35 +212,48 @@ fn nobody_notices_that_a_server_is_killed() {
     assert!(operations > u64::from(kills) && reloads > 1);
 }
 
-fn kill(stand: &Stand, kills: u32, log: &Log) {
-    let monitor = stand.monitor;
-    let (mut done, mut last, mut random) = (0, None, Random(1 + std::process::id()));
-    while done < kills && !log.stop.load(Relaxed) {
-        // At any moment, also before it serves.
-        thread::sleep(Duration::from_micros(random.below(40_000).into()));
-        let Some(server) = server_of(monitor).filter(|server| Some(*server) != last) else { continue };
-        if kill_process(server, Signal::KILL).is_ok() {
-            (done, last) = (done + 1, Some(server));
+/// Kills a server, and another one, at any moment, also before it serves. Returns how often the vault was loaded
+/// anew meanwhile.
+fn kill(stand: &Stand, kills: u32, log: &Log) -> u32 {
+    let (mut last, mut random) = (None, Random(1 + std::process::id()));
+    let (killed, loaded) = (AtomicU32::new(0), AtomicU32::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while killed.load(Relaxed) < kills && !log.stop.load(Relaxed) {
+                let number = loaded.load(Relaxed) + 1;
+                reload(stand, number, log);
+                loaded.store(number, Relaxed);
+                // An open is tried twice: it is not to meet two of them.
+                let next = killed.load(Relaxed) + KILLS_PER_STATE;
+                while killed.load(Relaxed) < next.min(kills) && !log.stop.load(Relaxed) {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        while killed.load(Relaxed) < kills && !log.stop.load(Relaxed) {
+            thread::sleep(Duration::from_micros(random.below(60_000).into()));
+            let Some(server) = server_of(stand.monitor).filter(|server| Some(*server) != last) else {
+                continue;
+            };
+            if kill_process(server, Signal::KILL).is_ok() {
+                killed.fetch_add(1, Relaxed);
+                last = Some(server);
+            }
         }
-    }
+    });
+    loaded.into_inner()
 }
 
-fn reload(stand: &Stand, log: &Log) -> u32 {
-    for number in 1.. {
-        if log.stop.load(Relaxed) {
-            return number - 1;
-        }
-        state(number).build_upon(&stand.vault);
-        let reloaded = stand.reload().run();
-        if reloaded.status != Some(0) {
-            log.problem(("a reload", reloaded.to_string()));
-        }
-        match fs::read_to_string(stand.place.join("number")) {
-            Ok(seen) if seen == number.to_string() => {}
-            seen => log.problem(("after reload", number, seen)),
-        }
+fn reload(stand: &Stand, number: u32, log: &Log) {
+    state(number).build_upon(&stand.vault);
+    let reloaded = stand.reload().run();
+    if reloaded.status != Some(0) {
+        log.problem(("a reload", reloaded.to_string()));
     }
-    0
+    match fs::read_to_string(stand.place.join("number")) {
+        Ok(seen) if seen == number.to_string() => {}
+        seen => log.problem(("after reload", number, seen)),
+    }
 }
 
 /// Sees to it that nobody hangs for ever.

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::MemfdFlags;
 
 use super::mount::{self, Mount, MountError};
@@ -75,6 +76,13 @@ impl Connection {
     /// Whether the kernel sends requests.
     pub fn is_accepted(&self) -> bool {
         self.accepted.load(Ordering::Acquire)
+    }
+
+    /// Whether the kernel has ended it: it was unmounted, and nothing of it is open any more.
+    pub fn is_gone(&self) -> bool {
+        let mut device = [PollFd::new(&self.device, PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        rustix::event::poll(&mut device, Some(&now)).is_ok() && device[0].revents().contains(PollFlags::ERR)
     }
 
     /// Forgets which requests a server was handling when it died: one that was killed from outside is no

@@ -71,7 +71,7 @@ fn keep_serving(
                 Death { crashed: true, ..Death::default() }
             }
         };
-        if monitor.is_stopping() {
+        if monitor.is_stopping() || connection.is_gone() {
             return Ok(());
         }
         if before.is_none() && death.crashed && !death.served {
@@ -87,6 +87,10 @@ fn keep_serving(
         let since = *down.get_or_insert_with(Instant::now);
         let lost = death.had_device && !monitor.resends();
         if lost || since.elapsed() >= monitor.resume_timeout() {
+            if !connection.mount.is_there() {
+                // Somebody took it away; what is open of it ends with it.
+                return Ok(());
+            }
             eprintln!("vaultd: giving up on the requests in flight, and mounting anew");
             connection = monitor.mount_anew(&connection)?;
             down = None;

@@ -120,7 +120,8 @@ impl Mount {
     }
 
     /// Whether what is seen at the mount point is this mount, not one made since.
-    fn is_there(&self) -> bool {
+    #[must_use]
+    pub fn is_there(&self) -> bool {
         let seen = mountinfo::at(&self.path).ok().flatten();
         seen.map(|mount| mount.id) == self.id
     }

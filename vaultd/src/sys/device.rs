@@ -53,8 +53,7 @@ pub fn forget_node(device: &impl AsFd, node: u64) -> io::Result<()> {
 pub fn forget_name(device: &impl AsFd, parent: u64, name: &str) -> io::Result<()> {
     let length = u32::try_from(name.len()).map_err(io::Error::other)?;
     // No flags, and a zero at the end (`struct fuse_notify_inval_entry_out`).
-    let parts: [&[u8]; 5] =
-        [&parent.to_ne_bytes(), &length.to_ne_bytes(), &[0; 4], name.as_bytes(), &[0]];
+    let parts: [&[u8]; 5] = [&parent.to_ne_bytes(), &length.to_ne_bytes(), &[0; 4], name.as_bytes(), &[0]];
     notify(device, NAME, &parts)
 }
 
