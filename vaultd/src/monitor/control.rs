@@ -85,7 +85,7 @@ pub fn ask<T: DeserializeOwned>(mount: &Mounted, question: &Question) -> Result<
         .and_then(|received| received.ok_or(io::ErrorKind::UnexpectedEof.into()))
         .map_err(silent)?;
     match (answer, received.into_iter().next()) {
-        (Answer::Done(()), Some(answer)) => blob::read(answer).map_err(silent),
+        (Answer::Done(()), Some(answer)) => blob::read(&answer).map_err(silent),
         (Answer::Failed(text), _) => Err(AskError::Refused(text)),
         (Answer::Done(()), None) => Err(silent(io::ErrorKind::InvalidData.into())),
     }

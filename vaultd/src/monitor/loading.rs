@@ -112,7 +112,7 @@ fn ask_verifier(settings: &Settings, kind: verifier::Source, vault: &OwnedFd) ->
     if !snapshot::is_sealed(&snapshot)? {
         return Err(io::Error::from(io::ErrorKind::InvalidData).into());
     }
-    let Findings { facts, warnings, .. } = blob::read(findings.try_clone()?)?;
+    let Findings { facts, warnings, .. } = blob::read(&findings)?;
     Ok(Examined { findings, snapshot, facts, warnings })
 }
 
@@ -162,8 +162,9 @@ fn keep(
 ) -> io::Result<(Kept, Report)> {
     let invalid = || io::Error::from(io::ErrorKind::InvalidData);
     let mut received = received.into_iter();
-    let index = received.next().ok_or_else(invalid)?;
-    let report = blob::read(received.next().ok_or_else(invalid)?)?;
+    let index =
+        received.next().filter(|index| snapshot::is_sealed(index).unwrap_or(false)).ok_or_else(invalid)?;
+    let report = blob::read(&received.next().ok_or_else(invalid)?)?;
     let object = |place: &Option<usize>| match place {
         None => Ok(Arc::new(Object::take_over(received.next().ok_or_else(invalid)?)?)),
         Some(place) => before.and_then(|before| before.objects.get(*place)).cloned().ok_or_else(invalid),
