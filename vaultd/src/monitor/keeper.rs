@@ -22,6 +22,9 @@ const FIRST_DELAY: Duration = Duration::from_millis(10);
 /// The longest of these delays.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
+/// How long a server that is alive may take until it answers the kernel's offer.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// How a server died.
 #[derive(Debug, Default, Clone, Copy)]
 struct Death {
@@ -68,6 +71,9 @@ pub(super) fn keep(monitor: &Monitor, mut connection: Arc<Connection>) -> Result
         if !monitor.resends() || down.elapsed() >= monitor.resume_timeout() {
             eprintln!("vaultd: giving up on the requests in flight, and mounting anew");
             connection = monitor.mount_anew(&connection)?;
+            if monitor.is_stopping() {
+                return Ok(());
+            }
         }
         before = Some(death);
     }
@@ -113,7 +119,7 @@ fn hand_over(monitor: &Monitor, connection: &Connection, server: &Child, crashed
 /// The server or the kernel is not there any more, or does not agree.
 pub fn agree(server: &Channel, connection: &Connection, station: Station) -> io::Result<Agreement> {
     let (kernel, socket) = Channel::pair()?;
-    kernel.wait_at_most(Some(LONGEST_DELAY))?;
+    kernel.wait_at_most(Some(HANDSHAKE))?;
     server.send(&Order::Agree(station), &[socket.as_fd()])?;
     drop(socket);
     kernel.send_raw(&connection.offer)?;
