@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 
 use fuser::{INodeNo, Notifier};
 
-use super::shared::Shared;
+use super::shared::{Served, Shared};
 use super::{Channel, Report};
 use crate::generation::{Generation, Stale};
 
@@ -34,8 +34,9 @@ pub(super) fn keep(
         let Some(served) = shared.served() else { return Ok(()) };
         match task {
             Task::SwitchTo(generation) => {
-                let next = Arc::new(generation);
+                let (before, next) = (served.view(), Arc::new(generation));
                 served.change_view(|view, _| (view.switched_to(next), ()));
+                Served::wait_for_answers(&before);
                 refresh(served.view().stale(), notifier);
             }
             Task::Refresh => refresh(served.view().stale(), notifier),
