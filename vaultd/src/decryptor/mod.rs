@@ -110,16 +110,17 @@ impl Inputs {
     fn of(order: &Order, descriptors: Vec<OwnedFd>) -> Result<Self, DecryptError> {
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
-        let findings = blob::read(next()?)?;
-        let snapshot = Mapping::whole(&next()?)?;
-        let owners = blob::read(next()?)?;
+        let (findings, snapshot, owners) = (next()?, next()?, next()?);
         let store = if order.has_store { Store::from_fd(next()?) } else { Store::locked() };
+        // Before anything is looked at that came out of the vault.
         order.station.take(Role::Decryptor, None::<&OwnedFd>, store.root().as_ref())?;
+        let (findings, owners) = (blob::read(&findings)?, blob::read(&owners)?);
+        let snapshot = Mapping::whole(&snapshot)?;
         let identities =
             order.identities.iter().map(|_| next().map(File::from)).collect::<io::Result<_>>()?;
         let before = match order.before {
             Some(objects) => {
-                let index: Index = blob::read(next()?)?;
+                let index: Index = blob::read(&next()?)?;
                 let objects = (0..objects).map(|_| next()).collect::<io::Result<Vec<_>>>()?;
                 Some(Generation::open(0, index, &objects, vec![None; objects.len()])?)
             }

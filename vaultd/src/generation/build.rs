@@ -143,7 +143,10 @@ impl Layout {
         let had = before.map(|before| before.index().contents()).unwrap_or_default();
         // A file that lay in an object of its own stays there, and one that did not never gets one: the
         // kernel reads a node in one way as long as it knows it.
-        let object_before = |file: &Wanted| had.get(&file.digest).map(|content| content.object);
+        let object_before = |file: &Wanted| {
+            let content = had.get(&file.digest).filter(|content| content.span.len() == file.size);
+            content.map(|content| content.object)
+        };
         let kept = had.values().filter(|content| content.object > 0).count();
         let most_new = MOST_OBJECTS.saturating_sub(kept);
         let mut new = 0;

@@ -29,7 +29,7 @@ impl Object {
     }
 
     fn backing(&self) -> Option<u32> {
-        self.backing.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Backing::number)
+        self.backing.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.number()
     }
 }
 
@@ -38,7 +38,7 @@ impl Drop for Object {
         let backing = self.backing.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         // It cannot fail on memory that is there; and if it did, the memory would go unwiped with the object.
         let _ = wipe(&self.writer);
-        if backing.is_some() {
+        if backing.is_some_and(|backing| backing.number().is_some()) {
             // The kernel reads on for who has it open: they are to meet the end of the file, not zeros.
             let _ = self.writer.set_len(0);
         }
@@ -71,7 +71,7 @@ impl Kept {
         for object in self.objects.iter().skip(1) {
             let mut backing = object.backing.lock().unwrap_or_else(PoisonError::into_inner);
             if backing.as_ref().is_none_or(|backing| !backing.is_of(device)) {
-                *backing = Backing::register(device, &object.reader).ok();
+                *backing = Some(Backing::register(device, &object.reader));
             }
         }
     }

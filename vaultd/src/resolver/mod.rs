@@ -18,15 +18,16 @@ use crate::verifier::Findings;
 pub fn main(channel: &Channel) -> io::Result<()> {
     let Some((station, descriptors)) = channel.receive::<Station>()? else { return Ok(()) };
     let findings = descriptors.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
-    let findings: Findings = blob::read(findings)?;
     match look_up(station, &findings) {
         Ok(owners) => channel.send(&Answer::Done(()), &[blob::write("owners", &owners)?.as_fd()]),
         Err(error) => channel.send(&refusal::<()>(&error), &[]),
     }
 }
 
-fn look_up(station: Station, findings: &Findings) -> Result<Owners, OwnerError> {
+fn look_up(station: Station, findings: &OwnedFd) -> Result<Owners, OwnerError> {
+    // Before anything is looked at that came out of the vault.
     station.take(Role::Resolver, None::<&OwnedFd>, None::<&OwnedFd>)?;
+    let findings: Findings = blob::read(findings)?;
     let mut owners = Owners::default();
     findings.plan.files.iter().try_for_each(|file| owners.look_up(&file.owner, &file.group))?;
     Ok(owners)

@@ -25,6 +25,9 @@ pub enum OwnerError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Confine(#[from] ConfineError),
+    /// What the verifier found cannot be read.
+    #[error("cannot read what is to be looked up")]
+    Findings(#[from] io::Error),
     /// The name service failed.
     #[error("cannot look up {name:?}")]
     Lookup {
