@@ -2,7 +2,10 @@
 
 mod readers;
 
-use std::io::{self, BufRead, Read, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, BufRead, Read, Write},
+};
 
 use age::{
     armor::{ArmoredReader, ArmoredWriter, Format},
@@ -14,7 +17,10 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 pub use self::readers::add_recipients;
-use crate::{Identities, Plaintext, Recipient};
+use crate::{
+    Identities, Plaintext, Recipient,
+    plugin::{self, PluginError},
+};
 
 /// Most bytes that the header of a vault's age file may have. Trying an identity costs time in
 /// proportion to the header, so a hostile header must stay small.
@@ -40,6 +46,8 @@ const NONCE: usize = 16;
 const CHUNK: usize = 64 * 1024;
 const TAG: usize = 16;
 const GREASE_SUFFIX: &str = "-grease";
+/// The types of stanzas that the age crate makes by itself, and that no plugin may.
+const NATIVE_STANZAS: [&str; 4] = ["X25519", "ssh-ed25519", "ssh-rsa", "scrypt"];
 
 /// Encrypts to all `recipients`; whichever of them can open it.
 ///
@@ -63,7 +71,7 @@ pub fn encrypt<'a>(
     }
     let encryptor =
         age::Encryptor::with_recipients(keys.iter().map(|key| key.as_ref() as &dyn age::Recipient))
-            .map_err(|_| CipherError::NoRecipient)?;
+            .map_err(|error| CipherError::of_wrapping(error).unwrap_or(CipherError::NoRecipient))?;
     let mut ciphertext = Vec::new();
     // Writing to memory cannot fail.
     let written = encryptor.wrap_output(&mut ciphertext).and_then(|mut writer| {
@@ -128,6 +136,26 @@ impl Header {
     pub fn grease(&self) -> usize {
         self.grease
     }
+
+    /// Whether the stanzas are those of a file for exactly these recipients: of each native one the
+    /// right type, once. Any other type must be from a plugin: there are none if no recipient is of
+    /// one, else at least as many as such recipients.
+    #[must_use]
+    pub fn fits(&self, recipients: &BTreeSet<Recipient>) -> bool {
+        let mut expected: Vec<&str> = recipients.iter().filter_map(Recipient::stanza_type).collect();
+        let of_plugins = recipients.len() - expected.len();
+        let (others, mut native): (Vec<&str>, Vec<&str>) =
+            self.stanzas.iter().map(String::as_str).partition(|tag| Self::is_of_plugin(tag));
+        expected.sort_unstable();
+        native.sort_unstable();
+        let others_fit = if of_plugins == 0 { others.is_empty() } else { others.len() >= of_plugins };
+        native == expected && others_fit && self.grease <= 1
+    }
+
+    /// Whether a stanza of this type can only be from a plugin.
+    pub(crate) fn is_of_plugin(tag: &str) -> bool {
+        !NATIVE_STANZAS.contains(&tag) && !tag.ends_with(GREASE_SUFFIX)
+    }
 }
 
 /// The exact length of the plaintext in an age file, from its ciphertext alone.
@@ -176,7 +204,7 @@ pub fn decrypt_into(file: &[u8], identities: &Identities, buffer: &mut [u8]) -> 
     if payload_len(file, &header)? != buffer.len() {
         return Err(CipherError::Truncated);
     }
-    let mut reader = open(file, &header, identities.iter())?;
+    let mut reader = open(file, &header, identities)?;
     reader.read_exact(buffer).map_err(|_| CipherError::Damaged)?;
     // The last chunk is authenticated as the last only by reading on to the end.
     match reader.read(&mut [0; 1]) {
@@ -194,7 +222,7 @@ pub fn decrypt_into(file: &[u8], identities: &Identities, buffer: &mut [u8]) -> 
 pub fn opens(file: &[u8], identities: &Identities) -> Result<bool, CipherError> {
     let header = Header::parse(file)?;
     payload_len(file, &header)?;
-    match open(file, &header, identities.iter()) {
+    match open(file, &header, identities) {
         Err(CipherError::NoMatchingIdentity | CipherError::Passphrase) => Ok(false),
         opened => opened.map(|_| true),
     }
@@ -202,19 +230,22 @@ pub fn opens(file: &[u8], identities: &Identities) -> Result<bool, CipherError> 
 
 /// Opens an age file, its header authenticated. Of its payload each chunk is authenticated as it is
 /// read, and the end by reading on to it.
-fn open<'a, 'b>(
+fn open<'a>(
     file: &'a [u8],
     header: &Header,
-    identities: impl Iterator<Item = &'b dyn age::Identity>,
+    identities: &dyn age::Identity,
 ) -> Result<StreamReader<HeaderAtOnce<'a>>, CipherError> {
     let decryptor =
         age::Decryptor::new_buffered(HeaderAtOnce::new(file, header.len)).map_err(|_| CipherError::Header)?;
     if decryptor.is_scrypt() {
         return Err(CipherError::Passphrase);
     }
-    decryptor.decrypt(identities).map_err(|error| match error {
+    decryptor.decrypt(std::iter::once(identities)).map_err(|error| match error {
         age::DecryptError::NoMatchingKeys => CipherError::NoMatchingIdentity,
         age::DecryptError::InvalidHeader => CipherError::Header,
+        age::DecryptError::Io(error) => {
+            plugin::fault(error).map_or(CipherError::Damaged, CipherError::Plugin)
+        }
         _ => CipherError::Damaged,
     })
 }
@@ -369,6 +400,20 @@ pub enum CipherError {
     #[error("the age file is damaged: its content fails authentication")]
     #[diagnostic(help("restore it from Git: `git checkout -- FILE`"))]
     Damaged,
+    /// An age plugin cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Plugin(#[from] PluginError),
+}
+
+impl CipherError {
+    /// What a plugin says, if it is one that could not encrypt.
+    fn of_wrapping(error: age::EncryptError) -> Option<Self> {
+        match error {
+            age::EncryptError::Io(error) => plugin::fault(error).map(Self::Plugin),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@
 //! | [`due`](mod@due) | what is to be changed soon |
 //! | [`proposal`] | what there is beyond the signed state |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
+//! | [`plugin`](mod@plugin) | keys that only an age plugin can use |
 //! | [`key_file`], [`passphrase`] | private keys, where their owner keeps and how he protects them |
 //!
 //! and in which it is written:
@@ -54,6 +55,7 @@ pub mod name;
 pub mod passphrase;
 pub mod password;
 pub mod plaintext;
+pub mod plugin;
 pub mod policy;
 pub mod profile;
 pub mod proposal;

@@ -15,6 +15,7 @@ mod input;
 mod key_type;
 mod keys;
 mod openssh;
+mod plugins;
 mod process;
 mod prompt;
 mod signals;
@@ -46,6 +47,7 @@ pub fn run() -> ExitCode {
         },
     };
     process::harden();
+    plugins::install(cli.common.batch);
     let command = cli.command.unwrap_or_else(|| Command::Init(commands::init::Args::default()));
     let done = match command {
         Command::Add(args) => commands::add::run(&args, &cli.common),

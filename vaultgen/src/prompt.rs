@@ -20,8 +20,8 @@ use zeroize::Zeroizing;
 use crate::signals::{BeforeEnd, ENDING};
 
 const TERMINAL: &str = "/dev/tty";
-/// Most bytes of an answer to a yes-or-no question.
-const MAX_ANSWER: u64 = 64;
+/// Most bytes of an answer that is shown.
+const MAX_ANSWER: u64 = 1_024;
 
 /// Asks for the password called `name`, twice. Nothing for an empty answer: generate one.
 ///
@@ -87,6 +87,28 @@ pub fn confirm(question: &str) -> Result<bool, PromptError> {
     Ok(matches!(answer(question)?.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
+/// Asks for a line that everybody may see.
+///
+/// # Errors
+///
+/// If there is no terminal, or it is closed.
+pub fn line(question: &str) -> Result<String, PromptError> {
+    let answer = answer(question)?;
+    match answer.strip_suffix('\n') {
+        Some(line) => Ok(line.trim_end_matches('\r').to_owned()),
+        None => Err(PromptError::NoAnswer(io::ErrorKind::UnexpectedEof.into())),
+    }
+}
+
+/// Asks for something that nobody may see, such as a PIN.
+///
+/// # Errors
+///
+/// If there is no terminal, or the answer is no text.
+pub fn secret(question: &str) -> Result<SecretString, PromptError> {
+    Ok(SecretString::from(std::mem::take(&mut *ask(question)?)))
+}
+
 /// A line, with its end; nothing if the terminal was closed.
 fn answer(question: &str) -> Result<String, PromptError> {
     let mut terminal = open_terminal()?;
@@ -122,8 +144,7 @@ pub struct Terminal<'a> {
 
 impl AskPassphrase for Terminal<'_> {
     fn passphrase(&self, what: &str) -> Option<SecretString> {
-        let mut answer = ask(&format!("Passphrase for {what} {}: ", self.file.display())).ok()?;
-        Some(SecretString::from(std::mem::take(&mut *answer)))
+        secret(&format!("Passphrase for {what} {}: ", self.file.display())).ok()
     }
 }
 

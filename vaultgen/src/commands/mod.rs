@@ -44,6 +44,11 @@ pub fn warn(text: &str) {
     let _ = writeln!(io::stderr(), "warning: {text}");
 }
 
+/// Says on standard error what the person at the terminal has to do now.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// The lines of a policy that came and went.
 #[must_use]
 pub fn policy_diff(before: &str, after: &str) -> Vec<String> {

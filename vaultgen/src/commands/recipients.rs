@@ -28,7 +28,7 @@ enum Action {
     Add {
         /// Who or which group
         group: String,
-        /// The public key, age1…
+        /// The public key: age1…, an SSH key, or age1NAME1… of an age plugin
         key: Recipient,
     },
     /// Remove a public key from a group
