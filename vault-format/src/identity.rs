@@ -48,7 +48,7 @@ impl PrivateKey {
 impl Identities {
     /// No identity: opens nothing.
     #[must_use]
-    pub fn none() -> Self {
+    pub const fn none() -> Self {
         Self(Vec::new())
     }
 

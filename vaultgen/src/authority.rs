@@ -27,8 +27,8 @@ pub fn open(vault: &Verified, common: &Common) -> miette::Result<Authority> {
     // Before anybody is asked for a passphrase.
     let sealed = (sealed(vault, &certificate)?, sealed(vault, &key)?);
     let identities = keys::identities(common)?;
-    let certificate = decrypt(certificate, sealed.0, &identities)?;
-    Ok(Authority::read(&certificate, &decrypt(key, sealed.1, &identities)?)?)
+    let certificate = decrypt(certificate, sealed.0, identities)?;
+    Ok(Authority::read(&certificate, &decrypt(key, sealed.1, identities)?)?)
 }
 
 /// The CA's certificate alone, kept likewise.
@@ -39,7 +39,7 @@ pub fn open(vault: &Verified, common: &Common) -> miette::Result<Authority> {
 pub fn certificate(vault: &Verified, common: &Common) -> miette::Result<Plaintext> {
     let [certificate, _] = standard::certificate_names(CA)?;
     let sealed = sealed(vault, &certificate)?;
-    Ok(decrypt(certificate, sealed, &keys::identities(common)?)?)
+    Ok(decrypt(certificate, sealed, keys::identities(common)?)?)
 }
 
 fn sealed<'a>(vault: &'a Verified, name: &SecretName) -> Result<&'a [u8], AuthorityError> {

@@ -1,8 +1,9 @@
 //! The command line: what `--help` says.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::OnceLock};
 
 use clap::{Args, Parser, Subcommand};
+use vault_format::Identities;
 
 use crate::commands::{
     add, adopt, audience, certs, completions, edit, git, graph, import, init, machine, merge, password,
@@ -44,6 +45,9 @@ pub struct Common {
     /// Say nothing when all is well.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// The identities, once they were needed.
+    #[arg(skip)]
+    pub opened: OnceLock<Identities>,
 }
 
 #[derive(Debug, Subcommand)]

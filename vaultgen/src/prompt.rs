@@ -1,9 +1,11 @@
 //! Asking a person on the terminal: for passwords without echo, and for a yes.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use miette::Diagnostic;
@@ -136,6 +138,9 @@ pub fn choose(question: &str, words: [&str; 2]) -> Result<usize, PromptError> {
     }
 }
 
+/// The passphrases of key files: each is asked for once a run, also where a key decrypts and signs.
+static GIVEN: Mutex<BTreeMap<PathBuf, SecretString>> = Mutex::new(BTreeMap::new());
+
 /// Asks for the passphrase of a key file, without echo.
 pub struct Terminal<'a> {
     /// The key file.
@@ -144,7 +149,13 @@ pub struct Terminal<'a> {
 
 impl AskPassphrase for Terminal<'_> {
     fn passphrase(&self, what: &str) -> Option<SecretString> {
-        secret(&format!("Passphrase for {what} {}: ", self.file.display())).ok()
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(passphrase) = given.get(self.file) {
+            return Some(passphrase.clone());
+        }
+        let passphrase = secret(&format!("Passphrase for {what} {}: ", self.file.display())).ok()?;
+        given.insert(self.file.to_owned(), passphrase.clone());
+        Some(passphrase)
     }
 }
 

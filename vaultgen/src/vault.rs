@@ -159,7 +159,7 @@ impl OpenVault {
             return Ok(None);
         }
         let identities = keys::identities_if(change.needs_identities()?, common)?;
-        apply(change, &self.folder, &self.memory, &identities, common).map(Some)
+        apply(change, &self.folder, &self.memory, identities, common).map(Some)
     }
 }
 

@@ -103,7 +103,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     }
     let change = joined.into_change(Timestamp::now())?;
     let identities = keys::identities_if(change.needs_identities()?, common)?;
-    let applied = vault::apply(change, &folder, &memory, &identities, common)?;
+    let applied = vault::apply(change, &folder, &memory, identities, common)?;
     let note = format!("joined: serial {}; now `git add` the vault and go on", applied.lock.serial);
     commands::say(common.quiet, &note);
     Ok(())

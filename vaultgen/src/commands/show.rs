@@ -32,7 +32,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let verified = verify(&folder, &signers, |name, _| *name == args.name)?;
     let ciphertext = verified.ciphertext(&args.name).ok_or_else(|| ShowError::Unknown(args.name.clone()))?;
     let identities = keys::identities(common)?;
-    let plaintext = cipher::decrypt(ciphertext, &identities)
+    let plaintext = cipher::decrypt(ciphertext, identities)
         .map_err(|error| ShowError::Decrypt { name: args.name.clone(), error })?;
     print(&plaintext, args.force)?;
     Ok(())

@@ -55,7 +55,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let result = verify(&folder, &signers, |_, _| false);
     let opened = match &result {
         Ok(vault) if !common.identities.is_empty() => {
-            let (count, mismatches) = inspect(&folder, vault, &keys::identities(common)?);
+            let (count, mismatches) = inspect(&folder, vault, keys::identities(common)?);
             Some(Opened { count, mismatches })
         }
         _ => None,

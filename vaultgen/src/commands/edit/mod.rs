@@ -51,7 +51,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     require_editable(&open, &args.name)?;
     let ciphertext =
         open.vault.ciphertext(&args.name).ok_or_else(|| EditError::Unknown(args.name.clone()))?;
-    let old = cipher::decrypt(ciphertext, &keys::identities(common)?)
+    let old = cipher::decrypt(ciphertext, keys::identities(common)?)
         .map_err(|error| EditError::Decrypt { name: args.name.clone(), error })?;
     if old.expose_str().is_none_or(|text| text.contains('\0')) {
         return Err(EditError::Binary(args.name.clone()).into());
