@@ -1,22 +1,19 @@
 //! age v1 files (<https://c2sp.org/age>): made, measured, opened, and opened to more readers.
 
+mod header;
 mod readers;
 
-use std::{
-    collections::BTreeSet,
-    io::{self, BufRead, Read, Write},
-};
+use std::io::{self, BufRead, Read, Write};
 
 use age::{
     armor::{ArmoredReader, ArmoredWriter, Format},
     secrecy::SecretString,
     stream::StreamReader,
 };
-use age_core::format::read::age_stanza;
 use miette::Diagnostic;
 use thiserror::Error;
 
-pub use self::readers::add_recipients;
+pub use self::{header::Header, readers::add_recipients};
 use crate::{
     Identities, Plaintext, Recipient,
     plugin::{self, PluginError},
@@ -34,8 +31,6 @@ pub const MAX_RECIPIENTS: usize = 1_000;
 pub const MAX_CIPHERTEXT: usize = MAX_HEADER + NONCE + MAX_PLAINTEXT + MAX_PLAINTEXT.div_ceil(CHUNK) * TAG;
 
 pub(crate) const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
-/// `--- ` and the 43 characters of an unpadded base64 MAC of 32 bytes, and the line's end.
-const MAC_LINE: usize = 4 + 43 + 1;
 /// Work factor of scrypt for files that we encrypt to a passphrase: 2^18, about a second and
 /// 256 MiB.
 const SCRYPT_LOG_N: u8 = 18;
@@ -45,9 +40,6 @@ const NONCE: usize = 16;
 /// STREAM splits the payload into chunks of 64 KiB, each with a tag of 16 bytes.
 const CHUNK: usize = 64 * 1024;
 const TAG: usize = 16;
-const GREASE_SUFFIX: &str = "-grease";
-/// The types of stanzas that the age crate makes by itself, and that no plugin may.
-const NATIVE_STANZAS: [&str; 4] = ["X25519", "ssh-ed25519", "ssh-rsa", "scrypt"];
 
 /// Encrypts to all `recipients`; whichever of them can open it.
 ///
@@ -82,80 +74,6 @@ pub fn encrypt<'a>(
     // Stanzas of RSA keys are longer.
     Header::parse(&ciphertext).map_err(|_| CipherError::TooManyRecipients)?;
     Ok(ciphertext)
-}
-
-/// The part of an age file that can be read without a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// The header's length in bytes, up to and including the line with the MAC.
-    len: usize,
-    /// The type of each recipient stanza but grease, such as `X25519`.
-    stanzas: Vec<String>,
-    /// How many stanzas were grease: made to be ignored.
-    grease: usize,
-}
-
-impl Header {
-    /// Reads the header at the start of an age file.
-    ///
-    /// # Errors
-    ///
-    /// If this is no age v1 file, or its header is longer than [`MAX_HEADER`].
-    pub fn parse(file: &[u8]) -> Result<Self, CipherError> {
-        if file.is_empty() {
-            return Err(CipherError::Empty);
-        }
-        let limited = &file[..file.len().min(MAX_HEADER)];
-        let mut rest = limited.strip_prefix(VERSION_LINE).ok_or(CipherError::NotAge)?;
-        let mut stanzas = Vec::new();
-        let mut grease = 0;
-        while rest.starts_with(b"-> ") {
-            let (after, stanza) = age_stanza(rest).map_err(|_| CipherError::Header)?;
-            if stanza.tag.ends_with(GREASE_SUFFIX) {
-                grease += 1;
-            } else {
-                stanzas.push(stanza.tag.to_owned());
-            }
-            rest = after;
-        }
-        if !rest.starts_with(b"--- ") || rest.get(MAC_LINE - 1) != Some(&b'\n') {
-            return Err(CipherError::Header);
-        }
-        let len = limited.len() - rest.len() + MAC_LINE;
-        Ok(Self { len, stanzas, grease })
-    }
-
-    /// The type of each recipient stanza but grease, such as `X25519`.
-    #[must_use]
-    pub fn stanzas(&self) -> &[String] {
-        &self.stanzas
-    }
-
-    /// How many stanzas are grease: made to be ignored, so that readers stay open to new types.
-    #[must_use]
-    pub fn grease(&self) -> usize {
-        self.grease
-    }
-
-    /// Whether the stanzas are those of a file for exactly these recipients: of each native one the
-    /// right type, once. Any other type must be from a plugin: there are none if no recipient is of
-    /// one, else at least as many as such recipients.
-    #[must_use]
-    pub fn fits(&self, recipients: &BTreeSet<Recipient>) -> bool {
-        let mut expected: Vec<&str> = recipients.iter().filter_map(Recipient::stanza_type).collect();
-        let of_plugins = recipients.len() - expected.len();
-        let (others, mut native): (Vec<&str>, Vec<&str>) =
-            self.stanzas.iter().map(String::as_str).partition(|tag| Self::is_of_plugin(tag));
-        expected.sort_unstable();
-        native.sort_unstable();
-        let others_fit = if of_plugins == 0 { others.is_empty() } else { others.len() >= of_plugins };
-        native == expected && others_fit && self.grease <= 1
-    }
-
-    /// Whether a stanza of this type can only be from a plugin.
-    pub(crate) fn is_of_plugin(tag: &str) -> bool {
-        !NATIVE_STANZAS.contains(&tag) && !tag.ends_with(GREASE_SUFFIX)
-    }
 }
 
 /// The exact length of the plaintext in an age file, from its ciphertext alone.

@@ -17,7 +17,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{CHUNK, CipherError, Header, MAC_LINE, MAX_RECIPIENTS, open, payload_len};
+use super::{CHUNK, CipherError, Header, MAX_RECIPIENTS, header::MAC_LINE, open, payload_len};
 use crate::{Identities, Recipient};
 
 /// Label of the key that authenticates the header (<https://c2sp.org/age>, Header MAC).

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{header::NATIVE_STANZAS, *};
 
 fn sample(len: usize) -> (Identities, Vec<u8>) {
     let identities = Identities::generate();
