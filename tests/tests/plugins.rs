@@ -4,7 +4,7 @@
 use std::{fs, process::Command};
 
 use fixtures::{
-    command::{Run, program, vaultgen},
+    command::{Run, program, public_copy, vaultgen},
     machine::{
         self,
         Need::{self, Program},
@@ -12,9 +12,12 @@ use fixtures::{
     mount::MountPoint,
     plugin::{PIN, PluginKey, plugged_in},
     terminal::Operator,
+    tree,
     vault::Vault,
 };
 
+/// Somebody who runs nothing else.
+const SOMEBODY: u32 = 50_017;
 const TERMINAL: [Need; 2] = [Program("sh"), Program("stty")];
 /// X-Wing in software: a plugin that others made, and that takes no hardware.
 const PLUGIN: &str = "age-plugin-xwing";
@@ -242,4 +245,31 @@ fn vaultd_cannot_start_a_plugin() {
     };
     let has_plugins = |package: &str| features(package).contains("age feature \"plugin\"");
     assert!(has_plugins("vaultgen") && !has_plugins("vaultd"));
+}
+
+/// A plugin is started for each file, and none stays in the table of processes.
+#[test]
+fn thousands_of_files_do_not_fill_the_table_of_processes() {
+    if !machine::has(&[Need::Root, Program("prlimit")]) {
+        return;
+    }
+    let folder = tree::folder();
+    let path = |name: &str| folder.path().join(name);
+    let key = PluginKey::with_pin(&path("pin.key"), 1, "pin");
+    fs::create_dir(path("files")).expect("a folder");
+    for number in 0..300 {
+        fs::write(path("files").join(format!("file-{number}")), "x").expect("a file");
+    }
+    std::os::unix::fs::chown(folder.path(), Some(SOMEBODY), Some(SOMEBODY)).expect("chown");
+    let _ = public_copy("age-plugin-pin", folder.path());
+    let vaultgen = public_copy("vaultgen", folder.path()).as_user(SOMEBODY).at_home(folder.path());
+    let run = |arguments: &[&str]| {
+        let run = vaultgen.clone().arg("--vault").arg(path("vault")).args(arguments);
+        let search = format!("PATH=/usr/bin:{}", folder.path().display());
+        run.under(["env", &search, "prlimit", "--nproc=150"])
+    };
+    run(&["init", "--bare", "--batch"]).succeeds();
+    run(&["recipients", "add", "ops", &key.recipient]).succeeds();
+    run(&["add", "--batch", "--from"]).arg(path("files")).succeeds();
+    run(&["verify"]).succeeds().says("sound: 300 secrets");
 }

@@ -10,6 +10,7 @@ use age::{
     Callbacks, Identity, Recipient,
     plugin::{IdentityPluginV1, RecipientPluginV1},
 };
+use rustix::process::WaitOptions;
 use secrecy::SecretString;
 use vault_format::{
     Digest,
@@ -79,6 +80,7 @@ impl Programs {
         let state = State { proven: proven.clone(), ..State::default() };
         let person = Person { program, batch: self.batch, state: Arc::new(Mutex::new(state)) };
         let result = use_plugin(&person);
+        reap();
         let given = std::mem::take(&mut unpoisoned(&person.state).given);
         match &result {
             Ok(Some(_)) => proven.extend(given),
@@ -86,6 +88,12 @@ impl Programs {
         }
         result
     }
+}
+
+/// The age crate starts a plugin for each file, and waits for the end of none: thousands would stay in the
+/// table of processes. Whoever starts another program here waits for it, and not beside a plugin.
+fn reap() {
+    while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
 }
 
 /// Whoever decides where a plugin is found decides who gets the key of a file.
