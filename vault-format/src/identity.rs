@@ -59,8 +59,8 @@ impl Identities {
     }
 
     /// Reads an identity file: what `age-keygen` and age plugins write (one `AGE-SECRET-KEY-1…` or
-    /// `AGE-PLUGIN-NAME-1…` a line, with empty lines and comments between), the same encrypted to a passphrase with `age -p`, or an
-    /// OpenSSH private key (ed25519 or RSA), with or without a passphrase.
+    /// `AGE-PLUGIN-NAME-1…` a line, with empty lines and comments between), the same encrypted to a
+    /// passphrase with `age -p`, or an OpenSSH private key (ed25519 or RSA), with or without a passphrase.
     ///
     /// # Errors
     ///
@@ -87,6 +87,8 @@ impl Identities {
             if let Some(comment) = line.strip_prefix('#') {
                 said = public_key(comment).or(said);
             } else if let Ok(key) = line.parse() {
+                // What was said was said of this one.
+                said = None;
                 keys.push(Self::x25519(key));
             } else if let Some(key) = PluginIdentity::parse(line)? {
                 keys.push((said.take(), PrivateKey::Plugin(key)));
