@@ -10,6 +10,7 @@ use crate::{
     facts::{Facts, FactsError},
     folder::{FolderError, MAX_FILE},
     password,
+    progress::Work,
 };
 
 /// Opens every secret that `identities` can, one at a time on each core, and compares it with the
@@ -32,7 +33,9 @@ pub fn inspect(files: &dyn VaultFiles, vault: &Verified, identities: &Identities
             None => Ok(()),
         }
     };
-    let mismatches = names.par_iter().filter_map(|name| inspect_one(name).err()).collect();
+    let work = Work::on("opening", names.len());
+    let inspected = names.par_iter().map(inspect_one).inspect(|_| work.advances());
+    let mismatches = inspected.filter_map(Result::err).collect();
     (names.len(), mismatches)
 }
 

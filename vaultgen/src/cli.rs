@@ -41,9 +41,26 @@ pub struct Common {
     /// Never ask: generate, or fail.
     #[arg(long, global = true)]
     pub batch: bool,
+    /// Print the result as JSON: `verify`, `status`, and each `list`.
+    #[arg(long, global = true)]
+    pub json: bool,
     /// Say nothing when all is well.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+}
+
+impl Cli {
+    /// Whether the verb has a result that can be printed as JSON.
+    #[must_use]
+    pub fn has_json(&self) -> bool {
+        match &self.command {
+            Some(Command::Machine(args)) => args.is_list(),
+            Some(Command::Recipients(args)) => args.is_list(),
+            Some(Command::Signers(args)) => args.is_list(),
+            Some(Command::Status(_) | Command::Verify(_)) => true,
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

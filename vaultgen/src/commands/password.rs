@@ -11,6 +11,7 @@ use vault_format::{
     lock::Origin,
     password::{Password, Strength},
     policy::Kind,
+    progress::Work,
     renewal,
     standard::{self, PASSWORDS, StandardError},
 };
@@ -112,8 +113,10 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
             }
         }
     }
+    let work = Work::on("making", passwords.len());
     let made = passwords.into_par_iter().map(|(name, entered)| make(&open.vault, name, entered));
-    let made = made.collect::<Result<Vec<_>, _>>()?;
+    let made = made.inspect(|_| work.advances()).collect::<Result<Vec<_>, _>>()?;
+    drop(work);
 
     let mut change = open.change()?;
     let lines: Vec<String> = made.iter().map(|secrets| describe(secrets)).collect();

@@ -12,7 +12,9 @@ use vault_format::{
 
 use crate::{
     cli::Common,
-    commands, keys,
+    commands,
+    json::{self, NotSound},
+    keys,
     trust::{Memory, TrustError},
     vault,
 };
@@ -30,9 +32,6 @@ pub struct Args {
     /// The signers that you trust, from outside of the repository
     #[arg(long, value_name = "FILE")]
     allowed_signers: Option<PathBuf>,
-    /// Print the result as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// Whom the signature was checked against.
@@ -65,12 +64,12 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         (Ok(vault), Trust::Outside) => remember(&folder, vault)?,
         _ => (None, None),
     };
-    if args.json {
+    if common.json {
         let mut report = Report::of(&result, opened.as_ref(), trust);
         report.sound &= problem.is_none();
         report.problems.extend(problem.iter().map(|problem| report::render(problem)));
         report.warnings.extend(doubt.iter().map(ToString::to_string));
-        commands::say(common.quiet, &report.to_json()?);
+        json::print(&report)?;
         return if report.sound { Ok(()) } else { Err(NotSound.into()) };
     }
     let vault = result?;
@@ -205,10 +204,6 @@ impl Report {
             },
         }
     }
-
-    fn to_json(&self) -> Result<String, VerifyError> {
-        serde_json::to_string_pretty(self).map_err(VerifyError::Json)
-    }
 }
 
 /// Why a vault could not be verified at all.
@@ -224,9 +219,6 @@ pub enum VerifyError {
         #[source]
         error: std::io::Error,
     },
-    /// The report cannot be written.
-    #[error("cannot write the report")]
-    Json(#[source] serde_json::Error),
 }
 
 /// Secrets that are not what the vault says of them.
@@ -236,8 +228,3 @@ struct Mismatches {
     #[related]
     mismatches: Vec<Mismatch>,
 }
-
-/// Not sound, as the report on standard output says in full.
-#[derive(Debug, Error, Diagnostic)]
-#[error("the vault is not sound")]
-struct NotSound;

@@ -14,6 +14,7 @@ use vault_format::{
     facts::{Facts, FactsError},
     lock::Origin,
     policy::Kind,
+    progress::Work,
 };
 
 use self::table::TableArgs;
@@ -61,7 +62,9 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     refuse_present(&open.vault, &read)?;
     let count = read.len();
     let secrets = read.into_par_iter().map(|(name, plaintext)| secret(&open.vault, name, plaintext, args));
-    let secrets = secrets.collect::<miette::Result<Vec<_>>>()?;
+    let work = Work::on("reading", count);
+    let secrets = secrets.inspect(|_| work.advances()).collect::<miette::Result<Vec<_>>>()?;
+    drop(work);
 
     let mut change = open.change()?;
     secrets.into_iter().for_each(|secret| put(&mut change, secret, &args.table));

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 
 use clap::{ArgGroup, ValueEnum};
 use miette::Diagnostic;
+use serde::Serialize;
 use thiserror::Error;
 use vault_format::{
-    SecretName, Verified,
+    Recipient, SecretName, Verified,
     policy::{GroupKind, PolicyEditor},
     profile::Profile,
 };
@@ -19,7 +20,7 @@ use self::key::{KeySource, MachineKey};
 use crate::{
     authority,
     cli::Common,
-    commands,
+    commands, json,
     vault::{self, OpenVault},
 };
 
@@ -99,7 +100,7 @@ impl From<ProfileName> for Profile {
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let open = || OpenVault::open(common, |_, _| false);
     match &args.action {
-        Action::List => list(&vault::read(common)?, common.quiet),
+        Action::List => list(&vault::read(common)?, common)?,
         Action::Add(args) => add(args, common)?,
         Action::Remove { name } => remove(&open()?, name, common)?,
         Action::Replace { name, key, .. } => replace(&open()?, name, key, common)?,
@@ -107,14 +108,42 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     Ok(())
 }
 
-fn list(vault: &Verified, quiet: bool) {
-    for (name, group) in vault.policy().groups() {
-        let GroupKind::Machine(profile) = &group.kind else { continue };
-        commands::say(quiet, &format!("{name}  {}", profile.as_deref().unwrap_or(Profile::None.name())));
-        for key in &group.keys {
-            commands::say(quiet, &format!("  {key}"));
-        }
+impl Args {
+    /// Whether it only lists.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        matches!(self.action, Action::List)
     }
+}
+
+/// All machines, as their JSON has them.
+#[derive(Serialize)]
+struct Machines<'a> {
+    machines: Vec<Machine<'a>>,
+}
+
+#[derive(Serialize)]
+struct Machine<'a> {
+    name: &'a str,
+    profile: &'a str,
+    keys: &'a BTreeSet<Recipient>,
+}
+
+fn list(vault: &Verified, common: &Common) -> miette::Result<()> {
+    let machines = vault.policy().groups().iter().filter_map(|(name, group)| {
+        let GroupKind::Machine(profile) = &group.kind else { return None };
+        let profile = profile.as_deref().unwrap_or(Profile::None.name());
+        Some(Machine { name, profile, keys: &group.keys })
+    });
+    let machines = Machines { machines: machines.collect() };
+    if common.json {
+        return json::print(&machines);
+    }
+    for Machine { name, profile, keys } in machines.machines {
+        commands::say(common.quiet, &format!("{name}  {profile}"));
+        keys.iter().for_each(|key| commands::say(common.quiet, &format!("  {key}")));
+    }
+    Ok(())
 }
 
 fn add(args: &AddArgs, common: &Common) -> miette::Result<()> {
