@@ -56,7 +56,8 @@ const SNAKE_OIL_PASSWORD: &str = "abc123";
 /// Makes the operator's identity and signing key, the four passwords (root, admin, odoo-admin,
 /// pgadmin-admin) with their hashes, a CA, a certificate for localhost, an SSH identity, policy,
 /// lock and signature. Asks for each password; an empty answer generates a strong one, and with
-/// --batch all are generated. Offers a recovery identity, protected by a passphrase. Run again, it changes nothing that is there.
+/// --batch all are generated. Offers a recovery identity, protected by a passphrase, where there is none. Run
+/// again, it changes nothing that is there.
 #[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// Make a vault with no secrets in it
@@ -172,19 +173,28 @@ fn complete(folder: ExclusiveFolder, args: &Args, common: &Common) -> miette::Re
     };
     require_own_identity(&present, common)?;
     let has = |name: &SecretName| present.lock().secrets.contains_key(name);
-    let missing = Missing::from(has, |name| present.policy().secret(name).kind == Kind::Password);
-    if args.bare || missing.is_nothing() {
+    let is_password = |name: &SecretName| present.policy().secret(name).kind == Kind::Password;
+    let missing = if args.bare { Missing::default() } else { Missing::from(has, is_password) };
+    let wanted = Recovery::is_wanted(&present, folder.folder(), common)?;
+    let recovery = if wanted { Recovery::ask()? } else { None };
+    if missing.is_nothing() && recovery.is_none() {
         commands::say(common.quiet, "nothing to do: the vault is complete");
         return Ok(());
     }
     let open = OpenVault::verify(folder, common, |name, _| authority::has(name))?;
     let mut change = open.change()?;
+    if let Some(recovery) = &recovery {
+        recovery.join(&open.vault, &mut change);
+    }
     let needs_ca = missing.localhost && !missing.ca;
     let ca = if needs_ca { Some(authority::open(&open.vault, common)?) } else { None };
     let opened = |name: &SecretName| renew::open(open.folder.folder(), open.vault.lock(), name, common);
     make(&missing, ca, &opened, args, Timestamp::now(), common)?.put_into(&mut change);
     let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     say_what_was_made(&applied, common);
+    if let Some(recovery) = recovery {
+        recovery.say_what_to_do(common);
+    }
     Ok(())
 }
 
