@@ -9,9 +9,11 @@ use crate::commands::{
     recipients, rekey, remove, revert, rotate, show, sign, signers, status, verify,
 };
 
+const EXIT_STATUS: &str = "Exit status: 0 done or clean, 1 failed or not sound, 2 wrong usage.";
+
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
 #[derive(Debug, Parser)]
-#[command(name = "vaultgen", version, max_term_width = 100)]
+#[command(name = "vaultgen", version, max_term_width = 100, after_help = EXIT_STATUS)]
 pub struct Cli {
     #[command(flatten)]
     pub common: Common,

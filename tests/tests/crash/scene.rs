@@ -140,7 +140,7 @@ impl Scene {
             let key = self.vault().join(format!("machines/{MACHINE}.key"));
             let opened = self.vaultgen(&["verify", "--identity"]).arg(key).run();
             assert_eq!(opened.status, Some(0), "{what}: {opened}");
-            opened.says("opened: 1 secrets");
+            opened.says("opened: 1 secret");
         }
     }
 

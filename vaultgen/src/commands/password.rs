@@ -49,9 +49,14 @@ pub struct Source {
 macro_rules! short_verb {
     ($args:ident, $name:literal) => {
         #[doc = concat!("Short for `password ", $name, "`.")]
-        ///
-        /// Asks for the password; an empty answer generates a strong one, and so does --batch.
         #[derive(Debug, clap::Args)]
+        #[command(
+            about = concat!("Make or replace the password of ", $name, ": short for `password ", $name, "`"),
+            long_about = concat!(
+                "Make or replace the password of ", $name, ", with its hashes: short for `password ", $name,
+                "`.\n\nAsks for it; an empty answer generates a strong one, and so does --batch."
+            )
+        )]
         pub struct $args {
             #[command(flatten)]
             source: Source,

@@ -29,16 +29,16 @@ enum Action {
     List,
     /// Add a public key to a group; a new name becomes a person
     Add {
-        /// Who or which group
+        /// A person or a group, such as ops
         group: String,
-        /// The public key, age1…
+        /// The public key: age1…, or an SSH key in quotes, "ssh-ed25519 AAAA…"
         key: Recipient,
     },
     /// Remove a public key from a group
     Remove {
-        /// Who or which group
+        /// A person or a group, such as ops
         group: String,
-        /// The public key, age1…
+        /// The public key, as `vaultgen recipients list` shows it
         key: Recipient,
     },
 }

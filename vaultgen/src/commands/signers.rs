@@ -141,6 +141,7 @@ fn remove(open: &OpenVault, name: &str, common: &Common) -> miette::Result<()> {
 #[derive(Debug, Error, Diagnostic)]
 enum SignersVerbError {
     #[error("{path}")]
+    #[diagnostic(help("name their public key, such as id_ed25519.pub, and check that you may read it"))]
     Read {
         path: PathBuf,
         #[source]

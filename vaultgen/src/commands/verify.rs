@@ -12,7 +12,7 @@ use vault_format::{
 
 use crate::{
     cli::Common,
-    commands,
+    commands::{self, counted},
     json::{self, NotSound},
     keys,
     trust::{Memory, TrustError},
@@ -81,7 +81,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     }
     print(&vault, trust, common.quiet);
     if let Some(opened) = opened {
-        commands::say(common.quiet, &format!("opened: {} secrets", opened.count));
+        commands::say(common.quiet, &format!("opened: {}", counted(opened.count)));
         if !opened.mismatches.is_empty() {
             return Err(Mismatches { mismatches: opened.mismatches }.into());
         }
@@ -125,8 +125,8 @@ fn print(vault: &Verified, trust: Trust, quiet: bool) {
     commands::say(
         quiet,
         &format!(
-            "sound: {} secrets, serial {}, signed by {} {fingerprint}",
-            lock.secrets.len(),
+            "sound: {}, serial {}, signed by {} {fingerprint}",
+            counted(lock.secrets.len()),
             lock.serial,
             signer.principal(),
         ),
@@ -223,7 +223,7 @@ pub enum VerifyError {
 
 /// Secrets that are not what the vault says of them.
 #[derive(Debug, Error, Diagnostic)]
-#[error("{} of the secrets are not what the vault says of them", mismatches.len())]
+#[error("{} not what the vault says", counted(mismatches.len()))]
 struct Mismatches {
     #[related]
     mismatches: Vec<Mismatch>,

@@ -71,7 +71,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     let what = match &args.name {
         Some(name) => name.to_string(),
-        None => format!("{count} secrets"),
+        None => commands::counted(count),
     };
     commands::say(common.quiet, &format!("added: {what}; serial {}", applied.lock.serial));
     if let Some(path) = args.file.as_ref().or(args.from.as_ref()) {

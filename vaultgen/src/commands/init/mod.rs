@@ -200,7 +200,10 @@ fn complete(folder: ExclusiveFolder, args: &Args, common: &Common) -> miette::Re
 
 fn say_what_was_made(applied: &Applied, common: &Common) {
     let (vault, lock) = (common.vault.display(), &applied.lock);
-    commands::say(common.quiet, &format!("{vault}: {} secrets, serial {}", lock.secrets.len(), lock.serial));
+    commands::say(
+        common.quiet,
+        &format!("{vault}: {}, serial {}", commands::counted(lock.secrets.len()), lock.serial),
+    );
 }
 
 /// Somebody who put another identity in place of theirs is told what to do, before they rely on it.
@@ -249,9 +252,6 @@ fn make(
         let text = Zeroizing::new(present.expose_str().unwrap_or_default().to_owned());
         let password = Password::entered(text).map_err(|error| InitError::Unusable { name, error })?;
         secrets.push(standard::hash(name, &password, scheme)?);
-    }
-    if missing.ca || missing.localhost {
-        args.key_type.announce(common);
     }
     secrets.extend(generate(passwords, missing, ca, args, now)?);
     let mut public_files = Vec::new();

@@ -40,6 +40,9 @@ enum Action {
     /// List the machines with their keys
     List,
     /// Add a machine, and encrypt what its profile names for it
+    ///
+    /// Unless a flag says which key it has, it gets a new identity in DIR/machines/NAME.key, to be moved to
+    /// the machine's /etc/age.key.
     Add(AddArgs),
     /// Remove a machine from the policy and from every audience
     Remove {
@@ -47,6 +50,9 @@ enum Action {
         name: String,
     },
     /// Give a machine a new key; what the old one could read is listed
+    ///
+    /// Unless a flag says which key it has, it gets a new identity, as with `add`. The old key counts as
+    /// removed either way; --lost and --stolen are for you to have thought about it.
     #[command(group = ArgGroup::new("reason").required(true))]
     Replace {
         /// Its name
@@ -64,11 +70,11 @@ enum Action {
 
 #[derive(Debug, clap::Args)]
 struct AddArgs {
-    /// Its name
+    /// Its name, such as web-1
     name: String,
     #[command(flatten)]
     key: KeySource,
-    /// What it gets
+    /// What it gets: odoo-box, what such a machine needs; none, nothing until `vaultgen grant`
     #[arg(long, value_enum, default_value_t = ProfileName::OdooBox)]
     profile: ProfileName,
     /// Also make it a CA of its own below the vault's, which signs for its name and localhost only

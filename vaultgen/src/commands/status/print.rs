@@ -1,6 +1,7 @@
 //! The status for people: what the vault is, and below it what is worth doing.
 
 use super::{Status, findings::Findings, key_files::KeyFiles};
+use crate::commands::counted;
 
 /// How a vault gets one.
 const MAKE_A_RECOVERY_KEY: (&str, &str) =
@@ -10,7 +11,7 @@ const MAKE_A_RECOVERY_KEY: (&str, &str) =
 pub fn lines(status: &Status) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(state) = &status.state {
-        lines.push(format!("sound: {} secrets, serial {}", state.secrets, state.serial));
+        lines.push(format!("sound: {}, serial {}", counted(state.secrets), state.serial));
         lines.push(match &state.distrust {
             None => format!("signed by {} {}, whom you know", state.signer, state.fingerprint),
             Some(why) => format!("signed by {} {}, not trusted: {why}", state.signer, state.fingerprint),
