@@ -125,7 +125,7 @@ impl Scene {
         assert_eq!(opened.status, Some(0), "{what}: {opened}");
         let count = fs::read_to_string(self.vault().join("vault.lock")).expect("a lock");
         let count = count.matches("\n[secret.").count();
-        opened.says(&format!("opened: {count} secrets"));
+        opened.says(&format!("opened: {count} secret"));
         assert!(!self.vault().join(".vaultgen").exists(), "{what}: the staging folder remains");
         let text = opened.text();
         assert!(!text.contains("is not part of the vault"), "{what}: {text}");

@@ -175,7 +175,8 @@ fn complete(folder: ExclusiveFolder, args: &Args, common: &Common) -> miette::Re
     let has = |name: &SecretName| present.lock().secrets.contains_key(name);
     let is_password = |name: &SecretName| present.policy().secret(name).kind == Kind::Password;
     let missing = if args.bare { Missing::default() } else { Missing::from(has, is_password) };
-    let wanted = Recovery::is_wanted(&present, folder.folder(), common)?;
+    let wanted =
+        args.flavour() != Flavour::SnakeOil && Recovery::is_wanted(&present, folder.folder(), common)?;
     let recovery = if wanted { Recovery::ask()? } else { None };
     if missing.is_nothing() && recovery.is_none() {
         commands::say(common.quiet, "nothing to do: the vault is complete");
