@@ -10,6 +10,7 @@ use crate::{
     facts::{Facts, FactsError},
     folder::{FolderError, MAX_FILE},
     password,
+    progress::Work,
 };
 
 /// Opens every secret that `identities` can, one at a time on each core, and compares it with the
@@ -40,7 +41,10 @@ pub fn inspect(files: &dyn VaultFiles, vault: &Verified, identities: &Identities
         }
         Ok(1)
     };
-    let inspected: Vec<_> = vault.lock().secrets.par_iter().map(|(name, _)| inspect_one(name)).collect();
+    let secrets = &vault.lock().secrets;
+    let work = Work::on("opening", secrets.len());
+    let inspected = secrets.par_iter().map(|(name, _)| inspect_one(name)).inspect(|_| work.advances());
+    let inspected: Vec<_> = inspected.collect();
     // What does not fit was opened too.
     let count = inspected.iter().map(|opened| *opened.as_ref().unwrap_or(&1)).sum();
     (count, inspected.into_iter().filter_map(Result::err).collect())

@@ -34,6 +34,7 @@
 //! | [`change`] | a new state on top of a verified one: encrypt, lock, sign |
 //! | [`merge`] | two states that were made side by side, joined into one |
 //! | [`transaction`] | moving that state into place, whole or not at all |
+//! | [`progress`] | how far that has come, for who waits |
 #![forbid(unsafe_code)]
 
 pub mod ancestor;
@@ -58,6 +59,7 @@ pub mod plaintext;
 pub mod plugin;
 pub mod policy;
 pub mod profile;
+pub mod progress;
 pub mod proposal;
 pub mod recipient;
 pub mod renewal;

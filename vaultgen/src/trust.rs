@@ -297,6 +297,9 @@ pub enum TrustError {
     NoHome,
     /// The memory cannot be read or written.
     #[error("{path}")]
+    #[diagnostic(help(
+        "what was seen last of each vault is kept there: make room, or give yourself permission"
+    ))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -321,6 +324,9 @@ pub enum TrustError {
     },
     /// A person said no.
     #[error("the vault is not trusted; nothing was changed")]
+    #[diagnostic(help(
+        "ask its owner for the list of signers by another way than the repository: `vaultgen verify --allowed-signers FILE`"
+    ))]
     Declined,
     /// Another vault in its place.
     #[error("{folder} held vault {seen} so far, and now holds vault {found}")]

@@ -63,6 +63,10 @@ pub enum UsageError {
     #[error("--stdin has one value, for one NAME")]
     #[diagnostic(help("run the command once for each name"))]
     OneName,
+    /// Nothing to print as JSON.
+    #[error("this verb has no result to print as JSON")]
+    #[diagnostic(help("`verify`, `status`, `machine list`, `recipients list` and `signers list` have one"))]
+    NoJson,
     /// Nothing to rotate.
     #[error("nothing says what to rotate")]
     #[diagnostic(help("name secrets, or say --due, --expiring 30d or --older-than 90d"))]

@@ -23,6 +23,7 @@ use crate::{
     folder::{FolderError, MAX_FILE},
     lock::{self, LockedSecret},
     name::{below_files, path_order},
+    progress::Work,
     signature,
     signers::{AllowedSigners, Signer},
     template::Template,
@@ -221,12 +222,14 @@ fn check_ciphertexts(
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<SecretName, Vec<u8>> {
     let secrets: Vec<_> = lock.secrets.iter().collect();
+    let work = Work::on("verifying", secrets.len());
     let checked: Vec<_> = secrets
         .par_iter()
         .map(|&(name, secret)| {
             let bytes = check_ciphertext(files, name, secret)?;
             Ok(keep(name, secret).then(|| (name.clone(), bytes)))
         })
+        .inspect(|_| work.advances())
         .collect();
     let mut kept = BTreeMap::new();
     for result in checked {

@@ -26,8 +26,8 @@ pub struct Args {
     /// The type of the keys
     #[arg(long, value_enum, default_value_t)]
     key_type: KeyTypeName,
-    /// How long they are valid, but no longer than the CA; browsers take 398 at most
-    #[arg(long, default_value_t = LEAF_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
+    /// For how many days they are valid, but no longer than the CA; browsers take 398 at most
+    #[arg(long, value_name = "N", default_value_t = LEAF_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
     days: u32,
 }
 
@@ -43,7 +43,6 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let ca = authority::open(&open.vault, common)?;
     let now = Timestamp::now();
     requests.iter().try_for_each(|names| ca.permits(names, now))?;
-    args.key_type.announce(common);
     let made = requests.par_iter().map(|names| make(&ca, names, args, now));
     let made = made.collect::<miette::Result<Vec<_>>>()?;
 

@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     theirs: Vec<String>,
     /// Whose to take of everything else that both changed
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "SIDE")]
     prefer: Option<Prefer>,
     /// Do not ask. What is joined is printed all the same
     #[arg(long)]

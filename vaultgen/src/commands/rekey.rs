@@ -9,6 +9,8 @@ use vault_format::{
 use crate::{cli::Common, commands, keys, vault::OpenVault};
 
 /// Encrypt secrets anew, to the same audience or with a new identity of yours.
+///
+/// Without --secret all of them. The values stay: who knew one knows it still, and `rotate` changes that.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this secret; may be given several times

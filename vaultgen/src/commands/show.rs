@@ -77,5 +77,8 @@ pub enum ShowError {
     Terminal,
     /// Standard output is gone.
     #[error("cannot write to standard output")]
+    #[diagnostic(help(
+        "what reads it has ended, or its disk is full: nothing or only a part of it was written"
+    ))]
     Write(#[source] io::Error),
 }

@@ -30,10 +30,10 @@ pub struct Args {
     /// The secrets, such as passwords/root.txt
     #[arg(value_name = "NAME")]
     names: Vec<SecretName>,
-    /// All whose value is older, such as 90d
+    /// All whose value is older than a span of time with its unit: 90d, 6months, 1y
     #[arg(long, value_name = "SPAN", conflicts_with = "names", value_parser = humantime::parse_duration)]
     older_than: Option<Duration>,
-    /// All that end within this time, such as 30d
+    /// All that expire within a span of time, such as 30d
     #[arg(long, value_name = "SPAN", conflicts_with = "names", value_parser = humantime::parse_duration)]
     expiring: Option<Duration>,
     /// All that `status` calls due

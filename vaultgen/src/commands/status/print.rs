@@ -1,19 +1,17 @@
 //! The status for people: what the vault is, and below it what is worth doing.
 
 use super::{Status, findings::Findings, key_files::KeyFiles};
+use crate::commands::counted;
 
 /// How a vault gets one.
-const MAKE_A_RECOVERY_KEY: [(&str, &str); 3] = [
-    ("age-keygen | age -p > recovery.key", "prints the public key, age1…; keep the file offline"),
-    ("vault.toml", "safe = { kind = \"recovery\", keys = [\"age1…\"] }, and \"safe\" in the audiences"),
-    ("vaultgen sign", "encrypts everything for it too"),
-];
+const MAKE_A_RECOVERY_KEY: (&str, &str) =
+    ("vaultgen init", "on a terminal, asks for its passphrase, makes it and encrypts everything to it too");
 
 /// The status, a line each.
 pub fn lines(status: &Status) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(state) = &status.state {
-        lines.push(format!("sound: {} secrets, serial {}", state.secrets, state.serial));
+        lines.push(format!("sound: {}, serial {}", counted(state.secrets), state.serial));
         lines.push(match &state.distrust {
             None => format!("signed by {} {}, whom you know", state.signer, state.fingerprint),
             Some(why) => format!("signed by {} {}, not trusted: {why}", state.signer, state.fingerprint),
@@ -54,8 +52,8 @@ fn of_the_vault(findings: &Findings) -> Vec<Section> {
     let due = findings.due.iter().map(|due| (due.secret.to_string(), due.text.clone()));
     let costly = findings.costly.iter().map(|costly| (costly.group.clone(), costly.key.to_string()));
     let recovery = &findings.recovery;
-    let no_recovery = if recovery.groups.is_empty() { MAKE_A_RECOVERY_KEY.as_slice() } else { &[] };
-    let no_recovery = no_recovery.iter().map(|(what, how)| ((*what).to_owned(), (*how).to_owned()));
+    let (what, how) = MAKE_A_RECOVERY_KEY;
+    let no_recovery = recovery.groups.is_empty().then(|| (what.to_owned(), how.to_owned()));
     vec![
         Section {
             title: "missing, `vaultgen init` makes it",
@@ -65,7 +63,7 @@ fn of_the_vault(findings: &Findings) -> Vec<Section> {
         Section { title: "due", rows: due.collect() },
         Section {
             title: "no recovery key: if every other key is lost, so is the vault",
-            rows: no_recovery.collect(),
+            rows: no_recovery.into_iter().collect(),
         },
         Section {
             title: "not opened by any recovery key",
