@@ -8,6 +8,7 @@ use fixtures::{
         self,
         Need::{self, Program},
     },
+    plugin::{PIN, PluginKey, plugged_in},
     terminal::Operator,
     vault::Vault,
 };
@@ -63,6 +64,32 @@ fn an_error_and_a_question_find_a_clean_line() {
     let (status, screen) = Operator::starts(slow(verify(&vault))).ends();
     assert!(status == 1 && screen.contains("verifying [="), "{screen}");
     assert!(left(&screen).starts_with("error: the vault is not sound"), "{screen:?}");
+}
+
+/// A plugin asks in the middle of the work: the bar is away meanwhile.
+#[test]
+fn the_question_of_a_plugin_finds_a_clean_line() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let vault = Vault::standard();
+    let key = PluginKey::with_pin(&vault.beside("pin.key"), 1, "pin");
+    let on = |words: &[&str]| plugged_in(vaultgen().arg("--vault").arg(vault.path()).args(words));
+    on(&["recipients", "add", "token", &key.recipient]).succeeds();
+    // Opened last, after more than a second.
+    on(&["add", "zz", "--audience", "token"]).input("zz").succeeds();
+    let verify = on(&["verify", "--identity"]).arg(&key.file).arg("--identity").arg(vault.identity());
+    let mut operator = Operator::starts(slow(verify));
+    operator.reads("opening [").reads("use it").reads("[y/N] ").types("y");
+    operator.reads("slot? ").types("9a").reads("PIN: ").types(PIN);
+    let (status, screen) = operator.ends();
+    assert_eq!(status, 0, "{screen}");
+    let question = |words: &str| screen.find(words).expect("a question");
+    for words in ["age-plugin-pin: May", "age-plugin-pin: Which", "age-plugin-pin: PIN"] {
+        let before = left(&screen[..question(words)]);
+        assert!(!before.contains("opening"), "{before:?} before {words} in {screen:?}");
+    }
+    assert!(!screen[question("y: use")..question("[y/N]")].contains("opening"), "{screen:?}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub fn listen(listener: impl Listener + 'static) {
 }
 
 /// Work under way, until it is dropped. Nobody is asked anything and nothing is printed meanwhile: it
-/// would mix with what is shown.
+/// would mix with what is shown. Whoever must, such as a plugin that asks for a PIN, has to put that away.
 pub struct Work(Option<Box<dyn Shown>>);
 
 impl Work {

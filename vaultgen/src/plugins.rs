@@ -18,7 +18,7 @@ use vault_format::{
     report,
 };
 
-use crate::{commands, prompt};
+use crate::{commands, progress, prompt};
 
 /// With `plugin` for its value, the age crate shows all that a plugin and we say to each other.
 const DEBUG_VARIABLE: &str = "AGEDEBUG";
@@ -144,7 +144,7 @@ impl Person {
 
     /// Asks, unless in batch mode.
     fn ask<T>(&self, ask: impl FnOnce() -> Result<T, prompt::PromptError>) -> Option<T> {
-        let answer = if self.batch { None } else { ask().ok() };
+        let answer = if self.batch { None } else { progress::aside(ask).ok() };
         unpoisoned(&self.state).is_unanswered |= answer.is_none();
         answer
     }
@@ -165,7 +165,7 @@ fn plain(text: &str) -> String {
 
 impl Callbacks for Person {
     fn display_message(&self, message: &str) {
-        commands::note(&self.shown(message));
+        progress::aside(|| commands::note(&self.shown(message)));
     }
 
     fn confirm(&self, message: &str, yes: &str, no: Option<&str>) -> Option<bool> {

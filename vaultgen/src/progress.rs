@@ -3,8 +3,7 @@
 use std::{
     io::{self, IsTerminal},
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Mutex, MutexGuard, PoisonError,
         mpsc::{self, RecvTimeoutError, Sender},
     },
     thread::{self, JoinHandle},
@@ -22,15 +21,26 @@ const TICK: Duration = Duration::from_millis(100);
 /// Shows long work on standard error, if that is a terminal.
 pub fn show() {
     if io::stderr().is_terminal() {
-        progress::listen(Terminal::default());
+        progress::listen(Terminal);
+    }
+}
+
+/// Uses the terminal in the middle of work: the bar is away meanwhile.
+pub fn aside<T>(use_terminal: impl FnOnce() -> T) -> T {
+    match on_terminal().as_ref() {
+        Some(bar) => bar.suspend(use_terminal),
+        None => use_terminal(),
     }
 }
 
 /// There is room for one bar: work that goes on beside it is not shown.
-#[derive(Default)]
-struct Terminal {
-    taken: Arc<AtomicBool>,
+static ON_TERMINAL: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+fn on_terminal() -> MutexGuard<'static, Option<ProgressBar>> {
+    ON_TERMINAL.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+struct Terminal;
 
 impl Listener for Terminal {
     fn begins(&self, what: &'static str, items: Option<usize>) -> Box<dyn Shown> {
@@ -39,22 +49,30 @@ impl Listener for Terminal {
         bar.set_style(style(items.is_some()));
         bar.set_message(what);
         let (end, ended) = mpsc::channel();
-        let (shown, taken) = (bar.clone(), Arc::clone(&self.taken));
+        let shown = bar.clone();
         let shower = thread::spawn(move || {
             // Nothing is ever sent: the sender is dropped when the work ends.
-            if ended.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout)
-                || taken.swap(true, Ordering::SeqCst)
-            {
-                return;
+            if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) && appears(&shown) {
+                let _ = ended.recv();
+                let mut place = on_terminal();
+                shown.finish_and_clear();
+                *place = None;
             }
-            shown.set_draw_target(ProgressDrawTarget::stderr());
-            shown.enable_steady_tick(TICK);
-            let _ = ended.recv();
-            shown.finish_and_clear();
-            taken.store(false, Ordering::SeqCst);
         });
         Box::new(Bar { bar, end: Some(end), shower: Some(shower) })
     }
+}
+
+/// Draws the bar, unless there is one already.
+fn appears(bar: &ProgressBar) -> bool {
+    let mut place = on_terminal();
+    if place.is_some() {
+        return false;
+    }
+    bar.set_draw_target(ProgressDrawTarget::stderr());
+    bar.enable_steady_tick(TICK);
+    *place = Some(bar.clone());
+    true
 }
 
 fn style(has_end: bool) -> ProgressStyle {
