@@ -79,7 +79,7 @@ const REFUSALS: [Refusal; 13] = [
             fs::copy(other.identity(), vault.identity()).expect("another identity");
             show(vault)
         },
-        "none of the identities given can decrypt it",
+        "none of the identities at hand can decrypt it",
     ),
     refusal(
         "a broken identity",

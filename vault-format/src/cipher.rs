@@ -311,7 +311,7 @@ pub enum CipherError {
     #[diagnostic(help("encrypt it anew with a lower scrypt work factor"))]
     ExcessiveWork,
     /// None of the identities is a recipient.
-    #[error("none of the identities given can decrypt it")]
+    #[error("none of the identities at hand can decrypt it")]
     #[diagnostic(help("give the identity of one of its recipients with --identity FILE"))]
     NoMatchingIdentity,
     /// Fails authentication.

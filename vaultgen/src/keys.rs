@@ -114,7 +114,7 @@ fn key_files(
 }
 
 /// Where the user's keys usually are: in their configuration, and as their SSH key.
-fn usual(file: &str) -> Vec<PathBuf> {
+pub fn usual(file: &str) -> Vec<PathBuf> {
     let configured = home::configuration().map(|folder| folder.join("odbox").join(file));
     configured.into_iter().chain(home::ssh_key()).collect()
 }
@@ -156,7 +156,11 @@ pub enum KeyError {
     File(#[from] KeyFileError),
     /// No identity anywhere.
     #[error("there is no identity to decrypt with")]
-    #[diagnostic(help("give one with --identity FILE or VAULTGEN_IDENTITY, or restore {}", .0.display()))]
+    #[diagnostic(help(
+        "give one with --identity FILE or VAULTGEN_IDENTITY, or restore {}; if you are new here, make \
+         ~/.config/odbox/age.key with `age-keygen` and have a colleague run `vaultgen recipients add`",
+        .0.display()
+    ))]
     NoIdentity(PathBuf),
     /// No signing key anywhere.
     #[error("there is no key to sign with")]

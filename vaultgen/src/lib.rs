@@ -15,6 +15,7 @@ mod input;
 mod json;
 mod key_type;
 mod keys;
+mod no_secret;
 mod openssh;
 mod plugins;
 mod process;

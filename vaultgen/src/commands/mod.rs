@@ -89,5 +89,6 @@ pub fn say_reencrypted(before: &Verified, applied: &Applied, quiet: bool) {
     if exposed.peek().is_some() {
         say(quiet, "known to a removed key, so change these at their source:");
         exposed.for_each(|name| say(quiet, &format!("  {name}")));
+        say(quiet, "`vaultgen rotate NAME` makes or takes the new value");
     }
 }

@@ -6,7 +6,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{Plaintext, SecretName, cipher, cipher::CipherError, verify};
 
-use crate::{cli::Common, keys, vault};
+use crate::{cli::Common, keys, no_secret::NoSecret, vault};
 
 /// Print the plaintext of a secret.
 ///
@@ -30,7 +30,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let folder = vault::open(&common.vault)?;
     let signers = vault::own_signers(&folder)?;
     let verified = verify(&folder, &signers, |name, _| *name == args.name)?;
-    let ciphertext = verified.ciphertext(&args.name).ok_or_else(|| ShowError::Unknown(args.name.clone()))?;
+    let ciphertext = verified.ciphertext(&args.name).ok_or_else(|| NoSecret::new(&verified, &args.name))?;
     let identities = keys::identities(common)?;
     let plaintext = cipher::decrypt(ciphertext, identities)
         .map_err(|error| ShowError::Decrypt { name: args.name.clone(), error })?;
@@ -58,10 +58,6 @@ fn is_one_line(plaintext: &Plaintext) -> bool {
 /// Why a secret is not shown. No message shows any of it.
 #[derive(Debug, Error, Diagnostic)]
 pub enum ShowError {
-    /// Not in the vault.
-    #[error("there is no secret {0} in this vault")]
-    #[diagnostic(help("the names are in vault.lock, one [secret.\"NAME\"] each"))]
-    Unknown(SecretName),
     /// Cannot be decrypted.
     #[error("{name}: {error}")]
     Decrypt {

@@ -17,7 +17,7 @@ use thiserror::Error;
 use vault_format::{
     Change, IDENTITY_FILE, Identities, POLICY_FILE, Plaintext, Recipient, SecretName, Timestamp, VaultFiles,
     VaultFolder, Verified,
-    certificate::{self, Authority, KeyType},
+    certificate::{Authority, KeyType},
     change::{Applied, NewSecret},
     files::Entry,
     folder::FolderError,
@@ -27,7 +27,7 @@ use vault_format::{
     passphrase::Nobody,
     password::{Password, PasswordError, Strength},
     policy::Kind,
-    standard::{self, CA, SSH_IDENTITY},
+    standard::{self, SSH_IDENTITY},
     transaction::ExclusiveFolder,
     verify,
 };
@@ -320,10 +320,9 @@ fn certificates(
     let mut ca = ca;
     if let Some(key) = ca_key? {
         let (subject, scope) = (flavour.ca_subject(), flavour.scope());
-        let made = certificate::authority(subject, scope, &key, flavour.ca_days(), now)?;
-        ca = Some(Authority::read(&made.certificate, &made.key)?);
-        let description = "the vault's own certificate authority";
-        secrets.extend(standard::certificate(CA, made, description, Origin::Generated)?);
+        let (made, pair) = authority::make(subject, scope, &key, flavour.ca_days(), now)?;
+        ca = Some(made);
+        secrets.extend(pair);
     }
     if let Some(key) = localhost_key? {
         let ca = ca.as_ref().ok_or(AuthorityError::Missing)?;

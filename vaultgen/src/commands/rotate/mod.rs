@@ -17,7 +17,8 @@ use vault_format::{
 
 use self::make::{Made, Maker};
 use crate::{
-    authority, cli::Common, commands, commands::password, input, usage::UsageError, vault::OpenVault,
+    authority, cli::Common, commands, commands::password, input, no_secret::NoSecret, usage::UsageError,
+    vault::OpenVault,
 };
 
 /// Give secrets new values: vaultgen makes those that it can, and asks for the rest.
@@ -155,9 +156,9 @@ fn conclude(policy: &Policy, left: Vec<(SecretName, &'static str)>) -> miette::R
 /// Why something has no new value. No message shows any of a value.
 #[derive(Debug, Error, Diagnostic)]
 enum RotateError {
-    #[error("there is no secret {0} in this vault")]
-    #[diagnostic(help("the names are in vault.lock, one [secret.\"NAME\"] each"))]
-    Unknown(SecretName),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Unknown(#[from] NoSecret),
     #[error("{name} is the hash of {source_name}")]
     #[diagnostic(help("rotate that one: `vaultgen rotate {source_name}` makes both anew"))]
     Derived { name: SecretName, source_name: SecretName },

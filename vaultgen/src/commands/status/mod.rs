@@ -34,6 +34,10 @@ struct Status {
     problems: Vec<String>,
 }
 
+/// Where nobody said yet that the signer is known.
+const FIRST_USE: &str = "this vault was never used here before; compare the fingerprint with its owner, or check \
+    it once by a list from elsewhere: `vaultgen verify --allowed-signers FILE`";
+
 /// Which state this is, and who vouches for it.
 #[derive(Serialize)]
 struct State {
@@ -94,7 +98,11 @@ impl State {
             signer: vault.signer().principal().to_owned(),
             fingerprint: ssh::fingerprint(vault.signer().key()),
             trusted: distrust.is_none(),
-            distrust: distrust.map(|error| error.to_string()),
+            distrust: distrust.map(|error| match error {
+                // The signer is named already.
+                TrustError::FirstUse { .. } => FIRST_USE.to_owned(),
+                error => error.to_string(),
+            }),
         }
     }
 }
