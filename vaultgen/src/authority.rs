@@ -79,7 +79,7 @@ pub enum AuthorityError {
     /// Not in the vault.
     #[error("the vault has no CA to sign a certificate with")]
     #[diagnostic(help(
-        "`vaultgen certs` makes one where there is none; `vaultgen init` makes what is missing of one"
+        "without any of one `vaultgen certs` makes it; where half of it is gone, `vaultgen init` does"
     ))]
     Missing,
     /// Cannot be decrypted.
