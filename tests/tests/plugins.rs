@@ -196,6 +196,16 @@ fn what_is_wrong_with_a_plugin_is_said_once_and_changes_nothing() {
             if path.contains("bin:/usr") { "there is no age-plugin-pin" } else { "PATH names relatively" };
         run.exits(1).explains_once(error);
     }
+    // What cannot be started does not count, wherever it lies; nor does Windows ask for permissions.
+    let fake = vault.beside("fake");
+    fs::create_dir(&fake).expect("a folder");
+    fs::write(fake.join("age-plugin-pin"), "").expect("no program");
+    let path = format!("PATH={}:.:/usr/bin:/bin", fake.display());
+    let run = plain(&add(&key)).in_folder(&folder).under(["env", &path]);
+    run.exits(1).explains_once("PATH names relatively");
+    fs::rename(fake.join("age-plugin-pin"), fake.join("age-plugin-pin.exe")).expect("a name");
+    let run = plain(&add(&key)).in_folder(&fake).under(["env", "PATH=.:/usr/bin:/bin"]);
+    run.exits(1).explains_once("PATH names relatively");
     for tag in ["X25519", "scrypt", "a-grease"] {
         let posing = PluginKey::with_pin(&vault.beside("posing.key"), 1, tag);
         plugged_in(plain(&add(&posing))).exits(1).explains_once(&format!("a stanza of the type {tag}"));

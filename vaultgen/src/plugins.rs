@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     env,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -96,14 +97,16 @@ fn reap() {
     while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
 }
 
-/// Whoever decides where a plugin is found decides who gets the key of a file.
+/// Whoever decides where a plugin is found decides who gets the key of a file. Which of several is started,
+/// the age crate says: by their permissions, and under WSL one that ends in `.exe` too.
 fn require_safe_start(program: &str) -> Result<(), PluginError> {
     if env::var_os(DEBUG_VARIABLE).is_some() {
         return Err(PluginError::Debug);
     }
     let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path).find(|folder| folder.join(program).is_file());
-    match found.is_some_and(|folder| folder.is_relative()) {
+    let names = [program.to_owned(), format!("{program}.exe")];
+    let is_in = |folder: &Path| names.iter().any(|name| folder.join(name).exists());
+    match env::split_paths(&path).any(|folder| folder.is_relative() && is_in(&folder)) {
         true => Err(PluginError::Relative(program.to_owned())),
         false => Ok(()),
     }
