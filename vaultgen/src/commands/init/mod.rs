@@ -175,6 +175,11 @@ fn complete(folder: ExclusiveFolder, args: &Args, common: &Common) -> miette::Re
     let has = |name: &SecretName| present.lock().secrets.contains_key(name);
     let is_password = |name: &SecretName| present.policy().secret(name).kind == Kind::Password;
     let missing = if args.bare { Missing::default() } else { Missing::from(has, is_password) };
+    if missing.passwords.len() == standard::PASSWORDS.len() && !common.batch {
+        commands::note(
+            "this vault is a bare one, and becomes a standard one; to leave it so: `vaultgen init --bare`",
+        );
+    }
     let wanted =
         args.flavour() != Flavour::SnakeOil && Recovery::is_wanted(&present, folder.folder(), common)?;
     let recovery = if wanted { Recovery::ask()? } else { None };

@@ -83,7 +83,10 @@ impl Operator {
             self.new_files.iter().map(|(file, _)| common.vault.join(file).display().to_string()).collect();
         commands::say(
             common.quiet,
-            &format!("keep a copy of {} in a safe place: Git ignores these files", files.join(" and ")),
+            &format!(
+                "keep a copy of {} in a safe place: Git ignores these files; commit the rest",
+                files.join(" and ")
+            ),
         );
     }
 }
