@@ -105,8 +105,7 @@ impl FromStr for Recipient {
     type Err = RecipientError;
 
     fn from_str(text: &str) -> Result<Self, RecipientError> {
-        let upper = text.to_ascii_uppercase();
-        if ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY"].iter().any(|private| upper.contains(private)) {
+        if is_private(text) {
             return Err(RecipientError::Private);
         }
         if text.to_ascii_lowercase().starts_with("age1pq1") {
@@ -129,6 +128,13 @@ impl FromStr for Recipient {
             None => Err(RecipientError::unreadable(text)),
         }
     }
+}
+
+/// Whether a text looks like a private key, or holds one.
+#[must_use]
+pub fn is_private(text: &str) -> bool {
+    let upper = text.to_ascii_uppercase();
+    ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY"].iter().any(|private| upper.contains(private))
 }
 
 impl TryFrom<String> for Recipient {
