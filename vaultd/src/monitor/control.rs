@@ -33,6 +33,9 @@ const FOLDER: &str = "/run/vaultd";
 /// How long somebody who connected may take to say what for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a process may take to die on a busy machine.
+pub const DYING: Duration = Duration::from_secs(5);
+
 /// What a command asks.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Question {
@@ -172,11 +175,21 @@ impl Listener {
     }
 }
 
-/// Whether a monitor listened for this mount and died.
+/// Whether the monitor of this mount died, or is dying.
 #[must_use]
 pub fn is_abandoned(mount_point: &Path) -> bool {
-    let connect = || connect(&new_socket()?, &SocketAddrUnix::new(path_of(mount_point))?);
-    connect() == Err(Errno::CONNREFUSED)
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset};
+    let has_ended = || -> io::Result<bool> {
+        let socket = new_socket()?;
+        connect(&socket, &SocketAddrUnix::new(path_of(mount_point))?)?;
+        let channel = Channel::from(socket);
+        channel.wait_at_most(Some(DYING))?;
+        channel.send(&Question::Status, &[])?;
+        Ok(channel.receive::<Answer<()>>()?.is_none())
+    };
+    let is_refused =
+        |error: io::Error| matches!(error.kind(), BrokenPipe | ConnectionRefused | ConnectionReset);
+    has_ended().unwrap_or_else(is_refused)
 }
 
 fn answer_one(monitor: &Monitor, socket: OwnedFd) -> io::Result<()> {

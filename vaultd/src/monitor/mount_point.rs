@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::mount::UnmountFlags;
 
@@ -100,12 +100,12 @@ pub fn detach_dead(path: &Path) -> Result<Vec<Mounted>, MountPointError> {
 
 /// Whether its monitor died, so that its server does too: waits for that.
 fn is_dying(mount: &Mounted) -> bool {
-    const MOMENT: Duration = Duration::from_millis(10);
     let is_dead_soon = || {
-        (0..100).any(|_| {
-            thread::sleep(MOMENT);
-            mount.is_dead()
-        })
+        let start = Instant::now();
+        while !mount.is_dead() && start.elapsed() < control::DYING {
+            thread::sleep(Duration::from_millis(10));
+        }
+        mount.is_dead()
     };
     mount.is_ours() && control::is_abandoned(&mount.path) && is_dead_soon()
 }

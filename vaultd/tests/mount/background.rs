@@ -1,7 +1,8 @@
 //! `--background`: the caller returns once the files are readable, and a signal ends what it left.
 
 use std::fs;
-use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
 use rustix::process::{Pid, Signal, WaitOptions};
 use vaultd::monitor::{Status, mountinfo};
@@ -49,10 +50,10 @@ fn nothing_is_left_mounted_when_nobody_can_be_told() {
         return;
     }
     let (_parent, directory) = empty_directory();
-    // Its standard output is a pipe that nobody reads: the caller went away.
-    let (_, writer) = io::pipe().expect("a pipe");
+    // Nobody reads its standard output: the caller went away.
+    let (_, output) = UnixStream::pair().expect("a pair");
     let mut program = snake_oil(&directory);
-    let output = program.args(["--background", "--report-ready"]).stdout(writer).output();
+    let output = program.args(["--background", "--report-ready"]).stdout(OwnedFd::from(output)).output();
     let output = output.expect("vaultd");
     assert_eq!(output.status.code(), Some(1));
     let complaint = String::from_utf8_lossy(&output.stderr);
