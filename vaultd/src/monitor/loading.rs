@@ -17,6 +17,7 @@ use super::settings::Settings;
 use super::workers::Workers;
 use crate::decryptor::{self, Report};
 use crate::process::{ChildError, Role, blob};
+use crate::resolver;
 use crate::snapshot;
 use crate::state::{Facts, Refusal, StateError};
 use crate::sys::memory::Locking;
@@ -141,7 +142,9 @@ pub fn decrypt(
 ) -> Result<(Kept, Report), LoadError> {
     let station = settings.station()?;
     let findings = [examined.findings.as_fd()];
-    let [owners] = workers.ask(Role::Resolver, &station, &findings, |(), owners| exactly(owners))?;
+    // What runs keeps its owners rather than lose them.
+    let names = resolver::Order { station, must_answer: before.is_some() };
+    let [owners] = workers.ask(Role::Resolver, &names, &findings, |(), owners| exactly(owners))?;
     let identities =
         settings.identities.iter().map(|path| KeyFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let order = decryptor::Order {
