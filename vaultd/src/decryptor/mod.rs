@@ -74,7 +74,14 @@ pub fn main(channel: &Channel) -> io::Result<()> {
     let Some((order, descriptors)) = channel.receive::<Order>()? else { return Ok(()) };
     let made = Inputs::of(&order, descriptors).and_then(|inputs| make(&order, &inputs));
     match made {
-        Ok((built, report)) => answer(channel, &built, &report),
+        Ok((built, report)) => {
+            answer(channel, &built, &report).inspect_err(|_| built.wipe())?;
+            if !built.held.is_empty() {
+                // The monitor has us ended when it keeps the objects out of swap itself.
+                channel.receive_raw()?;
+            }
+            Ok(())
+        }
         Err(error) => channel.send(&refusal::<Done>(&error), &[]),
     }
 }
@@ -111,7 +118,8 @@ impl Inputs {
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
         let (findings, snapshot, owners) = (next()?, next()?, next()?);
-        let store = if order.has_store { Store::from_fd(next()?) } else { Store::locked() };
+        let store =
+            if order.has_store { Store::from_fd(next()?) } else { Store::locked(order.station.locking()) };
         // Before anything is looked at that came out of the vault.
         order.station.take(Role::Decryptor, None::<&OwnedFd>, store.root().as_ref())?;
         let (findings, owners) = (blob::read(&findings)?, blob::read(&owners)?);
@@ -159,7 +167,7 @@ fn make(order: &Order, inputs: &Inputs) -> Result<(Built, Report), DecryptError>
     let unknown = inputs.owners.unknown().into_iter();
     warnings
         .extend(unknown.map(|name| format!("there is no user or group {name}: its files are left to root")));
-    let actions = actions(inputs, &ours, &built)?;
+    let actions = actions(inputs, &ours, &built).inspect_err(|_| built.wipe())?;
     let report = Report { changes: built.changes.clone(), actions, files: ours.len(), warnings };
     Ok((built, report))
 }

@@ -17,9 +17,11 @@ use super::settings::Settings;
 use super::workers::Workers;
 use crate::decryptor::{self, Report};
 use crate::process::{ChildError, Role, blob};
+use crate::resolver;
 use crate::snapshot;
 use crate::state::{Facts, Refusal, StateError};
-use crate::sys::store::Store;
+use crate::sys::memory::Locking;
+use crate::sys::store::{Kind, Store};
 use crate::verifier::{self, Findings};
 
 /// A vault that was found to be sound: what tells it from others, and the very bytes that were verified.
@@ -140,7 +142,9 @@ pub fn decrypt(
 ) -> Result<(Kept, Report), LoadError> {
     let station = settings.station()?;
     let findings = [examined.findings.as_fd()];
-    let [owners] = workers.ask(Role::Resolver, &station, &findings, |(), owners| exactly(owners))?;
+    // What runs keeps its owners rather than lose them.
+    let names = resolver::Order { station, must_answer: before.is_some() };
+    let [owners] = workers.ask(Role::Resolver, &names, &findings, |(), owners| exactly(owners))?;
     let identities =
         settings.identities.iter().map(|path| KeyFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let order = decryptor::Order {
@@ -156,7 +160,10 @@ pub fn decrypt(
     descriptors.extend(store.root());
     descriptors.extend(identities.iter().map(AsFd::as_fd));
     descriptors.extend(before.into_iter().flat_map(Kept::descriptors));
-    let take = |done: decryptor::Done, received| keep(number, &done, received, before);
+    let take = |done: decryptor::Done, received| {
+        let take_over = |object| take_over(object, store.kind(), settings.locking);
+        keep(number, &done, received, before, take_over)
+    };
     Ok(workers.ask(Role::Decryptor, &order, &descriptors, take)?)
 }
 
@@ -166,6 +173,7 @@ fn keep(
     done: &decryptor::Done,
     received: Vec<OwnedFd>,
     before: Option<&Kept>,
+    take_over: impl Fn(OwnedFd) -> io::Result<Object>,
 ) -> io::Result<(Kept, Report)> {
     let invalid = || io::Error::from(io::ErrorKind::InvalidData);
     let mut received = received.into_iter();
@@ -173,11 +181,20 @@ fn keep(
         received.next().filter(|index| snapshot::is_sealed(index).unwrap_or(false)).ok_or_else(invalid)?;
     let report = blob::read(&received.next().ok_or_else(invalid)?)?;
     let object = |place: &Option<usize>| match place {
-        None => Ok(Arc::new(Object::take_over(received.next().ok_or_else(invalid)?)?)),
+        None => take_over(received.next().ok_or_else(invalid)?).map(Arc::new),
         Some(place) => before.and_then(|before| before.objects.get(*place)).cloned().ok_or_else(invalid),
     };
     let objects = done.objects.iter().map(object).collect::<io::Result<_>>()?;
     Ok((Kept { number, index, objects }, report))
+}
+
+/// Takes over an object of a store, while the decryptor still is there.
+fn take_over(object: OwnedFd, kind: Kind, locking: Locking) -> io::Result<Object> {
+    let object = Object::take_over(object)?;
+    match kind {
+        Kind::NoSwap => Ok(object),
+        Kind::Locked => object.locked(locking).map_err(io::Error::other),
+    }
 }
 
 fn exactly<const N: usize>(descriptors: Vec<OwnedFd>) -> io::Result<[OwnedFd; N]> {
