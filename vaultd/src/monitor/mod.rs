@@ -236,6 +236,10 @@ impl Monitor {
         if let Some(connection) = connection {
             connection.mount.end();
         }
+        // A server ends with its mount; one that hangs hears nothing of it, and is ended.
+        if let Some(server) = self.state().server.take() {
+            server.channel.hang_up();
+        }
     }
 
     fn wait_unless_stopping(&self, delay: Duration) {

@@ -1,7 +1,8 @@
 //! `--background`: the caller returns once the files are readable, and a signal ends what it left.
 
 use std::fs;
-use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 
 use rustix::process::{Pid, Signal, WaitOptions};
 use vaultd::monitor::{Status, mountinfo};
@@ -44,13 +45,36 @@ fn files_are_readable_at_once_and_gone_after_a_signal() {
 }
 
 #[test]
+fn a_server_that_hangs_keeps_nobody_from_stopping() {
+    if !possible() {
+        return;
+    }
+    let (_parent, directory) = empty_directory();
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("subreaper");
+    let output = snake_oil().arg("--background").arg(&directory).output().expect("vaultd");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let status = vaultd(&["status", "--json"], &directory).stdout;
+    let status: Status = serde_json::from_slice(&status).expect("a status");
+
+    let process = |pid: u32| i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
+    let monitor = process(status.monitor.pid);
+    rustix::process::kill_process(process(status.server.pid.expect("a server")), Signal::STOP)
+        .expect("a signal");
+    rustix::process::kill_process(monitor, Signal::TERM).expect("a signal");
+    let ended = rustix::process::waitpid(Some(monitor), WaitOptions::empty()).expect("our child");
+    assert_eq!(ended.expect("ended").1.exit_status(), Some(0));
+    assert_eq!(mountinfo::at(&directory).expect("mounts"), None);
+}
+
+#[test]
 fn nothing_is_left_mounted_when_nobody_can_be_told() {
     if !possible() {
         return;
     }
     let (_parent, directory) = empty_directory();
-    // Its standard output is a pipe that nobody reads: the caller went away.
-    let (_, writer) = io::pipe().expect("a pipe");
+    // Its standard output is a socket that nobody reads: the caller went away.
+    let (_, writer) = UnixStream::pair().expect("a pair");
+    let writer = OwnedFd::from(writer);
     let mut program = snake_oil();
     let output = program.args(["--background", "--report-ready"]).arg(&directory).stdout(writer).output();
     let output = output.expect("vaultd");
