@@ -7,15 +7,15 @@ use std::io;
 use std::mem::take;
 use std::os::unix::fs::FileExt;
 
-use rayon::prelude::*;
 use vault_format::Digest;
 use zeroize::Zeroizing;
 
+use super::fill::{Filler, wipe_new};
 use super::index::{Content, Entry, Facts, Index, TreeError};
 use super::{Changes, Generation};
 use crate::sys::mapping::MappingMut;
 use crate::sys::memory::MemoryError;
-use crate::sys::store::{Kind, Store, wipe};
+use crate::sys::store::Store;
 
 /// From this size on a file has a memory object of its own, which the kernel reads without asking us.
 /// Smaller ones lie in one object, and in the kernel's cache once they were read.
@@ -137,14 +137,14 @@ where
 }
 
 /// Where each ciphertext's plaintext goes. The first object is the one that small files share.
-struct Layout {
+pub(super) struct Layout {
     contents: HashMap<Digest, Content>,
     /// Bytes of the first object.
-    shared: usize,
+    pub shared: usize,
     /// The small files in the order of their bytes, by their place in what is wanted.
-    small: Vec<usize>,
+    pub small: Vec<usize>,
     /// The other objects: the place of a file, and of the object that it had before.
-    large: Vec<(usize, Option<usize>)>,
+    pub large: Vec<(usize, Option<usize>)>,
 }
 
 impl Layout {
@@ -187,173 +187,6 @@ impl Layout {
         }
         Ok(layout)
     }
-
-    fn fill<E, F>(&self, store: &Store, filler: &Filler<'_, F>) -> Result<Filled, BuildError<E>>
-    where
-        E: fmt::Debug + Send,
-        F: Fn(usize, &mut [u8]) -> Result<(), E> + Sync,
-    {
-        let mut filled = Filled::default();
-        let mut problems = self.fill_small(store, filler, &mut filled)?;
-        for (place, before) in &self.large {
-            match before {
-                Some(before) => filled.objects.push(Object::Kept(*before)),
-                None => problems.extend(fill_large(store, filler, *place, &mut filled)?),
-            }
-        }
-        match problems.is_empty() {
-            true => Ok(filled),
-            false => Err(BuildError::Fill(problems)),
-        }
-    }
-
-    /// Makes the object of the small files. What could not be filled in, it lists.
-    fn fill_small<E, F>(
-        &self,
-        store: &Store,
-        filler: &Filler<'_, F>,
-        filled: &mut Filled,
-    ) -> Result<Vec<(usize, E)>, BuildError<E>>
-    where
-        E: fmt::Debug + Send,
-        F: Fn(usize, &mut [u8]) -> Result<(), E> + Sync,
-    {
-        let mut mapping = filled.add(store, self.shared)?;
-        let parts = split(mapping.bytes_mut(), &self.small, filler.wanted).into_par_iter();
-        let outcomes: Vec<_> = parts.map(|(place, part)| (place, filler.fill(place, part))).collect();
-        filled.hold(store, mapping);
-        let mut problems = Vec::new();
-        for (place, outcome) in outcomes {
-            match outcome {
-                // Only where it was read in the same way: the kernel knows a node in one way.
-                Ok(Some(old)) if old.object == 0 => {
-                    filled.renewed.insert(filler.wanted[place].digest, old.digest);
-                }
-                Ok(_) => {}
-                Err(problem) => problems.push((place, problem)),
-            }
-        }
-        Ok(problems)
-    }
-}
-
-/// Makes the object of a large file, or keeps the one with the same bytes. Tells why it could not be filled in.
-fn fill_large<E, F>(
-    store: &Store,
-    filler: &Filler<'_, F>,
-    place: usize,
-    filled: &mut Filled,
-) -> Result<Option<(usize, E)>, BuildError<E>>
-where
-    E: fmt::Debug,
-    F: Fn(usize, &mut [u8]) -> Result<(), E>,
-{
-    let mut mapping = filled.add(store, filler.wanted[place].size)?;
-    match filler.fill(place, mapping.bytes_mut()) {
-        Ok(Some(old)) if old.object > 0 => {
-            drop(mapping);
-            filled.replace_last(old.object)?;
-            filled.renewed.insert(filler.wanted[place].digest, old.digest);
-            Ok(None)
-        }
-        outcome => {
-            filled.hold(store, mapping);
-            Ok(outcome.err().map(|problem| (place, problem)))
-        }
-    }
-}
-
-/// Where the bytes of what is wanted come from.
-struct Filler<'a, F> {
-    wanted: &'a [Wanted],
-    before: Option<&'a Generation>,
-    /// Where the generation before has the bytes of each ciphertext.
-    had: HashMap<Digest, &'a Content>,
-    fill: F,
-}
-
-impl<F> Filler<'_, F> {
-    /// Fills the part of a file, and tells what the file was before if these were its bytes.
-    fn fill<E>(&self, place: usize, part: &mut [u8]) -> Result<Option<Content>, E>
-    where
-        F: Fn(usize, &mut [u8]) -> Result<(), E>,
-    {
-        let file = &self.wanted[place];
-        if let Some((before, content)) = self.before.zip(self.had.get(&file.digest)) {
-            if content.span.len() == part.len() {
-                part.copy_from_slice(before.bytes(content));
-                return Ok(None);
-            }
-        }
-        (self.fill)(place, part)?;
-        let old = self.before.and_then(|before| Some((before, before.index().at(&file.path)?.content()?)));
-        Ok(old.filter(|(before, old)| before.bytes(old) == part).map(|(_, old)| old.clone()))
-    }
-}
-
-/// The objects of a generation, with their bytes. Wiped unless somebody takes them.
-#[derive(Debug, Default)]
-struct Filled {
-    objects: Vec<Object>,
-    /// What keeps them out of swap.
-    held: Vec<MappingMut>,
-    /// The digest that the same bytes had before they were encrypted anew.
-    renewed: HashMap<Digest, Digest>,
-}
-
-impl Filled {
-    /// Makes the next object, to be filled in.
-    fn add<E: fmt::Debug>(&mut self, store: &Store, size: usize) -> Result<MappingMut, BuildError<E>> {
-        let object = store.create()?;
-        let mapping = MappingMut::of(&object, size)?;
-        store.lock(&mapping)?;
-        self.objects.push(Object::New(object));
-        Ok(mapping)
-    }
-
-    /// Keeps an object that was filled in out of swap, where nothing else does.
-    fn hold(&mut self, store: &Store, mapping: MappingMut) {
-        if store.kind() == Kind::Locked {
-            self.held.push(mapping);
-        }
-    }
-
-    /// Takes an object of the generation before instead of the one that was made last.
-    fn replace_last(&mut self, kept: usize) -> io::Result<()> {
-        if let Some(Object::New(file)) = self.objects.last() {
-            wipe(file)?;
-        }
-        self.objects.pop();
-        self.objects.push(Object::Kept(kept));
-        Ok(())
-    }
-}
-
-impl Drop for Filled {
-    fn drop(&mut self) {
-        wipe_new(&self.objects);
-    }
-}
-
-/// Wipes what was filled in.
-fn wipe_new(objects: &[Object]) {
-    for object in objects {
-        if let Object::New(file) = object {
-            // It cannot fail on memory that is there; and if it did, the memory would go unwiped with the object.
-            let _ = wipe(file);
-        }
-    }
-}
-
-/// Cuts memory into one part for each of the files at `places`.
-fn split<'a>(mut rest: &'a mut [u8], places: &[usize], wanted: &[Wanted]) -> Vec<(usize, &'a mut [u8])> {
-    let mut parts = Vec::with_capacity(places.len());
-    for place in places {
-        let (part, after) = rest.split_at_mut(wanted[*place].size);
-        parts.push((*place, part));
-        rest = after;
-    }
-    parts
 }
 
 #[cfg(test)]

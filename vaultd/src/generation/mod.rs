@@ -2,6 +2,7 @@
 
 mod build;
 mod changes;
+mod fill;
 pub mod index;
 
 use std::collections::HashMap;

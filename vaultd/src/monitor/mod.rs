@@ -14,6 +14,7 @@ pub mod loading;
 pub mod mount;
 pub mod mount_point;
 pub mod mountinfo;
+mod reload;
 pub mod settings;
 mod status;
 mod workers;
@@ -27,18 +28,15 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::iterator::Signals;
-use vault_format::report;
 
 pub use self::status::Status;
 use self::{
     connection::Connection,
     kept::Kept,
-    loader::{Intent, Loaded, Loader},
-    loading::LoadError,
+    loader::{Loaded, Loader},
     mount::MountError,
     mount_point::{MountPoint, MountPointError},
 };
-use crate::generation::Changes;
 use crate::process::channel::Channel;
 use crate::process::{Child, ChildError};
 use crate::server::{Agreement, Order};
@@ -72,9 +70,6 @@ pub enum MonitorError {
     #[error("cannot listen to commands")]
     Control(#[source] io::Error),
 }
-
-/// How long a server may take to show another generation.
-const SWITCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The monitor of one mount.
 #[derive(Debug)]
@@ -242,6 +237,10 @@ impl Monitor {
         if let Some(connection) = connection {
             connection.mount.end();
         }
+        // A server ends with its mount; one that hangs hears nothing of it, and is ended.
+        if let Some(server) = self.state().server.take() {
+            server.channel.hang_up();
+        }
     }
 
     fn wait_unless_stopping(&self, delay: Duration) {
@@ -288,80 +287,5 @@ impl Monitor {
         self.changed.notify_all();
         // Wiping takes a while, which nobody has to wait for.
         drop(gone);
-    }
-
-    /// Loads the vault as it is now, and serves it if all of it is sound. Returns when whoever opens a file
-    /// gets it as it is now.
-    ///
-    /// # Errors
-    /// [`LoadError`]; what was served before is served on.
-    pub fn reload(&self, intent: Intent) -> Result<(Changes, Vec<String>), LoadError> {
-        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.current()?;
-        let loaded = self.loader.present(before.number + 1, Some(&before), intent);
-        drop(before);
-        let loaded = loaded.inspect_err(|error| self.state().problem = Some(report::render(error)))?;
-        let changes = loaded.report.changes.clone();
-        let mut warnings = loaded.warnings.clone();
-        if intent == Intent::Serve {
-            let wanted = loaded.report.actions.clone();
-            self.switch_to(loaded);
-            warnings.extend(actions::run(&wanted, &self.loader.settings().on_change_units));
-        }
-        Ok((changes, warnings))
-    }
-
-    fn reload_by_signal(&self) {
-        match self.reload(Intent::Serve) {
-            Err(error) if !self.is_stopping() => eprintln!("{}", report::render(&error)),
-            _ => {}
-        }
-    }
-
-    /// A second hold on what is served now.
-    fn current(&self) -> io::Result<Kept> {
-        let state = self.state();
-        let current = state.generations.last().ok_or(io::ErrorKind::NotFound)?;
-        current.duplicate()
-    }
-
-    fn switch_to(&self, loaded: Loaded) {
-        let number = loaded.generation.number;
-        let mut state = self.state();
-        if let Some((server, connection)) = state.server.as_ref().zip(state.connection.as_ref()) {
-            if state.agreement.passthrough {
-                loaded.generation.register(&connection.device);
-            }
-            let descriptors: Vec<BorrowedFd<'_>> = loaded.generation.descriptors().collect();
-            // A server that is not there any more, or does not listen, is followed by one that gets all
-            // generations.
-            if server.channel.send(&Order::SwitchTo(loaded.generation.parcel()), &descriptors).is_err() {
-                server.channel.hang_up();
-            }
-        }
-        state.generations.push(loaded.generation);
-        state.facts = loaded.facts;
-        state.files = loaded.report.files;
-        (state.fallback, state.problem) = (false, None);
-        self.wait_until_shown(state, number);
-    }
-
-    /// Waits until whoever opens a file gets that generation. A server that hangs gives way to the next one.
-    fn wait_until_shown(&self, mut state: MutexGuard<'_, State>, number: u64) {
-        let is_waiting = |state: &mut State| state.shown < number && !state.stopping;
-        loop {
-            let waited = self.changed.wait_timeout_while(state, SWITCH_TIMEOUT, is_waiting);
-            let (now, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-            if !waited.timed_out() {
-                return;
-            }
-            state = now;
-            if let Some(server) = state.server.take() {
-                eprintln!(
-                    "vaultd: the server does not switch to another state of the vault, and is replaced"
-                );
-                server.channel.hang_up();
-            }
-        }
     }
 }

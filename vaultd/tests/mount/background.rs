@@ -45,6 +45,28 @@ fn files_are_readable_at_once_and_gone_after_a_signal() {
 }
 
 #[test]
+fn a_server_that_hangs_keeps_nobody_from_stopping() {
+    if !possible() {
+        return;
+    }
+    let (_parent, directory) = empty_directory();
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("subreaper");
+    let output = snake_oil(&directory).arg("--background").output().expect("vaultd");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let status = vaultd(&["status", "--json"], &directory).stdout;
+    let status: Status = serde_json::from_slice(&status).expect("a status");
+
+    let process = |pid: u32| i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
+    let monitor = process(status.monitor.pid);
+    rustix::process::kill_process(process(status.server.pid.expect("a server")), Signal::STOP)
+        .expect("a signal");
+    rustix::process::kill_process(monitor, Signal::TERM).expect("a signal");
+    let ended = rustix::process::waitpid(Some(monitor), WaitOptions::empty()).expect("our child");
+    assert_eq!(ended.expect("ended").1.exit_status(), Some(0));
+    assert_eq!(mountinfo::at(&directory).expect("mounts"), None);
+}
+
+#[test]
 fn nothing_is_left_mounted_when_nobody_can_be_told() {
     if !possible() {
         return;

@@ -1,0 +1,87 @@
+//! Trees and their numbers.
+
+use super::{Content, Entry, Facts, Index, TreeError};
+use std::collections::HashMap;
+use std::time::SystemTime;
+use vault_format::Digest;
+
+fn entry(path: &str) -> Entry {
+    Entry {
+        path: path.to_owned(),
+        facts: Facts { owner: 0, group: 0, mode: 0o400, modified: SystemTime::UNIX_EPOCH },
+        content: Content { object: 0, span: 0..path.len(), digest: Digest::of(path.as_bytes()) },
+    }
+}
+
+fn grow(paths: &[&str]) -> Result<Index, TreeError> {
+    Index::grow(&paths.iter().copied().map(entry).collect::<Vec<_>>())
+}
+
+#[test]
+fn finds_every_file_where_it_was_put() {
+    let paths = ["a/b/c", "a-b", "z", "a/b-c", "a/b/a"];
+    let index = grow(&paths).expect("a tree");
+    for path in paths {
+        let found = path.split('/').try_fold(index.root(), |at, name| index.child(at, name.as_bytes()));
+        let found = found.unwrap_or_else(|| panic!("{path} is there"));
+        assert_eq!(index.path(found), path);
+        assert_eq!(found.content().map(|content| content.digest), Some(Digest::of(path.as_bytes())));
+    }
+}
+
+#[test]
+fn numbers_do_not_depend_on_the_order_given() {
+    let names = |index: Index| -> Vec<_> { index.nodes.into_iter().map(|n| (n.number, n.name)).collect() };
+    let forth = grow(&["a/b", "c", "a/d", "e/f/g"]).expect("a tree");
+    let back = grow(&["e/f/g", "a/d", "c", "a/b"]).expect("a tree");
+    assert_eq!(names(forth), names(back));
+}
+
+#[test]
+fn only_what_is_the_same_keeps_its_number() {
+    let entries = ["same", "mode", "bytes", "time", "gone", "d/same", "file-then-folder"].map(entry);
+    let before = Index::grow(&entries).expect("a tree");
+    let mut after = entries.to_vec();
+    after[0].content.digest = Digest::of(b"same bytes, encrypted anew");
+    let renewed = HashMap::from([(after[0].content.digest, entries[0].content.digest)]);
+    after[1].facts.mode = 0o440;
+    after[2].content.digest = Digest::of(b"other");
+    after[3].facts.modified = SystemTime::now();
+    after[4] = entry("new");
+    after[6] = entry("file-then-folder/x");
+    let mut after = Index::grow(&after).expect("a tree");
+    after.follow(&before, &renewed).expect("numbers");
+    let kept: Vec<String> = after
+        .nodes()
+        .iter()
+        .filter(|node| before.nodes().iter().any(|old| old.number == node.number))
+        .map(|node| after.path(node))
+        .collect();
+    assert_eq!(kept, ["", "d", "same", "d/same"]);
+
+    let mut back = Index::grow(&entries).expect("a tree");
+    back.follow(&after, &HashMap::new()).expect("numbers");
+    let number = |index: &Index, name: &[u8]| index.child(index.root(), name).map(|node| node.number);
+    assert_ne!(number(&back, b"mode"), number(&before, b"mode"), "no number is ever used again");
+}
+
+#[test]
+fn refuses_what_is_no_tree() {
+    for paths in [["a", "a"], ["a", "a/b"], ["a/b/c", "a/b"]] {
+        assert!(matches!(grow(&paths), Err(TreeError::Twice { .. })), "{paths:?}");
+    }
+    let long = "n".repeat(256);
+    for path in ["", "/a", "a/", "a//b", ".", "a/../b", "a\nb", "a\0b", &long] {
+        assert!(matches!(grow(&[path]), Err(TreeError::Path { .. })), "{path:?}");
+    }
+    let mut wide = entry("a");
+    wide.facts.mode = 0o4755;
+    assert!(matches!(Index::grow(&[wide]), Err(TreeError::Mode { .. })));
+}
+
+#[test]
+fn an_empty_vault_is_a_root_without_children() {
+    let index = grow(&[]).expect("a tree");
+    assert_eq!(index.nodes().len(), 1);
+    assert!(index.children(index.root()).is_empty());
+}
