@@ -35,7 +35,7 @@ fn policy(vault: &Vault) -> String {
 #[track_caller]
 fn expect_sound(vault: &Vault) {
     let opened = on(vault, &["verify", "--identity"]).arg(vault.identity()).succeeds();
-    opened.says(&format!("opened: {} secrets", vault.names().len()));
+    opened.says(&format!("opened: {} secret", vault.names().len()));
 }
 
 #[track_caller]
@@ -253,7 +253,7 @@ fn a_whole_tree_comes_in_at_once() {
     for place in [vault.path(), vault.beside(""), vault.path().join("..")] {
         expect_refused(&vault, on(&vault, &["add", "--from"]).arg(place), "the vault lies in it");
     }
-    add().succeeds().says("added: 1 secrets");
+    add().succeeds().says("added: 1 secret");
 }
 
 /// Root may read everything.

@@ -1,6 +1,6 @@
 //! Where `vaultgen` looks for the operator's keys, and that it asks for no passphrase in vain.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use fixtures::{
     command::{Run, program, vaultgen},
@@ -102,15 +102,7 @@ fn a_passphrase_is_asked_for_only_where_something_is_decrypted() {
         return;
     }
     let scene = Scene::new();
-    let key = scene.vault.path().join("age.key");
-    let locked = scene.vault.beside("locked.key");
-    let mut operator = Operator::starts(program("age").args(["-p", "-o"]).arg(&locked).arg(&key));
-    for _ in 0..2 {
-        operator.reads("passphrase").reads(": ").types(PASSPHRASE);
-    }
-    assert_eq!(operator.ends().0, 0);
-    fs::rename(&locked, &key).expect("a key in place of another");
-    scene.vault.set_mode("age.key", 0o600);
+    protect(&scene.vault.path().join("age.key"));
 
     let friend = program("age-keygen").succeeds();
     let friend = friend.errors.split("age1").nth(1).expect("a public key").trim().to_owned();
@@ -122,4 +114,76 @@ fn a_passphrase_is_asked_for_only_where_something_is_decrypted() {
     operator.reads("Passphrase for ").reads(": ").types(PASSPHRASE);
     let (status, screen) = operator.ends();
     assert!(status == 0 && !screen.contains(PASSPHRASE), "{screen}");
+}
+
+/// The operator's own SSH key, with a passphrase, is all that there is.
+#[test]
+fn one_ssh_key_decrypts_and_signs_and_its_passphrase_is_asked_for_once() {
+    if !machine::has(&NEEDS) || !machine::has(&TERMINAL) {
+        return;
+    }
+    let scene = Scene::new();
+    let ssh = scene.home.path().join(".ssh/id_ed25519");
+    fs::create_dir_all(ssh.parent().expect("a folder")).expect("a folder");
+    let keygen = program("ssh-keygen").args(["-q", "-t", "ed25519", "-N", PASSPHRASE, "-C", "me", "-f"]);
+    keygen.arg(&ssh).succeeds();
+    let public = ssh.with_extension("pub").display().to_string();
+    let recipient = fs::read_to_string(&public).expect("a key");
+    scene.vaultgen(&["recipients", "add", "ops", recipient.trim()]).succeeds();
+    scene.vaultgen(&["signers", "add", "me", &public]).succeeds();
+    for key in ["age.key", "signing.key"] {
+        fs::remove_file(scene.vault.path().join(key)).expect("a key to remove");
+    }
+
+    // It decrypts and signs.
+    let mut operator = Operator::starts(scene.vaultgen(&["rekey"]));
+    operator.reads(&format!("Passphrase for the SSH key {}: ", ssh.display())).types(PASSPHRASE);
+    let (status, screen) = operator.ends();
+    assert!(status == 0 && screen.matches("Passphrase").count() == 1, "{screen}");
+    assert!(!screen.contains(PASSPHRASE), "{screen}");
+    scene.vaultgen(&["verify"]).succeeds().says("signed by me ");
+
+    let mut operator = Operator::starts(scene.vaultgen(&["show", "token"]));
+    operator.reads("Passphrase for ").reads(": ").types("wrong");
+    let (status, screen) = operator.ends();
+    assert!(status == 1 && screen.contains("error: ") && !screen.contains("the value"), "{screen}");
+}
+
+/// Each hash is made anew from its password, which has to be opened for that.
+#[test]
+fn a_passphrase_is_asked_for_once_a_run() {
+    if !machine::has(&NEEDS) || !machine::has(&TERMINAL) {
+        return;
+    }
+    let vault = Vault::standard().trusted();
+    let on = |arguments: &[&str]| vaultgen().arg("--vault").arg(vault.path()).args(arguments);
+    protect(&vault.path().join("age.key"));
+    for hash in ["root.yesc", "root.sha512", "admin.yesc", "odoo-admin.sha512"] {
+        let file = vault.path().join(format!("passwords/{hash}.age"));
+        fs::remove_file(&file).unwrap_or_else(|error| panic!("{hash}: {error}"));
+    }
+    let mut operator = Operator::starts(on(&["init"]));
+    operator.reads("Give them new values, and sign? [y/N] ").types("y");
+    operator.reads("Passphrase for ").reads(": ").types(PASSPHRASE);
+    let (status, screen) = operator.ends();
+    assert!(status == 0 && screen.matches("Passphrase").count() == 1, "{screen}");
+
+    // What replaces an identity reads it for itself, and then encrypts all anew with it.
+    let mut operator = Operator::starts(on(&["rekey", "--new-identity"]));
+    operator.reads("Passphrase for ").reads(": ").types(PASSPHRASE);
+    let (status, screen) = operator.ends();
+    assert!(status == 0 && screen.matches("Passphrase").count() == 1, "{screen}");
+    on(&["verify", "--identity"]).arg(vault.identity()).succeeds().says("opened: 17 secrets");
+}
+
+/// Puts a passphrase on an identity, with age.
+fn protect(key: &Path) {
+    let locked = key.with_extension("locked");
+    let mut operator = Operator::starts(program("age").args(["-p", "-o"]).arg(&locked).arg(key));
+    for _ in 0..2 {
+        operator.reads("passphrase").reads(": ").types(PASSPHRASE);
+    }
+    assert_eq!(operator.ends().0, 0);
+    fs::rename(&locked, key).expect("a key in place of another");
+    fs::set_permissions(key, fs::Permissions::from_mode(0o600)).expect("chmod");
 }

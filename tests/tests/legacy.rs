@@ -401,6 +401,27 @@ fn a_second_run_says_that_it_is_done() {
     let before = tree::snapshot(&vault.path());
     on(&vault, &["adopt", "--batch"]).succeeds().says("adopted already");
     assert_eq!(tree::snapshot(&vault.path()), before);
+    // Without plaintext to judge, no key is opened for it.
+    on(&vault, &["adopt", "--batch", "--remove-plaintext"]).succeeds().says("removed plaintext");
+    fs::write(vault.file("age.key"), "no identity").expect("a broken key");
+    on(&vault, &["adopt", "--batch"]).succeeds().says("adopted already");
+}
+
+/// The operator's keys may have been moved since, to where every verb finds them.
+#[test]
+fn plaintext_is_judged_with_the_key_that_every_verb_finds() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let vault = LegacyVault::full();
+    let home = tree::folder();
+    let adopt = |more: &[&str]| on(&vault, &["adopt", "--batch"]).args(more).at_home(home.path());
+    adopt(&[]).succeeds().says("plaintext beside its ciphertext");
+    let configured = home.path().join(".config/odbox/age.key");
+    fs::rename(vault.file("age.key"), &configured).expect("a key to move");
+    adopt(&[]).succeeds().says("plaintext beside its ciphertext");
+    adopt(&["--remove-plaintext"]).succeeds().says("removed plaintext");
+    assert!(!vault.file("passwords/admin.txt").exists());
 }
 
 #[test]

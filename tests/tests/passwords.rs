@@ -50,7 +50,7 @@ fn crypt(password: &str, setting: &str) -> String {
 #[track_caller]
 fn expect_sound(vault: &Vault) {
     let opened = on(vault, &["verify", "--identity"]).arg(vault.identity()).succeeds();
-    opened.says(&format!("opened: {} secrets", vault.names().len()));
+    opened.says(&format!("opened: {} secret", vault.names().len()));
 }
 
 #[track_caller]

@@ -46,8 +46,8 @@ impl Answers for Operator {
     }
 }
 
-fn starts_init(path: &Path) -> Operator {
-    Operator::starts(vaultgen().args(["init", "--vault"]).arg(path))
+fn starts_init(path: &Path, arguments: &[&str]) -> Operator {
+    Operator::starts(vaultgen().args(["init", "--vault"]).arg(path).args(arguments))
 }
 
 /// The terminal of these tests does show what is typed, or they would prove nothing.
@@ -69,7 +69,7 @@ fn entered_passwords_end_up_in_the_vault_and_never_on_the_terminal() {
     }
     let folder = tree::folder();
     let path = folder.path().join("vault");
-    let mut operator = starts_init(&path);
+    let mut operator = starts_init(&path, &[]);
     operator.answers("root", PASSWORD, PASSWORD).leaves_empty("admin");
     operator.answers("odoo-admin", OTHER, OTHER).leaves_empty("pgadmin-admin").wants_no_recovery();
     let (status, screen) = operator.ends();
@@ -95,7 +95,7 @@ fn a_recovery_identity_opens_every_secret_with_its_passphrase() {
     }
     let folder = tree::folder();
     let path = folder.path().join("vault");
-    let mut operator = Operator::starts(vaultgen().args(["init", "--bare", "--vault"]).arg(&path));
+    let mut operator = starts_init(&path, &["--bare"]);
     operator.wants_recovery(PASSWORD, PASSWORD);
     let (status, screen) = operator.ends();
     let file = path.join("recovery.key");
@@ -138,6 +138,66 @@ fn a_recovery_identity_opens_every_secret_with_its_passphrase() {
     assert!(status == 1 && screen.contains("the passphrase is wrong"), "{screen}");
 }
 
+/// Whoever made a vault in a hurry gets one later, into every audience.
+#[test]
+fn a_vault_without_a_recovery_identity_gets_one_later() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let vault = Vault::init(&["--bare"]);
+    let run = |verb: &[&str]| vaultgen().args(verb).arg("--vault").arg(vault.path());
+    run(&["add", "shared", "--audience", "ops"]).input("one").succeeds();
+    run(&["add", "token"]).input("two").succeeds();
+    run(&["status"]).succeeds().says("no recovery key").says("vaultgen init");
+
+    let bare = || starts_init(&vault.path(), &["--bare"]);
+    let mut operator = bare();
+    operator.wants_no_recovery();
+    let (status, screen) = operator.ends();
+    assert!(status == 0 && screen.contains("nothing to do"), "{screen}");
+    let mut operator = bare();
+    operator.wants_recovery(PASSWORD, PASSWORD);
+    let (status, screen) = operator.ends();
+    let file = vault.path().join("recovery.key");
+    assert!(status == 0 && screen.contains(&format!("move {}", file.display())), "{screen}");
+    assert!(!screen.contains(PASSWORD), "{screen}");
+
+    let policy = fs::read_to_string(vault.path().join("vault.toml")).expect("a policy");
+    assert_eq!(policy.matches("audience = [\"ops\", \"safe\"]").count(), 2, "{policy}");
+    let status = run(&["status"]).succeeds();
+    assert!(!status.text().contains("no recovery key") && !status.text().contains("not opened"), "{status}");
+    fs::remove_file(vault.identity()).expect("a lost key");
+    for (name, value) in [("shared", "one"), ("token", "two")] {
+        let mut operator = Operator::starts(run(&["show", name]).arg("--identity").arg(&file));
+        operator.reads("Passphrase for the identity file ").reads(": ").types(PASSWORD);
+        let (status, screen) = operator.ends();
+        assert!(status == 0 && screen.contains(value), "{screen}");
+    }
+    // One is enough, and a second is not asked for.
+    let (status, screen) = bare().ends();
+    assert!(status == 0 && screen.contains("nothing to do"), "{screen}");
+}
+
+/// A file that somebody else may need is not written over; a stranger is not asked; nor is a script.
+#[test]
+fn a_recovery_identity_is_not_offered_to_everybody() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let vault = Vault::init(&["--bare"]);
+    let stranger = vault.beside("stranger");
+    fs::create_dir(&stranger).expect("a home");
+    let init = || vaultgen().args(["init", "--bare", "--vault"]).arg(vault.path());
+    let (status, screen) = Operator::starts(init().at_home(&stranger)).ends();
+    assert!(status == 0 && screen.contains("nothing to do"), "{screen}");
+    let (status, screen) = Operator::starts(init().arg("--batch")).ends();
+    assert!(status == 0 && screen.contains("nothing to do"), "{screen}");
+    fs::write(vault.path().join("recovery.key"), "another").expect("a file");
+    let (status, screen) = Operator::starts(init()).ends();
+    assert!(status == 0 && screen.contains("recovery.key is not of this vault"), "{screen}");
+    assert_eq!(fs::read_to_string(vault.path().join("recovery.key")).expect("a file"), "another");
+}
+
 #[test]
 fn a_weak_or_mistyped_recovery_passphrase_makes_nothing() {
     if !machine::has(&NEEDS) {
@@ -146,7 +206,7 @@ fn a_weak_or_mistyped_recovery_passphrase_makes_nothing() {
     for (first, second) in [(PASSWORD, OTHER), (WEAK, WEAK)] {
         let folder = tree::folder();
         let path = folder.path().join("vault");
-        let mut operator = Operator::starts(vaultgen().args(["init", "--bare", "--vault"]).arg(&path));
+        let mut operator = starts_init(&path, &["--bare"]);
         operator.wants_recovery(first, second);
         let (status, screen) = operator.ends();
         assert!(status == 1 && screen.contains("a recovery identity, to keep offline"), "{screen}");
@@ -171,7 +231,7 @@ fn refuses_answers(first: &str, second: &str, error: &str) {
     }
     let folder = tree::folder();
     let path = folder.path().join("vault");
-    let mut operator = starts_init(&path);
+    let mut operator = starts_init(&path, &[]);
     operator.answers("root", first, second);
     let (status, screen) = operator.ends();
     assert_eq!(status, 1, "{screen}");
@@ -188,7 +248,7 @@ fn an_interrupted_question_makes_nothing() {
         return;
     }
     let folder = tree::folder();
-    let mut operator = starts_init(&folder.path().join("vault"));
+    let mut operator = starts_init(&folder.path().join("vault"), &[]);
     operator.reads("Password for root (empty: generate one): ");
     operator.interrupts();
     assert_eq!(tree::snapshot(folder.path()).len(), 1, "something is left behind");

@@ -49,7 +49,7 @@ fn expect_refused(vault: &Vault, run: Run, error: &str) -> Ended {
 #[track_caller]
 fn expect_sound(vault: &Vault) {
     let opened = on(vault, &["verify", "--identity"]).arg(vault.identity()).succeeds();
-    opened.says(&format!("opened: {} secrets", vault.names().len()));
+    opened.says(&format!("opened: {} secret", vault.names().len()));
     assert!(!opened.text().contains("warning"), "{opened}");
 }
 

@@ -50,7 +50,7 @@ fn expect_refused(vault: &Vault, run: Run, status: i32, error: &str) -> Ended {
 #[track_caller]
 fn expect_sound(vault: &Vault) {
     let opened = on(vault, &["verify", "--identity"]).arg(vault.identity()).succeeds();
-    opened.says(&format!("opened: {} secrets", vault.names().len()));
+    opened.says(&format!("opened: {} secret", vault.names().len()));
 }
 
 /// OpenSSL takes the certificate for `localhost`, signed by the CA, with the key that lies beside it.

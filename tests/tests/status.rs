@@ -48,7 +48,7 @@ fn a_new_vault_lacks_a_recovery_key_and_nothing_else() {
         "{status}"
     );
     assert_eq!(text.matches("\n\n").count(), 1, "one section: {status}");
-    status.says("no recovery key: if every other key is lost, so is the vault:\n  age-keygen | age -p");
+    status.says("no recovery key: if every other key is lost, so is the vault:\n  vaultgen init  ");
 
     let status = json_of(on(&vault.path(), &["status", "--json"]));
     assert_eq!((&status["version"], &status["sound"]), (&json!(1), &json!(true)));

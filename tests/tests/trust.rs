@@ -107,6 +107,14 @@ fn an_older_state_is_refused() {
     // It is sound in itself, for whoever looks at it in a backup.
     vaultgen().args(["verify", "--vault"]).arg(vault.path()).succeeds();
     expect_refusal(&vault, older);
+
+    // Whoever threw the newer state away says so, and is asked anew.
+    let refused = change(&vault);
+    let mut words = refused.errors.split_whitespace().map(|word| word.trim_end_matches(':'));
+    let memory = words.find(|word| word.ends_with(".toml")).expect("the path of the memory");
+    fs::remove_file(memory).expect("a memory to remove");
+    expect_refusal(&vault, "was never used here before");
+    assert_eq!(change(&vault.trusted()).status, Some(0));
 }
 
 #[test]

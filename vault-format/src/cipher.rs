@@ -1,5 +1,6 @@
 //! age v1 files (<https://c2sp.org/age>): made, measured, opened, and opened to more readers.
 
+mod header;
 mod readers;
 
 use std::io::{self, BufRead, Read, Write};
@@ -9,12 +10,14 @@ use age::{
     secrecy::SecretString,
     stream::StreamReader,
 };
-use age_core::format::read::age_stanza;
 use miette::Diagnostic;
 use thiserror::Error;
 
-pub use self::readers::add_recipients;
-use crate::{Identities, Plaintext, Recipient};
+pub use self::{header::Header, readers::add_recipients};
+use crate::{
+    Identities, Plaintext, Recipient,
+    plugin::{self, PluginError},
+};
 
 /// Most bytes that the header of a vault's age file may have. Trying an identity costs time in
 /// proportion to the header, so a hostile header must stay small.
@@ -28,8 +31,6 @@ pub const MAX_RECIPIENTS: usize = 1_000;
 pub const MAX_CIPHERTEXT: usize = MAX_HEADER + NONCE + MAX_PLAINTEXT + MAX_PLAINTEXT.div_ceil(CHUNK) * TAG;
 
 pub(crate) const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
-/// `--- ` and the 43 characters of an unpadded base64 MAC of 32 bytes, and the line's end.
-const MAC_LINE: usize = 4 + 43 + 1;
 /// Work factor of scrypt for files that we encrypt to a passphrase: 2^18, about a second and
 /// 256 MiB.
 const SCRYPT_LOG_N: u8 = 18;
@@ -39,7 +40,6 @@ const NONCE: usize = 16;
 /// STREAM splits the payload into chunks of 64 KiB, each with a tag of 16 bytes.
 const CHUNK: usize = 64 * 1024;
 const TAG: usize = 16;
-const GREASE_SUFFIX: &str = "-grease";
 
 /// Encrypts to all `recipients`; whichever of them can open it.
 ///
@@ -63,7 +63,7 @@ pub fn encrypt<'a>(
     }
     let encryptor =
         age::Encryptor::with_recipients(keys.iter().map(|key| key.as_ref() as &dyn age::Recipient))
-            .map_err(|_| CipherError::NoRecipient)?;
+            .map_err(|error| CipherError::of_wrapping(error).unwrap_or(CipherError::NoRecipient))?;
     let mut ciphertext = Vec::new();
     // Writing to memory cannot fail.
     let written = encryptor.wrap_output(&mut ciphertext).and_then(|mut writer| {
@@ -74,60 +74,6 @@ pub fn encrypt<'a>(
     // Stanzas of RSA keys are longer.
     Header::parse(&ciphertext).map_err(|_| CipherError::TooManyRecipients)?;
     Ok(ciphertext)
-}
-
-/// The part of an age file that can be read without a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// The header's length in bytes, up to and including the line with the MAC.
-    len: usize,
-    /// The type of each recipient stanza but grease, such as `X25519`.
-    stanzas: Vec<String>,
-    /// How many stanzas were grease: made to be ignored.
-    grease: usize,
-}
-
-impl Header {
-    /// Reads the header at the start of an age file.
-    ///
-    /// # Errors
-    ///
-    /// If this is no age v1 file, or its header is longer than [`MAX_HEADER`].
-    pub fn parse(file: &[u8]) -> Result<Self, CipherError> {
-        if file.is_empty() {
-            return Err(CipherError::Empty);
-        }
-        let limited = &file[..file.len().min(MAX_HEADER)];
-        let mut rest = limited.strip_prefix(VERSION_LINE).ok_or(CipherError::NotAge)?;
-        let mut stanzas = Vec::new();
-        let mut grease = 0;
-        while rest.starts_with(b"-> ") {
-            let (after, stanza) = age_stanza(rest).map_err(|_| CipherError::Header)?;
-            if stanza.tag.ends_with(GREASE_SUFFIX) {
-                grease += 1;
-            } else {
-                stanzas.push(stanza.tag.to_owned());
-            }
-            rest = after;
-        }
-        if !rest.starts_with(b"--- ") || rest.get(MAC_LINE - 1) != Some(&b'\n') {
-            return Err(CipherError::Header);
-        }
-        let len = limited.len() - rest.len() + MAC_LINE;
-        Ok(Self { len, stanzas, grease })
-    }
-
-    /// The type of each recipient stanza but grease, such as `X25519`.
-    #[must_use]
-    pub fn stanzas(&self) -> &[String] {
-        &self.stanzas
-    }
-
-    /// How many stanzas are grease: made to be ignored, so that readers stay open to new types.
-    #[must_use]
-    pub fn grease(&self) -> usize {
-        self.grease
-    }
 }
 
 /// The exact length of the plaintext in an age file, from its ciphertext alone.
@@ -176,7 +122,7 @@ pub fn decrypt_into(file: &[u8], identities: &Identities, buffer: &mut [u8]) -> 
     if payload_len(file, &header)? != buffer.len() {
         return Err(CipherError::Truncated);
     }
-    let mut reader = open(file, &header, identities.iter())?;
+    let mut reader = open(file, &header, identities)?;
     reader.read_exact(buffer).map_err(|_| CipherError::Damaged)?;
     // The last chunk is authenticated as the last only by reading on to the end.
     match reader.read(&mut [0; 1]) {
@@ -194,7 +140,7 @@ pub fn decrypt_into(file: &[u8], identities: &Identities, buffer: &mut [u8]) -> 
 pub fn opens(file: &[u8], identities: &Identities) -> Result<bool, CipherError> {
     let header = Header::parse(file)?;
     payload_len(file, &header)?;
-    match open(file, &header, identities.iter()) {
+    match open(file, &header, identities) {
         Err(CipherError::NoMatchingIdentity | CipherError::Passphrase) => Ok(false),
         opened => opened.map(|_| true),
     }
@@ -202,19 +148,22 @@ pub fn opens(file: &[u8], identities: &Identities) -> Result<bool, CipherError> 
 
 /// Opens an age file, its header authenticated. Of its payload each chunk is authenticated as it is
 /// read, and the end by reading on to it.
-fn open<'a, 'b>(
+fn open<'a>(
     file: &'a [u8],
     header: &Header,
-    identities: impl Iterator<Item = &'b dyn age::Identity>,
+    identities: &dyn age::Identity,
 ) -> Result<StreamReader<HeaderAtOnce<'a>>, CipherError> {
     let decryptor =
         age::Decryptor::new_buffered(HeaderAtOnce::new(file, header.len)).map_err(|_| CipherError::Header)?;
     if decryptor.is_scrypt() {
         return Err(CipherError::Passphrase);
     }
-    decryptor.decrypt(identities).map_err(|error| match error {
+    decryptor.decrypt(std::iter::once(identities)).map_err(|error| match error {
         age::DecryptError::NoMatchingKeys => CipherError::NoMatchingIdentity,
         age::DecryptError::InvalidHeader => CipherError::Header,
+        age::DecryptError::Io(error) => {
+            plugin::fault(error).map_or(CipherError::Damaged, CipherError::Plugin)
+        }
         _ => CipherError::Damaged,
     })
 }
@@ -362,13 +311,27 @@ pub enum CipherError {
     #[diagnostic(help("encrypt it anew with a lower scrypt work factor"))]
     ExcessiveWork,
     /// None of the identities is a recipient.
-    #[error("none of the identities given can decrypt it")]
+    #[error("none of the identities at hand can decrypt it")]
     #[diagnostic(help("give the identity of one of its recipients with --identity FILE"))]
     NoMatchingIdentity,
     /// Fails authentication.
     #[error("the age file is damaged: its content fails authentication")]
     #[diagnostic(help("restore it from Git: `git checkout -- FILE`"))]
     Damaged,
+    /// An age plugin cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Plugin(#[from] PluginError),
+}
+
+impl CipherError {
+    /// What a plugin says, if it is one that could not encrypt.
+    fn of_wrapping(error: age::EncryptError) -> Option<Self> {
+        match error {
+            age::EncryptError::Io(error) => plugin::fault(error).map(Self::Plugin),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use age::secrecy::ExposeSecret;
+use age::{DecryptError, secrecy::ExposeSecret};
 use miette::Diagnostic;
 use thiserror::Error;
 
@@ -10,36 +10,57 @@ use crate::{
     Plaintext, Recipient, Timestamp,
     cipher::{self, CipherError},
     passphrase::AskPassphrase,
+    plugin::{FileKey, PluginError, PluginIdentity, Stanza},
     ssh::{SshError, SshKey},
 };
 
 /// How an age file starts that is armoured as text.
 const ARMOR: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
 
-/// The private keys at hand, with the public key of each.
-pub struct Identities(Vec<(Recipient, PrivateKey)>);
+/// What stands before the public key of the identity below, in a comment: as `age-keygen` writes it, and
+/// as plugins do.
+const PUBLIC_KEY_COMMENTS: [&str; 2] = ["public key:", "recipient:"];
+
+/// The private keys at hand, with the public key of each. Of a plugin's identity it is known only if a
+/// comment in the key file says it.
+pub struct Identities(Vec<(Option<Recipient>, PrivateKey)>);
 
 enum PrivateKey {
     X25519(age::x25519::Identity),
     Ssh(age::ssh::Identity),
+    Plugin(PluginIdentity),
+}
+
+impl PrivateKey {
+    fn as_age(&self) -> &dyn age::Identity {
+        match self {
+            Self::X25519(key) => key,
+            Self::Ssh(key) => key,
+            Self::Plugin(key) => key,
+        }
+    }
+
+    fn is_of_plugin(&self) -> bool {
+        matches!(self, Self::Plugin(_))
+    }
 }
 
 impl Identities {
     /// No identity: opens nothing.
     #[must_use]
-    pub fn none() -> Self {
+    pub const fn none() -> Self {
         Self(Vec::new())
     }
 
     /// Makes a new X25519 identity.
     #[must_use]
     pub fn generate() -> Self {
-        Self::x25519([age::x25519::Identity::generate()])
+        Self(vec![Self::x25519(age::x25519::Identity::generate())])
     }
 
-    /// Reads an identity file: what `age-keygen` writes (one `AGE-SECRET-KEY-1…` a line, with empty
-    /// lines and comments between), the same encrypted to a passphrase with `age -p`, or an
-    /// OpenSSH private key (ed25519 or RSA), with or without a passphrase.
+    /// Reads an identity file: what `age-keygen` and age plugins write (one `AGE-SECRET-KEY-1…` or
+    /// `AGE-PLUGIN-NAME-1…` a line, with empty lines and comments between), the same encrypted to a
+    /// passphrase with `age -p`, or an OpenSSH private key (ed25519 or RSA), with or without a passphrase.
     ///
     /// # Errors
     ///
@@ -60,21 +81,26 @@ impl Identities {
     fn lines(text: &Plaintext) -> Result<Self, IdentityError> {
         let text = text.expose_str().ok_or(IdentityError::NotText)?;
         let mut keys = Vec::new();
+        let mut said = None;
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
-            if !line.is_empty() && !line.starts_with('#') {
-                keys.push(line.parse().map_err(|_| IdentityError::Line(index + 1))?);
+            if let Some(comment) = line.strip_prefix('#') {
+                said = public_key(comment).or(said);
+            } else if let Ok(key) = line.parse() {
+                // What was said was said of this one.
+                said = None;
+                keys.push(Self::x25519(key));
+            } else if let Some(key) = PluginIdentity::parse(line)? {
+                keys.push((said.take(), PrivateKey::Plugin(key)));
+            } else if !line.is_empty() {
+                return Err(IdentityError::Line(index + 1));
             }
         }
-        if keys.is_empty() {
-            return Err(IdentityError::Empty);
-        }
-        Ok(Self::x25519(keys))
+        if keys.is_empty() { Err(IdentityError::Empty) } else { Ok(Self(keys)) }
     }
 
-    fn x25519(keys: impl IntoIterator<Item = age::x25519::Identity>) -> Self {
-        let key = |key| (Recipient::from(&key), PrivateKey::X25519(key));
-        Self(keys.into_iter().map(key).collect())
+    fn x25519(key: age::x25519::Identity) -> (Option<Recipient>, PrivateKey) {
+        (Some(Recipient::from(&key)), PrivateKey::X25519(key))
     }
 
     fn ssh(text: &Plaintext, passphrases: &dyn AskPassphrase) -> Result<Self, IdentityError> {
@@ -83,7 +109,7 @@ impl Identities {
         let file = open.to_file()?;
         let key = age::ssh::Identity::from_buffer(file.expose(), None).map_err(|_| IdentityError::KeyType)?;
         match key {
-            age::ssh::Identity::Unencrypted(_) => Ok(Self(vec![(recipient, PrivateKey::Ssh(key))])),
+            age::ssh::Identity::Unencrypted(_) => Ok(Self(vec![(Some(recipient), PrivateKey::Ssh(key))])),
             _ => Err(IdentityError::KeyType),
         }
     }
@@ -95,7 +121,7 @@ impl Identities {
         let size: usize = self.0.len() * 256;
         let mut text = zeroize::Zeroizing::new(String::with_capacity(size));
         for (recipient, key) in &self.0 {
-            let PrivateKey::X25519(identity) = key else { continue };
+            let (Some(recipient), PrivateKey::X25519(identity)) = (recipient, key) else { continue };
             for part in ["# created: ", &created.to_string(), "\n# public key: ", recipient.as_str(), "\n"] {
                 text.push_str(part);
             }
@@ -110,19 +136,59 @@ impl Identities {
         self.0.extend(other.0);
     }
 
-    /// The public keys of these identities.
+    /// The public keys of these identities, as far as they are known.
     #[must_use]
     pub fn recipients(&self) -> BTreeSet<Recipient> {
-        self.0.iter().map(|(recipient, _)| recipient.clone()).collect()
+        self.0.iter().filter_map(|(recipient, _)| recipient.clone()).collect()
     }
 
-    /// The keys for the age crate.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &dyn age::Identity> {
-        self.0.iter().map(|(_, key)| match key {
-            PrivateKey::X25519(key) => key as &dyn age::Identity,
-            PrivateKey::Ssh(key) => key as &dyn age::Identity,
-        })
+    /// Whether the public key of each is known.
+    #[must_use]
+    pub fn know_their_recipients(&self) -> bool {
+        self.0.iter().all(|(recipient, _)| recipient.is_some())
     }
+
+    /// The first that `try_key` has an answer for; of plugins, who fail for many reasons, the first that
+    /// does not fail. Nobody is asked for a PIN in vain: plugins come last.
+    fn first(
+        &self,
+        try_key: impl Fn(&dyn age::Identity) -> Option<Result<FileKey, DecryptError>>,
+    ) -> Option<Result<FileKey, DecryptError>> {
+        let (plugins, native): (Vec<_>, Vec<_>) =
+            self.0.iter().map(|(_, key)| key).partition(|key| key.is_of_plugin());
+        if let Some(opened) = native.into_iter().find_map(|key| try_key(key.as_age())) {
+            return Some(opened);
+        }
+        let mut failed = None;
+        for key in plugins {
+            match try_key(key.as_age()) {
+                Some(Err(error)) => drop(failed.get_or_insert(Err(error))),
+                Some(Ok(key)) => return Some(Ok(key)),
+                None => {}
+            }
+        }
+        failed
+    }
+}
+
+impl age::Identity for Identities {
+    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
+        self.first(|key| key.unwrap_stanza(stanza))
+    }
+
+    fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<Result<FileKey, DecryptError>> {
+        self.first(|key| key.unwrap_stanzas(stanzas))
+    }
+}
+
+/// The public key that a comment says.
+fn public_key(comment: &str) -> Option<Recipient> {
+    let comment = comment.trim_start();
+    let after = PUBLIC_KEY_COMMENTS.iter().find_map(|word| {
+        let (start, rest) = comment.split_at_checked(word.len())?;
+        start.eq_ignore_ascii_case(word).then_some(rest)
+    });
+    after?.trim().parse().ok()
 }
 
 /// Shows the public keys only.
@@ -143,6 +209,10 @@ pub enum IdentityError {
     #[error("line {0} is no age identity")]
     #[diagnostic(help("each line is a comment (#) or a key AGE-SECRET-KEY-1…, as `age-keygen` writes it"))]
     Line(usize),
+    /// Of a plugin, and none can be started.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Plugin(#[from] PluginError),
     /// Protected, and nobody can be asked.
     #[error("it is protected by a passphrase, and there is nobody to ask")]
     #[diagnostic(help("run it in a terminal; a machine needs an identity without a passphrase"))]
@@ -227,5 +297,17 @@ mod tests {
             Identities::parse(&Plaintext::from(vec![0xff, 0xfe]), &Nobody),
             Err(IdentityError::NotText)
         ));
+    }
+
+    #[test]
+    fn a_comment_may_say_the_public_key() {
+        let key = "age1foo1qqqqqqqq7h0uur";
+        for comment in [" public key: ", "recipient:", "    Recipient:  ", " PUBLIC KEY:"] {
+            let said = public_key(&format!("{comment}{key}"));
+            assert_eq!(said.as_ref().map(Recipient::as_str), Some(key), "{comment:?}");
+        }
+        for other in ["", " created: 2026", &format!(" {key}"), " recipient: alice", " public kéy: x"] {
+            assert!(public_key(other).is_none(), "{other}");
+        }
     }
 }

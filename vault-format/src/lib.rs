@@ -18,6 +18,7 @@
 //! | [`due`](mod@due) | what is to be changed soon |
 //! | [`proposal`] | what there is beyond the signed state |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
+//! | [`plugin`](mod@plugin) | keys that only an age plugin can use |
 //! | [`key_file`], [`passphrase`] | private keys, where their owner keeps and how he protects them |
 //!
 //! and in which it is written:
@@ -33,6 +34,7 @@
 //! | [`change`] | a new state on top of a verified one: encrypt, lock, sign |
 //! | [`merge`] | two states that were made side by side, joined into one |
 //! | [`transaction`] | moving that state into place, whole or not at all |
+//! | [`progress`] | how far that has come, for who waits |
 #![forbid(unsafe_code)]
 
 pub mod ancestor;
@@ -54,8 +56,10 @@ pub mod name;
 pub mod passphrase;
 pub mod password;
 pub mod plaintext;
+pub mod plugin;
 pub mod policy;
 pub mod profile;
+pub mod progress;
 pub mod proposal;
 pub mod recipient;
 pub mod renewal;

@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, fmt};
 use crate::{
     CIPHERTEXT_SUFFIX, Digest, Lock, POLICY_FILE, Policy, SIGNERS_FILE, SecretName, VaultFiles,
     folder::MAX_FILE,
+    progress::Work,
     signers::{AllowedSigners, Signer},
     verify::{MAX_PUBLIC, Problem, Unsound, authenticate, is_known, read_policy, read_signers},
 };
@@ -143,7 +144,9 @@ fn compare_secrets(
     lock: &Lock,
     found: &mut BTreeSet<Difference>,
 ) -> Result<(), Problem> {
+    let work = Work::on("comparing", lock.secrets.len());
     for (name, secret) in &lock.secrets {
+        work.advances();
         match files.read_if_present(&name.ciphertext_path(), MAX_FILE)? {
             None => found.insert(Difference::Removed(name.clone())),
             Some(bytes) if Digest::of(&bytes) != secret.sha256 => {

@@ -6,8 +6,10 @@ use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A public key that can decrypt: an age X25519 recipient (`age1…`), or an SSH key (`ssh-ed25519` or
-/// `ssh-rsa`).
+use crate::plugin::{self, PluginRecipient};
+
+/// A public key that can decrypt: an age X25519 recipient (`age1…`), an SSH key (`ssh-ed25519` or
+/// `ssh-rsa`), or one that an age plugin uses (`age1NAME1…`).
 ///
 /// Ordered and compared by its one spelling: Bech32 in lower case, or type and base64 without a
 /// comment. The text is shared, since each of ten thousand secrets names it.
@@ -22,25 +24,37 @@ impl Recipient {
         &self.0
     }
 
-    /// The type of the stanza that a file encrypted to this key has.
+    /// The type of the one stanza that a file encrypted to this key has. None for a plugin's: how many it
+    /// makes, and of which type, only the plugin knows.
     #[must_use]
-    pub fn stanza_type(&self) -> &str {
+    pub fn stanza_type(&self) -> Option<&str> {
         match self.0.split_once(' ') {
-            Some((ssh_type, _)) => ssh_type,
-            None => "X25519",
+            Some((ssh_type, _)) => Some(ssh_type),
+            None => (!self.is_of_plugin()).then_some("X25519"),
         }
+    }
+
+    /// Whether it takes an age plugin to encrypt to this key.
+    #[must_use]
+    pub fn is_of_plugin(&self) -> bool {
+        // The data of Bech32 has no digit 1: an X25519 key has one only, after `age`.
+        !self.0.contains(' ') && self.0.matches('1').count() > 1
     }
 
     /// Whether opening a file with this key takes some hundred times as long as with any other: an RSA
     /// key does. Some 50 ms for 4,096 bits, where X25519 takes a quarter of one.
     #[must_use]
     pub fn is_costly(&self) -> bool {
-        self.stanza_type() == "ssh-rsa"
+        self.stanza_type() == Some("ssh-rsa")
     }
 
     /// The key for the age crate. It was parsed before, so this cannot fail in practice.
-    pub(crate) fn age_recipient(&self) -> Result<Box<dyn age::Recipient + Send + Sync>, RecipientError> {
+    pub(crate) fn age_recipient(&self) -> Result<Box<dyn age::Recipient + Send + Sync + '_>, RecipientError> {
         let unreadable = || RecipientError::unreadable(&self.0);
+        if self.is_of_plugin() {
+            let plugin = plugin::of_recipient(&self.0).ok_or_else(unreadable)?;
+            return Ok(Box::new(PluginRecipient { plugin, recipient: self }));
+        }
         if self.0.contains(' ') {
             let key: age::ssh::Recipient = self.0.parse().map_err(|_| unreadable())?;
             return Ok(Box::new(key));
@@ -91,10 +105,10 @@ impl FromStr for Recipient {
     type Err = RecipientError;
 
     fn from_str(text: &str) -> Result<Self, RecipientError> {
-        if text.to_ascii_uppercase().contains("AGE-SECRET-KEY-") || text.contains("PRIVATE KEY") {
+        if is_private(text) {
             return Err(RecipientError::Private);
         }
-        if text.starts_with("age1pq1") {
+        if text.to_ascii_lowercase().starts_with("age1pq1") {
             return Err(RecipientError::PostQuantum(shorten(text)));
         }
         if text.starts_with("ssh-") || text.starts_with("ecdsa-") || text.starts_with("sk-") {
@@ -106,9 +120,21 @@ impl FromStr for Recipient {
             let known: Result<age::ssh::Recipient, _> = key.parse();
             return known.map(|_| Self(key.into())).map_err(|_| RecipientError::Ssh(shorten(text)));
         }
-        let key: age::x25519::Recipient = text.parse().map_err(|_| RecipientError::unreadable(text))?;
-        Ok(Self(key.to_string().into()))
+        if let Ok(key) = text.parse::<age::x25519::Recipient>() {
+            return Ok(Self(key.to_string().into()));
+        }
+        match plugin::of_recipient(text) {
+            Some(_) => Ok(Self(text.to_ascii_lowercase().into())),
+            None => Err(RecipientError::unreadable(text)),
+        }
     }
+}
+
+/// Whether a text looks like a private key, or holds one.
+#[must_use]
+pub fn is_private(text: &str) -> bool {
+    let upper = text.to_ascii_uppercase();
+    ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY"].iter().any(|private| upper.contains(private))
 }
 
 impl TryFrom<String> for Recipient {

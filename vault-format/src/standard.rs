@@ -99,7 +99,7 @@ pub fn password_names(name: &str) -> Result<Vec<SecretName>, NameError> {
     [password_name(name)].into_iter().chain(hashes).collect()
 }
 
-/// A password and its two hashes.
+/// A password and its two hashes, which are made at the same time.
 ///
 /// # Errors
 ///
@@ -119,9 +119,9 @@ pub fn password(name: &str, password: &Password, origin: Origin) -> Result<Vec<N
         origin,
         facts: None,
     }];
-    for scheme in [HashScheme::Sha512, HashScheme::Yescrypt] {
-        secrets.push(hash(name, password, scheme)?);
-    }
+    let hash = |scheme| hash(name, password, scheme);
+    let (sha512, yescrypt) = rayon::join(|| hash(HashScheme::Sha512), || hash(HashScheme::Yescrypt));
+    secrets.extend([sha512?, yescrypt?]);
     Ok(secrets)
 }
 

@@ -28,7 +28,7 @@ use rustix::{
     process::geteuid,
 };
 
-use crate::{Plaintext, VaultFiles, VaultFolder, files::Entry, folder::FolderError};
+use crate::{Plaintext, VaultFiles, VaultFolder, files::Entry, folder::FolderError, progress::Work};
 
 /// Where a change is staged: a folder in the vault, on the same file system by construction.
 pub const STAGING: &str = ".vaultgen";
@@ -170,8 +170,9 @@ impl ExclusiveFolder {
         self.sync()?;
         let removed = self.committed()?.unwrap_or_default();
         let staged = self.staged_files()?;
+        let work = Work::on("moving into place", staged.len());
         for neighbours in staged.chunk_by(|one, next| folder_of(&one.path) == folder_of(&next.path)) {
-            self.move_neighbours(neighbours)?;
+            self.move_neighbours(neighbours, &work)?;
         }
         for path in &removed {
             self.remove_file(path)?;
@@ -182,7 +183,7 @@ impl ExclusiveFolder {
     }
 
     /// Moves staged files of one folder into place.
-    fn move_neighbours(&self, staged: &[Entry]) -> Result<(), FolderError> {
+    fn move_neighbours(&self, staged: &[Entry], work: &Work) -> Result<(), FolderError> {
         let target = |entry: &Entry| entry.path.strip_prefix("files/").unwrap_or(&entry.path).to_owned();
         let Some(first) = staged.first().map(target) else { return Ok(()) };
         self.make_parents(&first)?;
@@ -194,6 +195,7 @@ impl ExclusiveFolder {
             let name = path.rsplit_once('/').map_or(path.as_str(), |(_, name)| name);
             fs::renameat(from, name, to, name)
                 .map_err(|errno| FolderError::io(&self.0.join(&path), errno))?;
+            work.advances();
         }
         Ok(())
     }

@@ -3,10 +3,12 @@
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{
-    Identities, Plaintext, SecretName, Verified,
-    certificate::Authority,
+    Identities, Plaintext, SecretName, Timestamp, Verified,
+    certificate::{self, Authority, PrivateKey, Scope},
+    change::NewSecret,
     cipher,
     cipher::CipherError,
+    lock::Origin,
     standard::{self, CA},
 };
 
@@ -15,6 +17,27 @@ use crate::{cli::Common, keys};
 /// Whether a secret is the CA's certificate or key: for whoever verifies a vault and wants to sign.
 pub fn has(name: &SecretName) -> bool {
     standard::certificate_names(CA).is_ok_and(|names| names.contains(name))
+}
+
+/// The common name of a vault's CA.
+pub const SUBJECT: &str = "odbox vault CA";
+
+/// Makes a CA, and its certificate and key as secrets of the vault. `days` is for how long it is valid.
+///
+/// # Errors
+///
+/// If the key cannot sign.
+pub fn make(
+    subject: &str,
+    scope: Scope,
+    key: &PrivateKey,
+    days: u32,
+    now: Timestamp,
+) -> miette::Result<(Authority, [NewSecret; 2])> {
+    let made = certificate::authority(subject, scope, key, days, now)?;
+    let ca = Authority::read(&made.certificate, &made.key)?;
+    let description = "the vault's own certificate authority";
+    Ok((ca, standard::certificate(CA, made, description, Origin::Generated)?))
 }
 
 /// The vault's CA, whose certificate and key were kept when the vault was verified.
@@ -27,8 +50,8 @@ pub fn open(vault: &Verified, common: &Common) -> miette::Result<Authority> {
     // Before anybody is asked for a passphrase.
     let sealed = (sealed(vault, &certificate)?, sealed(vault, &key)?);
     let identities = keys::identities(common)?;
-    let certificate = decrypt(certificate, sealed.0, &identities)?;
-    Ok(Authority::read(&certificate, &decrypt(key, sealed.1, &identities)?)?)
+    let certificate = decrypt(certificate, sealed.0, identities)?;
+    Ok(Authority::read(&certificate, &decrypt(key, sealed.1, identities)?)?)
 }
 
 /// The CA's certificate alone, kept likewise.
@@ -39,7 +62,7 @@ pub fn open(vault: &Verified, common: &Common) -> miette::Result<Authority> {
 pub fn certificate(vault: &Verified, common: &Common) -> miette::Result<Plaintext> {
     let [certificate, _] = standard::certificate_names(CA)?;
     let sealed = sealed(vault, &certificate)?;
-    Ok(decrypt(certificate, sealed, &keys::identities(common)?)?)
+    Ok(decrypt(certificate, sealed, keys::identities(common)?)?)
 }
 
 fn sealed<'a>(vault: &'a Verified, name: &SecretName) -> Result<&'a [u8], AuthorityError> {
@@ -55,7 +78,9 @@ fn decrypt(name: SecretName, sealed: &[u8], identities: &Identities) -> Result<P
 pub enum AuthorityError {
     /// Not in the vault.
     #[error("the vault has no CA to sign a certificate with")]
-    #[diagnostic(help("`vaultgen init` makes what is missing of the standard vault"))]
+    #[diagnostic(help(
+        "without any of one `vaultgen certs` makes it; where half of it is gone, `vaultgen init` does"
+    ))]
     Missing,
     /// Cannot be decrypted.
     #[error("{name}: {error}")]

@@ -46,9 +46,11 @@ impl NewPair {
         let lock = &before.lock().secrets;
         // Somebody else may have written the names.
         let (names, until) = (visible(&facts.names.join(", ")), facts.not_after);
+        // A CA has none.
+        let names = if names.is_empty() { names } else { format!("for {names}, ") };
         let done =
             if [certificate, key].iter().any(|name| lock.contains_key(*name)) { "replaced" } else { "new" };
-        commands::say(common.quiet, &format!("{done}: {certificate} and {key}, for {names}, until {until}"));
+        commands::say(common.quiet, &format!("{done}: {certificate} and {key}, {names}until {until}"));
         if let Some(Facts::Certificate(old)) = lock.get(certificate).and_then(|old| old.facts.as_ref()) {
             let gone: Vec<&str> =
                 old.names.iter().filter(|name| !facts.names.contains(name)).map(String::as_str).collect();

@@ -1,17 +1,20 @@
 //! The command line: what `--help` says.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::OnceLock};
 
 use clap::{Args, Parser, Subcommand};
+use vault_format::Identities;
 
 use crate::commands::{
     add, adopt, audience, certs, completions, edit, git, graph, import, init, machine, merge, password,
     recipients, rekey, remove, revert, rotate, show, sign, signers, status, verify,
 };
 
+const EXIT_STATUS: &str = "Exit status: 0 done or clean, 1 failed or not sound, 2 wrong usage.";
+
 /// Populate and encrypt a vault of passwords, hashes, certificates and keys that is safe in Git.
 #[derive(Debug, Parser)]
-#[command(name = "vaultgen", version, max_term_width = 100)]
+#[command(name = "vaultgen", version, max_term_width = 100, after_help = EXIT_STATUS)]
 pub struct Cli {
     #[command(flatten)]
     pub common: Common,
@@ -41,9 +44,29 @@ pub struct Common {
     /// Never ask: generate, or fail.
     #[arg(long, global = true)]
     pub batch: bool,
+    /// Print the result as JSON: `verify`, `status`, and each `list`.
+    #[arg(long, global = true)]
+    pub json: bool,
     /// Say nothing when all is well.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// The identities, once they were needed.
+    #[arg(skip)]
+    pub opened: OnceLock<Identities>,
+}
+
+impl Cli {
+    /// Whether the verb has a result that can be printed as JSON.
+    #[must_use]
+    pub fn has_json(&self) -> bool {
+        match &self.command {
+            Some(Command::Machine(args)) => args.is_list(),
+            Some(Command::Recipients(args)) => args.is_list(),
+            Some(Command::Signers(args)) => args.is_list(),
+            Some(Command::Status(_) | Command::Verify(_)) => true,
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

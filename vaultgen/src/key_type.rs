@@ -1,11 +1,7 @@
 //! The types of keys for certificates, as the command line calls them.
 
-use std::io::{self, IsTerminal, Write};
-
 use clap::ValueEnum;
 use vault_format::certificate::KeyType;
-
-use crate::cli::Common;
 
 /// What kind of key to make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -17,16 +13,6 @@ pub enum KeyTypeName {
     P384,
     /// For clients that know nothing else; takes seconds to make
     Rsa4096,
-}
-
-impl KeyTypeName {
-    /// Tells somebody who waits at a terminal why.
-    pub fn announce(self, common: &Common) {
-        if self == Self::Rsa4096 && !common.quiet && io::stderr().is_terminal() {
-            // It may be closed by now; the keys are made all the same.
-            let _ = writeln!(io::stderr(), "making RSA keys, which takes some seconds");
-        }
-    }
 }
 
 impl From<KeyTypeName> for KeyType {

@@ -22,99 +22,110 @@ pub const IDENTITY_VARIABLE: &str = "VAULTGEN_IDENTITY";
 /// Names the key to sign with, likewise.
 pub const SIGN_KEY_VARIABLE: &str = "VAULTGEN_SIGN_KEY";
 
-/// The identities to decrypt with: those of `--identity`, else of `VAULTGEN_IDENTITY`, else of
-/// the vault's own `age.key`. Nothing where there is no such file.
+/// The identities of an existing vault's operator: those of `--identity`, else of `VAULTGEN_IDENTITY`, else
+/// the first that there is of the vault's own `age.key`, the one in the user's configuration, and the
+/// user's SSH key. They are opened once a run.
 ///
 /// # Errors
 ///
-/// If a file that was named cannot be read, or any of them is no identity file.
-pub fn find_identities(common: &Common) -> Result<Option<Identities>, KeyError> {
-    let variable = env::var_os(IDENTITY_VARIABLE).filter(|value| !value.is_empty());
-    let named = match (common.identities.as_slice(), variable) {
-        ([], None) => {
-            let file = common.vault.join(IDENTITY_FILE);
-            return KeyFile::read_if_present(&file)?
-                .map(|key| parse_identities(&file, &key.text))
-                .transpose();
-        }
-        ([], Some(path)) => vec![PathBuf::from(path)],
-        (paths, _) => paths.to_vec(),
-    };
-    let mut identities = Identities::none();
-    for file in &named {
-        identities.extend(parse_identities(file, &KeyFile::read(file)?.text)?);
+/// If a file that was named cannot be read, any of them is no identity file, or there is none.
+pub fn identities(common: &Common) -> Result<&Identities, KeyError> {
+    if let Some(opened) = common.opened.get() {
+        return Ok(opened);
     }
-    Ok(Some(identities))
-}
-
-/// The identities of an existing vault's operator: as [`find_identities`], else the one in the user's
-/// configuration, else the user's SSH key.
-///
-/// # Errors
-///
-/// As [`find_identities`], and if there is none.
-pub fn identities(common: &Common) -> Result<Identities, KeyError> {
-    let found = match find_identities(common)? {
-        Some(identities) => Some(identities),
-        None => match usual(IDENTITY_FILE)? {
-            Some((path, key)) => Some(parse_identities(&path, &key.text)?),
-            None => None,
-        },
-    };
-    found.ok_or_else(|| KeyError::NoIdentity(common.vault.join(IDENTITY_FILE)))
+    let none = || KeyError::NoIdentity(common.vault.join(IDENTITY_FILE));
+    let found = parse_all(identity_files(common, usual(IDENTITY_FILE))?)?.ok_or_else(none)?;
+    Ok(common.opened.get_or_init(|| found))
 }
 
 /// As [`identities`], if something has to be decrypted: nobody is asked for a passphrase in vain.
 ///
 /// # Errors
 ///
-/// As [`find_identities`]. If there is none, what cannot be decrypted names itself later.
-pub fn identities_if(needed: bool, common: &Common) -> Result<Identities, KeyError> {
+/// As [`identities`], but for none: what cannot be decrypted names itself later.
+pub fn identities_if(needed: bool, common: &Common) -> Result<&Identities, KeyError> {
+    static NONE: Identities = Identities::none();
     match needed.then(|| identities(common)) {
-        None | Some(Err(KeyError::NoIdentity(_))) => Ok(Identities::none()),
+        None | Some(Err(KeyError::NoIdentity(_))) => Ok(&NONE),
         Some(found) => found,
     }
 }
 
-/// The key to sign with: that of `--sign-key`, else of `VAULTGEN_SIGN_KEY`, else the vault's own
-/// `signing.key`. A public key stands for one that an SSH agent holds. Nothing where there is no such file.
+/// The identities for a vault to be made: as [`identities`], but those only that were named or are the
+/// vault's own. A key that just happens to be there is not taken over.
 ///
 /// # Errors
 ///
-/// If the file that was named cannot be read, or it is no key.
-pub fn find_signing_key(common: &Common) -> Result<Option<Box<dyn LockSigner>>, KeyError> {
-    let variable = env::var_os(SIGN_KEY_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(path) = common.sign_key.as_ref().or(variable.as_ref()) {
-        return parse_signing_key(path, &KeyFile::read(path)?).map(Some);
-    }
-    let own = common.vault.join(SIGNING_KEY_FILE);
-    KeyFile::read_if_present(&own)?.map(|file| parse_signing_key(&own, &file)).transpose()
+/// As [`identities`], but for none.
+pub fn find_identities(common: &Common) -> Result<Option<Identities>, KeyError> {
+    parse_all(identity_files(common, Vec::new())?)
 }
 
-/// The key of a signer of an existing vault: as [`find_signing_key`], else the one in the user's
-/// configuration, else the user's SSH key.
+/// The key of a signer of an existing vault: that of `--sign-key`, else of `VAULTGEN_SIGN_KEY`, else the
+/// first that there is of the vault's own `signing.key`, the one in the user's configuration, and the user's
+/// SSH key. A public key stands for one that an SSH agent holds.
 ///
 /// # Errors
 ///
-/// As [`find_signing_key`], and if there is none.
+/// If the file that was named cannot be read, it is no key, or there is none.
 pub fn signing_key(common: &Common) -> Result<Box<dyn LockSigner>, KeyError> {
-    if let Some(key) = find_signing_key(common)? {
-        return Ok(key);
-    }
     let none = || KeyError::NoSigningKey(common.vault.join(SIGNING_KEY_FILE));
-    let (path, file) = usual(SIGNING_KEY_FILE)?.ok_or_else(none)?;
-    parse_signing_key(&path, &file)
+    first_signing_key(common, usual(SIGNING_KEY_FILE))?.ok_or_else(none)
 }
 
-/// A key file in the user's configuration, else the user's SSH key.
-fn usual(file: &str) -> Result<Option<(PathBuf, KeyFile)>, KeyError> {
-    let configured = home::configuration().map(|folder| folder.join("odbox").join(file));
-    for path in configured.into_iter().chain(home::ssh_key()) {
-        if let Some(key) = KeyFile::read_if_present(&path)? {
-            return Ok(Some((path, key)));
+/// The key for a vault to be made: as [`signing_key`], but one only that was named or is the vault's own.
+///
+/// # Errors
+///
+/// As [`signing_key`], but for none.
+pub fn find_signing_key(common: &Common) -> Result<Option<Box<dyn LockSigner>>, KeyError> {
+    first_signing_key(common, Vec::new())
+}
+
+fn identity_files(common: &Common, usual: Vec<PathBuf>) -> Result<Vec<(PathBuf, KeyFile)>, KeyError> {
+    key_files(&common.identities, IDENTITY_VARIABLE, common.vault.join(IDENTITY_FILE), usual)
+}
+
+fn first_signing_key(common: &Common, usual: Vec<PathBuf>) -> Result<Option<Box<dyn LockSigner>>, KeyError> {
+    let own = common.vault.join(SIGNING_KEY_FILE);
+    let files = key_files(common.sign_key.as_slice(), SIGN_KEY_VARIABLE, own, usual)?;
+    files.first().map(|(path, file)| parse_signing_key(path, file)).transpose()
+}
+
+/// The one order in which keys are looked for: all that were named on the command line, else the one that
+/// the environment names, else the first that there is.
+fn key_files(
+    named: &[PathBuf],
+    variable: &str,
+    own: PathBuf,
+    usual: Vec<PathBuf>,
+) -> Result<Vec<(PathBuf, KeyFile)>, KeyError> {
+    let variable = env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let named = if named.is_empty() { variable.as_slice() } else { named };
+    if !named.is_empty() {
+        return named.iter().map(|path| Ok((path.clone(), KeyFile::read(path)?))).collect();
+    }
+    for path in std::iter::once(own).chain(usual) {
+        if let Some(file) = KeyFile::read_if_present(&path)? {
+            return Ok(vec![(path, file)]);
         }
     }
-    Ok(None)
+    Ok(Vec::new())
+}
+
+/// Where the user's keys usually are: in their configuration, and as their SSH key.
+pub fn usual(file: &str) -> Vec<PathBuf> {
+    let configured = home::configuration().map(|folder| folder.join("odbox").join(file));
+    configured.into_iter().chain(home::ssh_key()).collect()
+}
+
+fn parse_all(files: Vec<(PathBuf, KeyFile)>) -> Result<Option<Identities>, KeyError> {
+    let parsed = files.iter().map(|(path, file)| parse_identities(path, &file.text));
+    let parsed = parsed.collect::<Result<Vec<_>, _>>()?;
+    Ok(parsed.into_iter().reduce(|mut all, more| {
+        all.extend(more);
+        all
+    }))
 }
 
 fn parse_signing_key(path: &Path, file: &KeyFile) -> Result<Box<dyn LockSigner>, KeyError> {
@@ -145,7 +156,11 @@ pub enum KeyError {
     File(#[from] KeyFileError),
     /// No identity anywhere.
     #[error("there is no identity to decrypt with")]
-    #[diagnostic(help("give one with --identity FILE or VAULTGEN_IDENTITY, or restore {}", .0.display()))]
+    #[diagnostic(help(
+        "give one with --identity FILE or VAULTGEN_IDENTITY, or restore {}; if you are new here, make \
+         ~/.config/odbox/age.key with `age-keygen` and have a colleague run `vaultgen recipients add`",
+        .0.display()
+    ))]
     NoIdentity(PathBuf),
     /// No signing key anywhere.
     #[error("there is no key to sign with")]

@@ -12,10 +12,14 @@ mod commands;
 mod git;
 mod home;
 mod input;
+mod json;
 mod key_type;
 mod keys;
+mod no_secret;
 mod openssh;
+mod plugins;
 mod process;
+mod progress;
 mod prompt;
 mod signals;
 mod trust;
@@ -46,6 +50,13 @@ pub fn run() -> ExitCode {
         },
     };
     process::harden();
+    if cli.common.json && !cli.has_json() {
+        return failed(&UsageError::NoJson.into());
+    }
+    if !(cli.common.batch || cli.common.json || cli.common.quiet) {
+        progress::show();
+    }
+    plugins::install(cli.common.batch);
     let command = cli.command.unwrap_or_else(|| Command::Init(commands::init::Args::default()));
     let done = match command {
         Command::Add(args) => commands::add::run(&args, &cli.common),
@@ -80,7 +91,12 @@ pub fn run() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failed(&failure),
+        Err(failure) => {
+            if cli.common.json {
+                json::print_failure(&failure);
+            }
+            failed(&failure)
+        }
     }
 }
 

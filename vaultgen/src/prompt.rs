@@ -1,9 +1,11 @@
 //! Asking a person on the terminal: for passwords without echo, and for a yes.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use miette::Diagnostic;
@@ -20,8 +22,8 @@ use zeroize::Zeroizing;
 use crate::signals::{BeforeEnd, ENDING};
 
 const TERMINAL: &str = "/dev/tty";
-/// Most bytes of an answer to a yes-or-no question.
-const MAX_ANSWER: u64 = 64;
+/// Most bytes of an answer that is shown.
+const MAX_ANSWER: u64 = 1_024;
 
 /// Asks for the password called `name`, twice. Nothing for an empty answer: generate one.
 ///
@@ -87,6 +89,28 @@ pub fn confirm(question: &str) -> Result<bool, PromptError> {
     Ok(matches!(answer(question)?.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
+/// Asks for a line that everybody may see.
+///
+/// # Errors
+///
+/// If there is no terminal, or it is closed.
+pub fn line(question: &str) -> Result<String, PromptError> {
+    let answer = answer(question)?;
+    match answer.strip_suffix('\n') {
+        Some(line) => Ok(line.trim_end_matches('\r').to_owned()),
+        None => Err(PromptError::NoAnswer(io::ErrorKind::UnexpectedEof.into())),
+    }
+}
+
+/// Asks for something that nobody may see, such as a PIN.
+///
+/// # Errors
+///
+/// If there is no terminal, or the answer is no text.
+pub fn secret(question: &str) -> Result<SecretString, PromptError> {
+    Ok(SecretString::from(std::mem::take(&mut *ask(question)?)))
+}
+
 /// A line, with its end; nothing if the terminal was closed.
 fn answer(question: &str) -> Result<String, PromptError> {
     let mut terminal = open_terminal()?;
@@ -114,6 +138,9 @@ pub fn choose(question: &str, words: [&str; 2]) -> Result<usize, PromptError> {
     }
 }
 
+/// The passphrases of key files: each is asked for once a run, also where a key decrypts and signs.
+static GIVEN: Mutex<BTreeMap<PathBuf, SecretString>> = Mutex::new(BTreeMap::new());
+
 /// Asks for the passphrase of a key file, without echo.
 pub struct Terminal<'a> {
     /// The key file.
@@ -122,8 +149,13 @@ pub struct Terminal<'a> {
 
 impl AskPassphrase for Terminal<'_> {
     fn passphrase(&self, what: &str) -> Option<SecretString> {
-        let mut answer = ask(&format!("Passphrase for {what} {}: ", self.file.display())).ok()?;
-        Some(SecretString::from(std::mem::take(&mut *answer)))
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(passphrase) = given.get(self.file) {
+            return Some(passphrase.clone());
+        }
+        let passphrase = secret(&format!("Passphrase for {what} {}: ", self.file.display())).ok()?;
+        given.insert(self.file.to_owned(), passphrase.clone());
+        Some(passphrase)
     }
 }
 

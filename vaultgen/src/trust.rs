@@ -96,7 +96,7 @@ impl Memory {
             return Err(error);
         }
         match all.iter().find(|seen| seen.id == state.lock.id.to_string()) {
-            Some(seen) => seen.accepts(state, other),
+            Some(seen) => seen.accepts(state, other, self),
             None => first_use(&place, state, batch),
         }
     }
@@ -121,7 +121,7 @@ impl Memory {
     ///
     /// If the memory cannot be read.
     pub fn policy_of(&self, lock: &Lock, digest: Digest) -> Result<Option<String>, TrustError> {
-        let seen = read(&self.0.join(format!("{}.toml", lock.id)))?;
+        let seen = read(&self.file_of(&lock.id.to_string()))?;
         Ok(seen.filter(|seen| seen.lock_sha256 == digest).map(|seen| seen.policy))
     }
 
@@ -138,7 +138,7 @@ impl Memory {
     ) -> Result<Option<TrustError>, TrustError> {
         let (place, all) = (canonical(folder)?, self.all()?);
         let doubt = match all.iter().find(|seen| seen.id == state.lock.id.to_string()) {
-            Some(seen) => seen.precedes(state).err(),
+            Some(seen) => seen.precedes(state, self).err(),
             None => None,
         };
         let doubt = other_vault(&all, &place, state).or(doubt);
@@ -155,7 +155,7 @@ impl Memory {
     /// If it cannot be written.
     pub fn remember(&self, folder: &VaultFolder, state: State<'_>) -> Result<(), TrustError> {
         let id = state.lock.id.to_string();
-        let path = self.0.join(format!("{id}.toml"));
+        let path = self.file_of(&id);
         let _alone = self.lock()?;
         let mut folders = read(&path)?.map(|seen| seen.folders).unwrap_or_default();
         folders.insert(canonical(folder)?);
@@ -198,7 +198,7 @@ impl Memory {
 
     /// Under the lock.
     fn write(&self, seen: &Seen) -> Result<(), TrustError> {
-        let path = self.0.join(format!("{}.toml", seen.id));
+        let path = self.file_of(&seen.id);
         let text = toml::to_string(seen).map_err(|_| TrustError::Malformed(path.clone()))?;
         // Written beside and renamed over: a crash leaves the old memory or the new one.
         let draft = path.with_extension("new");
@@ -206,6 +206,10 @@ impl Memory {
             .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&draft, &path))
             .map_err(|error| TrustError::Io { path, error })
+    }
+
+    fn file_of(&self, id: &str) -> PathBuf {
+        self.0.join(format!("{id}.toml"))
     }
 
     fn all(&self) -> Result<Vec<Seen>, TrustError> {
@@ -222,7 +226,7 @@ impl Memory {
 }
 
 impl Seen {
-    fn accepts(&self, state: State<'_>, other: Option<State<'_>>) -> Result<(), TrustError> {
+    fn accepts(&self, state: State<'_>, other: Option<State<'_>>, memory: &Memory) -> Result<(), TrustError> {
         let known = AllowedSigners::parse(&self.allowed_signers).unwrap_or_default();
         for signer in [Some(state), other].into_iter().flatten().map(|state| state.signer) {
             if known.find(signer.key().key_data()).is_none() {
@@ -230,20 +234,21 @@ impl Seen {
             }
         }
         match other {
-            Some(other) if self.precedes(other).is_ok() => Ok(()),
-            _ => self.precedes(state),
+            Some(other) if self.precedes(other, memory).is_ok() => Ok(()),
+            _ => self.precedes(state, memory),
         }
     }
 
-    fn precedes(&self, state: State<'_>) -> Result<(), TrustError> {
+    fn precedes(&self, state: State<'_>, memory: &Memory) -> Result<(), TrustError> {
         if state.digest == self.lock_sha256 {
             return Ok(());
         }
-        if state.lock.serial < self.serial {
-            return Err(TrustError::Older { found: state.lock.serial, seen: self.serial });
+        let (found, seen) = (state.lock.serial, self.serial);
+        if found < seen {
+            return Err(TrustError::Older { found, seen, memory: memory.file_of(&self.id) });
         }
         if !state.lock.ancestors.contains(&self.lock_sha256) {
-            return Err(TrustError::Fork { found: state.lock.serial, seen: self.serial });
+            return Err(TrustError::Fork { found, seen, memory: memory.file_of(&self.id) });
         }
         Ok(())
     }
@@ -297,6 +302,9 @@ pub enum TrustError {
     NoHome,
     /// The memory cannot be read or written.
     #[error("{path}")]
+    #[diagnostic(help(
+        "what was seen last of each vault is kept there: make room, or give yourself permission"
+    ))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -321,6 +329,9 @@ pub enum TrustError {
     },
     /// A person said no.
     #[error("the vault is not trusted; nothing was changed")]
+    #[diagnostic(help(
+        "ask its owner for the list of signers by another way than the repository: `vaultgen verify --allowed-signers FILE`"
+    ))]
     Declined,
     /// Another vault in its place.
     #[error("{folder} held vault {seen} so far, and now holds vault {found}")]
@@ -342,21 +353,29 @@ pub enum TrustError {
     /// Rolled back.
     #[error("the vault is older than the one you last saw: serial {found} after {seen}")]
     #[diagnostic(help(
-        "somebody brought an older state back; fetch the newest, or make it new with `vaultgen revert`"
+        "somebody brought an older state back: fetch the newest, and undo a change with `vaultgen revert`, not with Git; if you threw a change of yours away for good, remove {}: you are asked then as at the first use",
+        .memory.display()
     ))]
     Older {
         /// Its serial.
         found: u64,
         /// The last seen.
         seen: u64,
+        /// Where that is remembered.
+        memory: PathBuf,
     },
     /// On another branch.
     #[error("the vault (serial {found}) does not descend from the state you last saw (serial {seen})")]
-    #[diagnostic(help("it is on another branch: join both with `vaultgen merge`"))]
+    #[diagnostic(help(
+        "it is on another branch: join both with `vaultgen merge`; if you threw that one away for good, remove {}: you are asked then as at the first use",
+        .memory.display()
+    ))]
     Fork {
         /// Its serial.
         found: u64,
         /// The last seen.
         seen: u64,
+        /// Where that is remembered.
+        memory: PathBuf,
     },
 }

@@ -5,6 +5,7 @@ use std::{env, ffi::OsString};
 use clap::error::ErrorKind;
 use miette::Diagnostic;
 use thiserror::Error;
+use vault_format::recipient;
 
 /// The verbs to which somebody may well give a value as an argument.
 const TAKE_VALUES: [&str; 6] = ["add", "admin", "odoo-admin", "password", "pgadmin-admin", "root"];
@@ -16,10 +17,13 @@ const FLAGS_WITH_VALUE: [&str; 3] = ["--identity", "--sign-key", "--vault"];
 /// a secret; nothing where the parser's own words will do.
 #[must_use]
 pub fn without_repeating(error: &clap::Error) -> Option<UsageError> {
-    let verb = verb(env::args_os().skip(1)).filter(|verb| TAKE_VALUES.iter().any(|known| verb == known))?;
     if !error.use_stderr() {
         return None;
     }
+    if env::args_os().skip(1).any(|word| recipient::is_private(&word.to_string_lossy())) {
+        return Some(UsageError::PrivateKey);
+    }
+    let verb = verb(env::args_os().skip(1)).filter(|verb| TAKE_VALUES.iter().any(|known| verb == known))?;
     match error.kind() {
         ErrorKind::UnknownArgument
         | ErrorKind::InvalidSubcommand
@@ -59,10 +63,21 @@ pub enum UsageError {
          since the shell's history and the list of processes have it"
     ))]
     Argument(String),
+    /// A private key where everybody sees it. It is not repeated.
+    #[error("a private key is never an argument")]
+    #[diagnostic(help(
+        "give its public half, which `age-keygen -y KEYFILE` prints, and replace the key: the shell's history and \
+         the list of processes have it"
+    ))]
+    PrivateKey,
     /// Several where one is meant.
     #[error("--stdin has one value, for one NAME")]
     #[diagnostic(help("run the command once for each name"))]
     OneName,
+    /// Nothing to print as JSON.
+    #[error("this verb has no result to print as JSON")]
+    #[diagnostic(help("`verify`, `status`, `machine list`, `recipients list` and `signers list` have one"))]
+    NoJson,
     /// Nothing to rotate.
     #[error("nothing says what to rotate")]
     #[diagnostic(help("name secrets, or say --due, --expiring 30d or --older-than 90d"))]

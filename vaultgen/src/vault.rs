@@ -159,7 +159,7 @@ impl OpenVault {
             return Ok(None);
         }
         let identities = keys::identities_if(change.needs_identities()?, common)?;
-        apply(change, &self.folder, &self.memory, &identities, common).map(Some)
+        apply(change, &self.folder, &self.memory, identities, common).map(Some)
     }
 }
 
@@ -239,6 +239,9 @@ pub enum OpenError {
     Folder(#[from] FolderError),
     /// Signers that are no text.
     #[error("{0}: it is not a text file")]
+    #[diagnostic(help(
+        "it is a list in the format of OpenSSH's allowed_signers; `git checkout -- FILE` brings it back"
+    ))]
     SignersNotText(PathBuf),
     /// Signers that cannot be trusted.
     #[error("{path}: {error}")]

@@ -125,7 +125,7 @@ impl Scene {
         assert_eq!(opened.status, Some(0), "{what}: {opened}");
         let count = fs::read_to_string(self.vault().join("vault.lock")).expect("a lock");
         let count = count.matches("\n[secret.").count();
-        opened.says(&format!("opened: {count} secrets"));
+        opened.says(&format!("opened: {count} secret"));
         assert!(!self.vault().join(".vaultgen").exists(), "{what}: the staging folder remains");
         let text = opened.text();
         assert!(!text.contains("is not part of the vault"), "{what}: {text}");
@@ -140,7 +140,7 @@ impl Scene {
             let key = self.vault().join(format!("machines/{MACHINE}.key"));
             let opened = self.vaultgen(&["verify", "--identity"]).arg(key).run();
             assert_eq!(opened.status, Some(0), "{what}: {opened}");
-            opened.says("opened: 1 secrets");
+            opened.says("opened: 1 secret");
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     CertificateError,
     pem::{self, PemError},
 };
-use crate::{Digest, Plaintext};
+use crate::{Digest, Plaintext, progress::Work};
 
 /// Fewest bits of an RSA key that clients still accept (CA/Browser Forum, Baseline Requirements 6.1.5).
 pub(super) const MIN_RSA_BITS: usize = 2048;
@@ -74,6 +74,7 @@ impl KeyType {
             Self::P256 => ecdsa(&PKCS_ECDSA_P256_SHA256),
             Self::P384 => ecdsa(&PKCS_ECDSA_P384_SHA384),
             Self::Rsa4096 => {
+                let _work = Work::endless("making an RSA key");
                 let key =
                     RsaPrivateKey::new(&mut OsRng, RSA_BITS).map_err(|_| CertificateError::Randomness)?;
                 Ok(PrivateKey::rsa(&key)?)

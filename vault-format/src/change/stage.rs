@@ -11,6 +11,7 @@ use crate::{
     folder::MAX_FILE,
     lock::LockedSecret,
     policy::Kind,
+    progress::Work,
     signature::{self, LockSigner},
     ssh,
     transaction::{ExclusiveFolder, Staging},
@@ -101,6 +102,7 @@ impl Change {
 
     fn stage_new_secrets(&mut self, staging: &Staging<'_>, policy: &Policy) -> Result<(), ChangeError> {
         let known = &self.lock.secrets;
+        let work = Work::on("encrypting", self.secrets.len());
         let staged = std::mem::take(&mut self.secrets)
             .into_par_iter()
             .map(|secret| {
@@ -119,6 +121,7 @@ impl Change {
                 };
                 Ok((name, locked))
             })
+            .inspect(|_| work.advances())
             .collect::<Result<Vec<_>, ChangeError>>()?;
         for (name, _) in &staged {
             // A ciphertext that nobody could open may lie in its place, covered as any other file.
@@ -141,6 +144,7 @@ impl Change {
         let secrets = self.lock.secrets.iter();
         let concerned: Vec<_> =
             secrets.filter(|(name, secret)| self.is_concerned(policy, name, secret)).collect();
+        let work = Work::on("encrypting anew", concerned.len());
         let staged = concerned
             .into_par_iter()
             .map(|(name, old)| {
@@ -160,6 +164,7 @@ impl Change {
                 let exposed_to = exposure(policy.secret(name).kind, Some(&known), &recipients);
                 Ok((name.clone(), LockedSecret { sha256, recipients, exposed_to, ..old.clone() }))
             })
+            .inspect(|_| work.advances())
             .collect::<Result<Vec<_>, ChangeError>>()?;
         let names = staged.iter().map(|(name, _)| name.clone()).collect();
         self.lock.secrets.extend(staged);
@@ -185,7 +190,9 @@ impl Change {
         present: &dyn VaultFiles,
         reencrypted: &BTreeSet<SecretName>,
     ) -> Result<(), ChangeError> {
-        let adopted = self.adopted.par_iter().filter(|(name, _)| !reencrypted.contains(*name));
+        let work = Work::on("copying", self.adopted.len());
+        let adopted = self.adopted.par_iter().inspect(|_| work.advances());
+        let adopted = adopted.filter(|(name, _)| !reencrypted.contains(*name));
         adopted.try_for_each(|(name, files)| {
             let path = name.ciphertext_path();
             let sha256 = self.lock.secrets[name].sha256;

@@ -17,7 +17,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{CHUNK, CipherError, Header, MAC_LINE, MAX_RECIPIENTS, open, payload_len};
+use super::{CHUNK, CipherError, Header, MAX_RECIPIENTS, header::MAC_LINE, open, payload_len};
 use crate::{Identities, Recipient};
 
 /// Label of the key that authenticates the header (<https://c2sp.org/age>, Header MAC).
@@ -62,7 +62,7 @@ pub fn add_recipients<'a>(
 fn authenticate(file: &[u8], header: &Header, identities: &Identities) -> Result<FileKey, CipherError> {
     let len = payload_len(file, header)?;
     let keeper = KeyKeeper { identities, kept: OnceCell::new() };
-    let mut reader = open(file, header, std::iter::once(&keeper as &dyn age::Identity))?;
+    let mut reader = open(file, header, &keeper)?;
     let mut chunk = Zeroizing::new(vec![0; len.clamp(1, CHUNK)]);
     while reader.read(&mut chunk).map_err(|_| CipherError::Damaged)? > 0 {}
     drop(reader);
@@ -82,8 +82,7 @@ impl age::Identity for KeyKeeper<'_> {
     }
 
     fn unwrap_stanzas(&self, stanzas: &[Stanza]) -> Option<Result<FileKey, DecryptError>> {
-        let unwrapped = self.identities.iter().find_map(|identity| identity.unwrap_stanzas(stanzas))?;
-        Some(unwrapped.inspect(|key| {
+        Some(self.identities.unwrap_stanzas(stanzas)?.inspect(|key| {
             self.kept
                 .get_or_init(|| FileKey::init_with_mut(|copy| copy.copy_from_slice(key.expose_secret())));
         }))
@@ -94,7 +93,9 @@ impl age::Identity for KeyKeeper<'_> {
 fn wrap(file_key: &FileKey, recipient: &Recipient, header: &mut Vec<u8>) -> Result<(), CipherError> {
     let refused = || CipherError::Recipient(recipient.clone());
     let key = recipient.age_recipient().map_err(|_| refused())?;
-    let (stanzas, labels) = key.wrap_file_key(file_key).map_err(|_| refused())?;
+    let (stanzas, labels) = key
+        .wrap_file_key(file_key)
+        .map_err(|error| CipherError::of_wrapping(error).unwrap_or_else(refused))?;
     // Labels say which types of recipients must not stand together. The types of a vault have none.
     if !labels.is_empty() {
         return Err(refused());

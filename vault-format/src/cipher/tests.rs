@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{header::NATIVE_STANZAS, *};
 
 fn sample(len: usize) -> (Identities, Vec<u8>) {
     let identities = Identities::generate();
@@ -168,4 +168,32 @@ proptest! {
         file[at] ^= noise.1;
         prop_assert!(decrypt(&file, &readers[0]).is_err(), "byte {} changed", at);
     }
+}
+
+/// What is not a plugin's is counted exactly, and what is left must be a plugin's.
+#[test]
+fn stanzas_fit_the_recipients_that_they_are_for() {
+    let native = Identities::generate().recipients().pop_first().unwrap();
+    let plugin = |text: &str| text.parse::<Recipient>().unwrap();
+    let [foo, bar] = [plugin("age1foo1qqqqqqqq7h0uur"), plugin("age1a+b-c.d_e1qqqqqqqq52zhk6")];
+    let fits = |stanzas: &[&str], grease, recipients: &[&Recipient]| {
+        let stanzas = stanzas.iter().map(|&tag| tag.to_owned()).collect();
+        let recipients = recipients.iter().map(|&recipient| recipient.clone()).collect();
+        Header { len: 0, stanzas, grease }.fits(&recipients)
+    };
+    assert!(fits(&["X25519"], 1, &[&native]));
+    assert!(!fits(&["X25519"], 2, &[&native]));
+    assert!(!fits(&["X25519", "X25519"], 0, &[&native]));
+    assert!(!fits(&["X25519", "foo"], 0, &[&native]));
+    assert!(!fits(&["ssh-ed25519"], 0, &[&native]));
+    assert!(fits(&["foo", "X25519"], 1, &[&native, &foo]));
+    assert!(fits(&["foo", "X25519", "foo", "other"], 0, &[&native, &foo]));
+    assert!(fits(&["foo", "foo"], 0, &[&foo, &bar]));
+    assert!(!fits(&["foo", "X25519"], 0, &[&native, &foo, &bar]));
+    assert!(!fits(&["X25519"], 1, &[&native, &foo]));
+    assert!(!fits(&["X25519", "X25519"], 0, &[&native, &foo]));
+    for native_type in NATIVE_STANZAS {
+        assert!(!fits(&["foo", native_type], 0, &[&foo]), "{native_type}");
+    }
+    assert!(!fits(&["foo", "foo"], 2, &[&foo]));
 }

@@ -55,7 +55,7 @@ pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
 fn no_private_key(text: &str) -> Result<(), Fault> {
     let is_private = |line: &str| {
         let line = line.to_ascii_uppercase();
-        line.contains("AGE-SECRET-KEY-") || line.contains("PRIVATE KEY-----")
+        ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY-----"].iter().any(|private| line.contains(private))
     };
     match text.lines().position(is_private) {
         None => Ok(()),

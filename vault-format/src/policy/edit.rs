@@ -113,12 +113,21 @@ impl PolicyEditor {
     pub fn add_recovery(&mut self, group: &str, person: &str, recovery: &str, key: &Recipient) {
         let recipients = self.table("recipients");
         let Some(keys) = recipients.remove(group) else { return };
-        let mut safe = InlineTable::new();
-        safe.insert("kind", "recovery".into());
-        safe.insert("keys", Array::from_iter([key.as_str()]).into());
         recipients.insert(person, keys);
-        recipients.insert(recovery, value(safe));
+        recipients.insert(recovery, value(safe(key)));
         recipients.insert(group, value(Array::from_iter([person, recovery])));
+    }
+
+    /// Adds a recovery key under a new name, to the audience of the defaults and of every secret.
+    pub fn add_recovery_everywhere(&mut self, recovery: &str, key: &Recipient) {
+        self.table("recipients").insert(recovery, value(safe(key)));
+        let name = |table: &mut dyn TableLike| {
+            if let Some(audience) = table.get_mut("audience").and_then(Item::as_array_mut) {
+                audience.push(recovery);
+            }
+        };
+        for_each_table(self.0.get_mut("secret"), name);
+        self.0.get_mut("defaults").and_then(Item::as_table_like_mut).map(name);
     }
 
     /// Removes a public key from a person, a group or a machine. Says whether it was there.
@@ -257,6 +266,14 @@ fn set(table: &mut dyn TableLike, key: &str, mut item: Item) {
         }
         None => drop(table.insert(key, item)),
     }
+}
+
+/// What the policy says of a recovery key.
+fn safe(key: &Recipient) -> InlineTable {
+    let mut safe = InlineTable::new();
+    safe.insert("kind", "recovery".into());
+    safe.insert("keys", Array::from_iter([key.as_str()]).into());
+    safe
 }
 
 fn key_text(signer: &Signer) -> String {

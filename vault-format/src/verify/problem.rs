@@ -160,7 +160,7 @@ pub enum Warning {
     #[error("{0} is signed, but is no secret of this vault: nobody could open it")]
     Unopened(String),
     /// Somebody who was removed still knows the value.
-    #[error("{name} is known to {keys} removed key{}: change it at its source", if *.keys == 1 { "" } else { "s" })]
+    #[error("{name} is known to {keys} removed key{}: change it at its source, and `vaultgen rotate` it", if *.keys == 1 { "" } else { "s" })]
     Exposed {
         /// The secret.
         name: SecretName,

@@ -48,6 +48,7 @@ pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
 fn check(args: &Args) -> miette::Result<ExitCode> {
     mount::require_root()?;
     process::forbid_dumps()?;
+    process::raise_descriptor_limit();
     let flags = Configuration { mountpoint: args.mount_point.clone(), ..Configuration::default() };
     let settings = args.source.settings(flags)?;
     let store = Store::open(settings.locking, settings.station().into_diagnostic()?.user())?;

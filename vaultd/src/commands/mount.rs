@@ -85,6 +85,7 @@ pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
 fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode> {
     mount::require_root()?;
     process::forbid_dumps()?;
+    process::raise_descriptor_limit();
     let flags = Configuration {
         mountpoint: args.mount_point.clone(),
         fallback: args.no_fallback.then_some(false),

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use miette::IntoDiagnostic;
 
-use crate::process::Role;
 use crate::process::channel::Channel;
+use crate::process::{Role, leave_terminal};
 use crate::sys::process;
 use crate::{decryptor, resolver, server, verifier};
 
 pub(super) fn run(role: Role) -> miette::Result<ExitCode> {
     process::forbid_dumps()?;
+    leave_terminal().into_diagnostic()?;
     let channel = Channel::of_child().into_diagnostic()?;
     let outcome = match role {
         Role::Verifier => verifier::main(&channel),

@@ -74,7 +74,14 @@ pub fn main(channel: &Channel) -> io::Result<()> {
     let Some((order, descriptors)) = channel.receive::<Order>()? else { return Ok(()) };
     let made = Inputs::of(&order, descriptors).and_then(|inputs| make(&order, &inputs));
     match made {
-        Ok((built, report)) => answer(channel, &built, &report),
+        Ok((built, report)) => {
+            answer(channel, &built, &report).inspect_err(|_| built.wipe())?;
+            if !built.held.is_empty() {
+                // The monitor has us ended when it keeps the objects out of swap itself.
+                channel.receive_raw()?;
+            }
+            Ok(())
+        }
         Err(error) => channel.send(&refusal::<Done>(&error), &[]),
     }
 }
@@ -110,16 +117,18 @@ impl Inputs {
     fn of(order: &Order, descriptors: Vec<OwnedFd>) -> Result<Self, DecryptError> {
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
-        let findings = blob::read(next()?)?;
-        let snapshot = Mapping::whole(&next()?)?;
-        let owners = blob::read(next()?)?;
-        let store = if order.has_store { Store::from_fd(next()?) } else { Store::locked() };
+        let (findings, snapshot, owners) = (next()?, next()?, next()?);
+        let store =
+            if order.has_store { Store::from_fd(next()?) } else { Store::locked(order.station.locking()) };
+        // Before anything is looked at that came out of the vault.
         order.station.take(Role::Decryptor, None::<&OwnedFd>, store.root().as_ref())?;
+        let (findings, owners) = (blob::read(&findings)?, blob::read(&owners)?);
+        let snapshot = Mapping::whole(&snapshot)?;
         let identities =
             order.identities.iter().map(|_| next().map(File::from)).collect::<io::Result<_>>()?;
         let before = match order.before {
             Some(objects) => {
-                let index: Index = blob::read(next()?)?;
+                let index: Index = blob::read(&next()?)?;
                 let objects = (0..objects).map(|_| next()).collect::<io::Result<Vec<_>>>()?;
                 Some(Generation::open(0, index, &objects, vec![None; objects.len()])?)
             }
@@ -158,7 +167,7 @@ fn make(order: &Order, inputs: &Inputs) -> Result<(Built, Report), DecryptError>
     let unknown = inputs.owners.unknown().into_iter();
     warnings
         .extend(unknown.map(|name| format!("there is no user or group {name}: its files are left to root")));
-    let actions = actions(inputs, &ours, &built)?;
+    let actions = actions(inputs, &ours, &built).inspect_err(|_| built.wipe())?;
     let report = Report { changes: built.changes.clone(), actions, files: ours.len(), warnings };
     Ok((built, report))
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::mem::take;
 use std::os::unix::fs::FileExt;
 
 use rayon::prelude::*;
@@ -14,7 +15,7 @@ use super::index::{Content, Entry, Facts, Index, TreeError};
 use super::{Changes, Generation};
 use crate::sys::mapping::MappingMut;
 use crate::sys::memory::MemoryError;
-use crate::sys::store::{Store, wipe};
+use crate::sys::store::{Kind, Store, wipe};
 
 /// From this size on a file has a memory object of its own, which the kernel reads without asking us.
 /// Smaller ones lie in one object, and in the kernel's cache once they were read.
@@ -43,6 +44,8 @@ pub struct Built {
     pub index: Index,
     /// The objects that the index speaks of.
     pub objects: Vec<Object>,
+    /// What keeps them out of swap until somebody else does, where the store does not.
+    pub held: Vec<MappingMut>,
     /// What is different from the generation before.
     pub changes: Changes,
 }
@@ -60,6 +63,11 @@ impl Built {
         file.read_exact_at(&mut bytes, content.span.start as u64)
             .map_err(|source| MemoryError::Map { size: content.span.len(), source })?;
         Ok(bytes)
+    }
+
+    /// Wipes what was filled in, for it goes to nobody.
+    pub fn wipe(&self) {
+        wipe_new(&self.objects);
     }
 }
 
@@ -119,12 +127,13 @@ where
         .collect();
     // Before anything is decrypted: a tree that cannot be needs no secrets.
     let mut index = Index::grow(&entries)?;
-    let filled = layout.fill(store, wanted, before, fill)?;
+    let had = before.map(|before| before.index().contents()).unwrap_or_default();
+    let mut filled = layout.fill(store, &Filler { wanted, before, had, fill })?;
     if let Some(before) = before {
         index.follow(before.index(), &filled.renewed)?;
     }
     let changes = Changes::between(before.map(Generation::index), &index);
-    Ok(Built { index, objects: filled.objects, changes })
+    Ok(Built { index, objects: take(&mut filled.objects), held: take(&mut filled.held), changes })
 }
 
 /// Where each ciphertext's plaintext goes. The first object is the one that small files share.
@@ -143,7 +152,10 @@ impl Layout {
         let had = before.map(|before| before.index().contents()).unwrap_or_default();
         // A file that lay in an object of its own stays there, and one that did not never gets one: the
         // kernel reads a node in one way as long as it knows it.
-        let object_before = |file: &Wanted| had.get(&file.digest).map(|content| content.object);
+        let object_before = |file: &Wanted| {
+            let content = had.get(&file.digest).filter(|content| content.span.len() == file.size);
+            content.map(|content| content.object)
+        };
         let kept = had.values().filter(|content| content.object > 0).count();
         let most_new = MOST_OBJECTS.saturating_sub(kept);
         let mut new = 0;
@@ -176,90 +188,161 @@ impl Layout {
         Ok(layout)
     }
 
-    fn fill<E, F>(
-        &self,
-        store: &Store,
-        wanted: &[Wanted],
-        before: Option<&Generation>,
-        fill: F,
-    ) -> Result<Filled, BuildError<E>>
+    fn fill<E, F>(&self, store: &Store, filler: &Filler<'_, F>) -> Result<Filled, BuildError<E>>
     where
         E: fmt::Debug + Send,
         F: Fn(usize, &mut [u8]) -> Result<(), E> + Sync,
     {
-        let had = before.map(|before| before.index().contents()).unwrap_or_default();
-        // Fills the part of a file, and tells what the file was before if these were its bytes.
-        let fill_one = |place: usize, part: &mut [u8]| -> Result<Option<Content>, (usize, E)> {
-            let file = &wanted[place];
-            if let Some((before, content)) = before.zip(had.get(&file.digest)) {
-                if content.span.len() == part.len() {
-                    part.copy_from_slice(before.bytes(content));
-                    return Ok(None);
-                }
-            }
-            fill(place, part).map_err(|error| (place, error))?;
-            let old = before.and_then(|before| Some((before, before.index().at(&file.path)?.content()?)));
-            Ok(old.filter(|(before, old)| before.bytes(old) == part).map(|(_, old)| old.clone()))
-        };
-
         let mut filled = Filled::default();
+        let mut problems = self.fill_small(store, filler, &mut filled)?;
+        for (place, before) in &self.large {
+            match before {
+                Some(before) => filled.objects.push(Object::Kept(*before)),
+                None => problems.extend(fill_large(store, filler, *place, &mut filled)?),
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(filled),
+            false => Err(BuildError::Fill(problems)),
+        }
+    }
+
+    /// Makes the object of the small files. What could not be filled in, it lists.
+    fn fill_small<E, F>(
+        &self,
+        store: &Store,
+        filler: &Filler<'_, F>,
+        filled: &mut Filled,
+    ) -> Result<Vec<(usize, E)>, BuildError<E>>
+    where
+        E: fmt::Debug + Send,
+        F: Fn(usize, &mut [u8]) -> Result<(), E> + Sync,
+    {
+        let mut mapping = filled.add(store, self.shared)?;
+        let parts = split(mapping.bytes_mut(), &self.small, filler.wanted).into_par_iter();
+        let outcomes: Vec<_> = parts.map(|(place, part)| (place, filler.fill(place, part))).collect();
+        filled.hold(store, mapping);
         let mut problems = Vec::new();
-        let shared = store.create()?;
-        let mut mapping = MappingMut::of(&shared, self.shared)?;
-        let parts = split(mapping.bytes_mut(), &self.small, wanted).into_par_iter();
-        let outcomes: Vec<_> = parts.map(|(place, part)| (place, fill_one(place, part))).collect();
-        drop(mapping);
-        filled.objects.push(Object::New(shared));
         for (place, outcome) in outcomes {
             match outcome {
                 // Only where it was read in the same way: the kernel knows a node in one way.
                 Ok(Some(old)) if old.object == 0 => {
-                    filled.renewed.insert(wanted[place].digest, old.digest);
+                    filled.renewed.insert(filler.wanted[place].digest, old.digest);
                 }
                 Ok(_) => {}
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push((place, problem)),
             }
         }
-        for (place, old) in &self.large {
-            if let Some(old) = old {
-                filled.objects.push(Object::Kept(*old));
-                continue;
-            }
-            let object = store.create()?;
-            let mut mapping = MappingMut::of(&object, wanted[*place].size)?;
-            let outcome = fill_one(*place, mapping.bytes_mut());
-            drop(mapping);
-            filled.objects.push(match outcome {
-                Ok(Some(old)) if old.object > 0 => {
-                    wipe(&object)?;
-                    filled.renewed.insert(wanted[*place].digest, old.digest);
-                    Object::Kept(old.object)
-                }
-                Ok(_) => Object::New(object),
-                Err(problem) => {
-                    problems.push(problem);
-                    Object::New(object)
-                }
-            });
-        }
-        if problems.is_empty() {
-            return Ok(filled);
-        }
-        for object in &filled.objects {
-            if let Object::New(file) = object {
-                wipe(file)?;
-            }
-        }
-        Err(BuildError::Fill(problems))
+        Ok(problems)
     }
 }
 
-/// The objects of a generation, with their bytes.
+/// Makes the object of a large file, or keeps the one with the same bytes. Tells why it could not be filled in.
+fn fill_large<E, F>(
+    store: &Store,
+    filler: &Filler<'_, F>,
+    place: usize,
+    filled: &mut Filled,
+) -> Result<Option<(usize, E)>, BuildError<E>>
+where
+    E: fmt::Debug,
+    F: Fn(usize, &mut [u8]) -> Result<(), E>,
+{
+    let mut mapping = filled.add(store, filler.wanted[place].size)?;
+    match filler.fill(place, mapping.bytes_mut()) {
+        Ok(Some(old)) if old.object > 0 => {
+            drop(mapping);
+            filled.replace_last(old.object)?;
+            filled.renewed.insert(filler.wanted[place].digest, old.digest);
+            Ok(None)
+        }
+        outcome => {
+            filled.hold(store, mapping);
+            Ok(outcome.err().map(|problem| (place, problem)))
+        }
+    }
+}
+
+/// Where the bytes of what is wanted come from.
+struct Filler<'a, F> {
+    wanted: &'a [Wanted],
+    before: Option<&'a Generation>,
+    /// Where the generation before has the bytes of each ciphertext.
+    had: HashMap<Digest, &'a Content>,
+    fill: F,
+}
+
+impl<F> Filler<'_, F> {
+    /// Fills the part of a file, and tells what the file was before if these were its bytes.
+    fn fill<E>(&self, place: usize, part: &mut [u8]) -> Result<Option<Content>, E>
+    where
+        F: Fn(usize, &mut [u8]) -> Result<(), E>,
+    {
+        let file = &self.wanted[place];
+        if let Some((before, content)) = self.before.zip(self.had.get(&file.digest)) {
+            if content.span.len() == part.len() {
+                part.copy_from_slice(before.bytes(content));
+                return Ok(None);
+            }
+        }
+        (self.fill)(place, part)?;
+        let old = self.before.and_then(|before| Some((before, before.index().at(&file.path)?.content()?)));
+        Ok(old.filter(|(before, old)| before.bytes(old) == part).map(|(_, old)| old.clone()))
+    }
+}
+
+/// The objects of a generation, with their bytes. Wiped unless somebody takes them.
 #[derive(Debug, Default)]
 struct Filled {
     objects: Vec<Object>,
+    /// What keeps them out of swap.
+    held: Vec<MappingMut>,
     /// The digest that the same bytes had before they were encrypted anew.
     renewed: HashMap<Digest, Digest>,
+}
+
+impl Filled {
+    /// Makes the next object, to be filled in.
+    fn add<E: fmt::Debug>(&mut self, store: &Store, size: usize) -> Result<MappingMut, BuildError<E>> {
+        let object = store.create()?;
+        let mapping = MappingMut::of(&object, size)?;
+        store.lock(&mapping)?;
+        self.objects.push(Object::New(object));
+        Ok(mapping)
+    }
+
+    /// Keeps an object that was filled in out of swap, where nothing else does.
+    fn hold(&mut self, store: &Store, mapping: MappingMut) {
+        if store.kind() == Kind::Locked {
+            self.held.push(mapping);
+        }
+    }
+
+    /// Takes an object of the generation before instead of the one that was made last.
+    fn replace_last(&mut self, kept: usize) -> io::Result<()> {
+        if let Some(Object::New(file)) = self.objects.last() {
+            wipe(file)?;
+        }
+        self.objects.pop();
+        self.objects.push(Object::Kept(kept));
+        Ok(())
+    }
+}
+
+impl Drop for Filled {
+    fn drop(&mut self) {
+        wipe_new(&self.objects);
+    }
+}
+
+/// Wipes what was filled in.
+fn wipe_new(objects: &[Object]) {
+    for object in objects {
+        if let Object::New(file) = object {
+            // It cannot fail on memory that is there; and if it did, the memory would go unwiped with the object.
+            let _ = wipe(file);
+        }
+    }
 }
 
 /// Cuts memory into one part for each of the files at `places`.
@@ -272,3 +355,6 @@ fn split<'a>(mut rest: &'a mut [u8], places: &[usize], wanted: &[Wanted]) -> Vec
     }
     parts
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,12 +61,13 @@ pub enum Stale {
     Node(u64),
 }
 
-/// What the kernel must forget of `before` when `after` is served.
+/// What the kernel must forget of `before` when `after` is served. Names come before the directory that they are
+/// in: forgetting one waits for whoever lists it, and the list is to be forgotten after that.
 #[must_use]
 pub fn stale(before: &Index, after: &Index) -> Vec<Stale> {
     let still = after.by_number();
     let mut stale = Vec::new();
-    for node in before.nodes() {
+    for node in before.nodes().iter().rev() {
         match still.get(&node.number).map(|at| &after.nodes()[*at]) {
             // A directory keeps its number; what is in it may have changed.
             Some(now) if now.content().is_some() || same_listing((before, node), (after, now)) => {}
@@ -130,6 +131,6 @@ mod tests {
         let after = grow(&[("a", "1"), ("b", "2"), ("d/c", "1")], Some(&before));
         let b = before.child(before.root(), b"b").expect("there").number;
         let name = Stale::Name { parent: 1, name: "b".to_owned() };
-        assert_eq!(stale(&before, &after), [Stale::Node(1), name, Stale::Node(b)]);
+        assert_eq!(stale(&before, &after), [name, Stale::Node(b), Stale::Node(1)]);
     }
 }

@@ -1,14 +1,15 @@
 //! The monitor's socket, by which `vaultd` commands speak with it. Only root can reach it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect,
@@ -88,7 +89,7 @@ pub fn ask<T: DeserializeOwned>(mount: &Mounted, question: &Question) -> Result<
         .and_then(|received| received.ok_or(io::ErrorKind::UnexpectedEof.into()))
         .map_err(silent)?;
     match (answer, received.into_iter().next()) {
-        (Answer::Done(()), Some(answer)) => blob::read(answer).map_err(silent),
+        (Answer::Done(()), Some(answer)) => blob::read(&answer).map_err(silent),
         (Answer::Failed(text), _) => Err(AskError::Refused(text)),
         (Answer::Done(()), None) => Err(silent(io::ErrorKind::InvalidData.into())),
     }
@@ -99,15 +100,35 @@ pub fn ask<T: DeserializeOwned>(mount: &Mounted, question: &Question) -> Result<
 pub struct Listener {
     socket: OwnedFd,
     path: PathBuf,
+    inode: u64,
 }
 
-/// Makes the socket of a mount that nobody serves yet.
+/// Held while somebody looks whether a mount point is free, and mounts: one at a time.
+#[derive(Debug)]
+pub struct Claim(#[expect(dead_code, reason = "the lock ends with the file")] File);
+
+/// Waits until nobody else is about to mount. Makes the folder of the sockets.
+///
+/// # Errors
+/// It cannot be made, or is somebody else's.
+pub fn claim() -> io::Result<Claim> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(FOLDER)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = File::from(rustix::fs::open(FOLDER, flags, Mode::empty())?);
+    if folder.metadata()?.uid() != 0 {
+        let owner = format!("{FOLDER} does not belong to root");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, owner));
+    }
+    folder.set_permissions(fs::Permissions::from_mode(0o700))?;
+    rustix::fs::flock(&folder, FlockOperation::LockExclusive)?;
+    Ok(Claim(folder))
+}
+
+/// Makes the socket of a mount that nobody serves yet, as who has a [`Claim`] knows.
 ///
 /// # Errors
 /// It cannot be made.
 pub fn listen(mount_point: &Path) -> io::Result<Listener> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(FOLDER)?;
-    fs::set_permissions(FOLDER, fs::Permissions::from_mode(0o700))?;
     let path = path_of(mount_point);
     // Left by a monitor that was killed: the mount point is free, so nobody listens.
     match fs::remove_file(&path) {
@@ -117,7 +138,8 @@ pub fn listen(mount_point: &Path) -> io::Result<Listener> {
     let socket = new_socket()?;
     bind(&socket, &SocketAddrUnix::new(&path)?)?;
     start_listening(&socket, 16)?;
-    Ok(Listener { socket, path })
+    let inode = fs::symlink_metadata(&path)?.ino();
+    Ok(Listener { socket, path, inode })
 }
 
 impl Listener {
@@ -133,7 +155,9 @@ impl Listener {
                         });
                     }
                     Err(Errno::INTR | Errno::CONNABORTED) => {}
-                    Err(_) => break,
+                    Err(Errno::INVAL) => break,
+                    // There is no descriptor left, or no memory: there may be again.
+                    Err(_) => monitor.wait_unless_stopping(PATIENCE),
                 }
             }
         });
@@ -143,7 +167,11 @@ impl Listener {
     pub fn close(&self) {
         // It fails if nobody ever asked, and the thread that waits for questions ends all the same.
         let _ = shutdown(&self.socket, Shutdown::Both);
-        let _ = fs::remove_file(&self.path);
+        // The next monitor may have made its own already.
+        let _claim = claim();
+        if fs::symlink_metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

@@ -24,6 +24,9 @@ const FIRST_DELAY: Duration = Duration::from_millis(10);
 /// The longest of these delays.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
+/// How long a server that is alive may take until it answers the kernel's offer.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// Where reports of servers go, each with the connection that it is about.
 type Reports = mpsc::Sender<(Arc<Connection>, Report)>;
 
@@ -153,7 +156,7 @@ fn hand_over(monitor: &Monitor, connection: &Connection, server: &Child, crashed
 /// The server or the kernel is not there any more, or does not agree.
 pub fn agree(server: &Channel, connection: &Connection, station: Station) -> io::Result<Agreement> {
     let (kernel, socket) = Channel::pair()?;
-    kernel.wait_at_most(Some(LONGEST_DELAY))?;
+    kernel.wait_at_most(Some(HANDSHAKE))?;
     server.send(&Order::Agree(station), &[socket.as_fd()])?;
     drop(socket);
     kernel.send_raw(&connection.offer)?;

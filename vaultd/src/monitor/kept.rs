@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::server::Parcel;
+use crate::sys::mapping::Mapping;
+use crate::sys::memory::{Locking, MemoryError};
 use crate::sys::passthrough::Backing;
 use crate::sys::store::{read_only, wipe};
 
@@ -15,6 +17,8 @@ pub struct Object {
     writer: File,
     reader: OwnedFd,
     backing: Mutex<Option<Backing>>,
+    /// What keeps it out of swap, where the store does not.
+    resident: Option<Mapping>,
 }
 
 impl Object {
@@ -25,11 +29,22 @@ impl Object {
     pub fn take_over(writer: OwnedFd) -> io::Result<Self> {
         let writer = File::from(writer);
         let reader = read_only(&writer)?;
-        Ok(Self { writer, reader, backing: Mutex::default() })
+        Ok(Self { writer, reader, backing: Mutex::default(), resident: None })
+    }
+
+    /// Keeps it out of swap from now on. To be done before its creator ends, who has done so until then.
+    ///
+    /// # Errors
+    /// [`MemoryError::Lock`] when it cannot be locked and `locking` requires it.
+    pub fn locked(mut self, locking: Locking) -> Result<Self, MemoryError> {
+        let mapping = Mapping::whole(&self.reader)?;
+        mapping.lock(locking)?;
+        self.resident = Some(mapping);
+        Ok(self)
     }
 
     fn backing(&self) -> Option<u32> {
-        self.backing.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Backing::number)
+        self.backing.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.number()
     }
 }
 
@@ -38,7 +53,7 @@ impl Drop for Object {
         let backing = self.backing.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         // It cannot fail on memory that is there; and if it did, the memory would go unwiped with the object.
         let _ = wipe(&self.writer);
-        if backing.is_some() {
+        if backing.is_some_and(|backing| backing.number().is_some()) {
             // The kernel reads on for who has it open: they are to meet the end of the file, not zeros.
             let _ = self.writer.set_len(0);
         }
@@ -71,7 +86,7 @@ impl Kept {
         for object in self.objects.iter().skip(1) {
             let mut backing = object.backing.lock().unwrap_or_else(PoisonError::into_inner);
             if backing.as_ref().is_none_or(|backing| !backing.is_of(device)) {
-                *backing = Backing::register(device, &object.reader).ok();
+                *backing = Some(Backing::register(device, &object.reader));
             }
         }
     }
@@ -86,5 +101,45 @@ impl Kept {
     /// The descriptors that belong to a parcel.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         std::iter::once(self.index.as_fd()).chain(self.objects.iter().map(|object| object.reader.as_fd()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::fd::OwnedFd;
+
+    use fixtures::machine::{Need, has};
+
+    use super::Object;
+    use crate::sys::mapping::MappingMut;
+    use crate::sys::memory::Locking;
+    use crate::sys::store::Store;
+
+    /// Memory objects of this size that this process keeps in memory.
+    fn locked(size: usize) -> usize {
+        let maps = fs::read_to_string("/proc/self/smaps").expect("smaps");
+        let of_objects = maps.split("VmFlags:").filter(|map| map.contains("/memfd:vaultd"));
+        let has = |map: &str, field: &str| {
+            let value = map.lines().find_map(|line| line.strip_prefix(field)).expect(field);
+            value.trim() == format!("{} kB", size / 1024)
+        };
+        of_objects.filter(|map| has(map, "Size:") && has(map, "Locked:")).count()
+    }
+
+    #[test]
+    fn stays_out_of_swap_when_its_creator_is_gone() {
+        const SIZE: usize = 7 * 4096;
+        if !has(&[Need::Root]) {
+            return;
+        }
+        let object = Store::locked(Locking::Required).create().expect("an object");
+        drop(MappingMut::of(&object, SIZE).expect("a mapping"));
+        assert_eq!(locked(SIZE), 0);
+        let taken = Object::take_over(OwnedFd::from(object)).expect("an object");
+        let kept = taken.locked(Locking::Required).expect("a lock");
+        assert_eq!(locked(SIZE), 1);
+        drop(kept);
+        assert_eq!(locked(SIZE), 0);
     }
 }

@@ -6,6 +6,7 @@ use vault_format::report;
 use super::kept::Kept;
 use super::loading::{self, Examined, LoadError};
 use super::settings::Settings;
+use super::workers::Workers;
 use crate::decryptor::Report;
 use crate::state::{Facts, StateFolder, judge};
 use crate::sys::store::Store;
@@ -30,6 +31,7 @@ pub struct Loaded {
 pub struct Loader {
     settings: Settings,
     store: Store,
+    workers: Workers,
     /// What was accepted; nothing where nobody signs what is served.
     state: Option<StateFolder>,
 }
@@ -44,7 +46,7 @@ impl Loader {
             true => None,
             false => Some(StateFolder::open(&settings.state, &settings.mount_point)?),
         };
-        Ok(Self { settings, store, state })
+        Ok(Self { settings, store, workers: Workers::default(), state })
     }
 
     /// What is loaded, and how.
@@ -70,8 +72,15 @@ impl Loader {
             Err(error) => error,
         };
         match self.accepted_last() {
-            Some(loaded) => Ok(Loaded { problem: Some(report::render(&refused)), ..loaded }),
-            None => Err(refused),
+            Ok(Some(loaded)) => Ok(Loaded { problem: Some(report::render(&refused)), ..loaded }),
+            Ok(None) => Err(refused),
+            Err(error) => {
+                eprintln!(
+                    "note: nor can the state be served that was accepted last\n{}",
+                    report::render(&error)
+                );
+                Err(refused)
+            }
         }
     }
 
@@ -80,7 +89,7 @@ impl Loader {
     /// # Errors
     /// [`LoadError`]: nothing of it may be served.
     pub fn present(&self, number: u64, before: Option<&Kept>, intent: Intent) -> Result<Loaded, LoadError> {
-        let examined = loading::examine(&self.settings)?;
+        let examined = loading::examine(&self.settings, &self.workers)?;
         self.accept(examined, number, before, intent)
     }
 
@@ -99,7 +108,8 @@ impl Loader {
             }
             None => None,
         };
-        let (generation, report) = loading::decrypt(&self.settings, &self.store, &examined, number, before)?;
+        let (generation, report) =
+            loading::decrypt(&self.settings, &self.workers, &self.store, &examined, number, before)?;
         if let Some((state, facts, verdict)) = verdict.filter(|_| intent == Intent::Serve) {
             state.accept(facts, &verdict, &examined.snapshot)?;
         }
@@ -107,12 +117,18 @@ impl Loader {
         Ok(Loaded { facts: examined.facts, generation, report, warnings, problem: None })
     }
 
-    /// The state that was accepted last, if it is there and still sound: verified against today's signers, and
-    /// never an older one.
-    fn accepted_last(&self) -> Option<Loaded> {
-        let copy = self.state.as_ref().filter(|_| self.settings.fallback)?.good().ok()??;
-        let examined = loading::examine_kept(&self.settings, copy).ok()?;
-        self.accept(examined, 1, None, Intent::Serve).ok()
+    /// The state that was accepted last, if there is one: verified against today's signers, and never an older
+    /// one.
+    fn accepted_last(&self) -> Result<Option<Loaded>, LoadError> {
+        let Some(state) = self.state.as_ref().filter(|_| self.settings.fallback) else { return Ok(None) };
+        let Some(copy) = state.good()? else { return Ok(None) };
+        let examined = loading::examine_kept(&self.settings, &self.workers, copy)?;
+        self.accept(examined, 1, None, Intent::Serve).map(Some)
+    }
+
+    /// Loads nothing any more, nor waits for what is being loaded.
+    pub fn stop(&self) {
+        self.workers.stop();
     }
 }
 

@@ -14,11 +14,14 @@ use vault_format::key_file::{KeyFile, KeyFileError};
 
 use super::kept::{Kept, Object};
 use super::settings::Settings;
+use super::workers::Workers;
 use crate::decryptor::{self, Report};
-use crate::process::{Child, ChildError, Role, blob};
+use crate::process::{ChildError, Role, blob};
+use crate::resolver;
 use crate::snapshot;
 use crate::state::{Facts, Refusal, StateError};
-use crate::sys::store::Store;
+use crate::sys::memory::Locking;
+use crate::sys::store::{Kind, Store};
 use crate::verifier::{self, Findings};
 
 /// A vault that was found to be sound: what tells it from others, and the very bytes that were verified.
@@ -78,20 +81,25 @@ pub enum LoadError {
 ///
 /// # Errors
 /// [`LoadError`], with every problem that was found.
-pub fn examine(settings: &Settings) -> Result<Examined, LoadError> {
+pub fn examine(settings: &Settings, workers: &Workers) -> Result<Examined, LoadError> {
     let vault = VaultFolder::open(&settings.vault)?.into_root();
-    ask_verifier(settings, verifier::Source::Folder, &vault)
+    ask_verifier(settings, workers, verifier::Source::Folder, &vault)
 }
 
 /// Has the copy verified that was kept of a vault when it was accepted.
 ///
 /// # Errors
 /// As [`examine`].
-pub fn examine_kept(settings: &Settings, copy: File) -> Result<Examined, LoadError> {
-    ask_verifier(settings, verifier::Source::Kept, &copy.into())
+pub fn examine_kept(settings: &Settings, workers: &Workers, copy: File) -> Result<Examined, LoadError> {
+    ask_verifier(settings, workers, verifier::Source::Kept, &copy.into())
 }
 
-fn ask_verifier(settings: &Settings, kind: verifier::Source, vault: &OwnedFd) -> Result<Examined, LoadError> {
+fn ask_verifier(
+    settings: &Settings,
+    workers: &Workers,
+    kind: verifier::Source,
+    vault: &OwnedFd,
+) -> Result<Examined, LoadError> {
     let signers = match settings.unsigned {
         true => None,
         false => Some(open_signers(&settings.allowed_signers)?),
@@ -106,13 +114,13 @@ fn ask_verifier(settings: &Settings, kind: verifier::Source, vault: &OwnedFd) ->
     };
     let descriptors: Vec<BorrowedFd<'_>> =
         [Some(vault.as_fd()), signers.as_ref().map(AsFd::as_fd)].into_iter().flatten().collect();
-    let ((), received) = Child::ask(Role::Verifier, &order, &descriptors)?;
-    let [findings, snapshot] = exactly(received)?;
+    let [findings, snapshot] =
+        workers.ask(Role::Verifier, &order, &descriptors, |(), received| exactly(received))?;
     // What was verified is what is decrypted, and kept.
     if !snapshot::is_sealed(&snapshot)? {
         return Err(io::Error::from(io::ErrorKind::InvalidData).into());
     }
-    let Findings { facts, warnings, .. } = blob::read(findings.try_clone()?)?;
+    let Findings { facts, warnings, .. } = blob::read(&findings)?;
     Ok(Examined { findings, snapshot, facts, warnings })
 }
 
@@ -126,14 +134,17 @@ fn open_signers(path: &Path) -> Result<File, LoadError> {
 /// [`LoadError`], with every problem that was found.
 pub fn decrypt(
     settings: &Settings,
+    workers: &Workers,
     store: &Store,
     examined: &Examined,
     number: u64,
     before: Option<&Kept>,
 ) -> Result<(Kept, Report), LoadError> {
     let station = settings.station()?;
-    let ((), owners) = Child::ask(Role::Resolver, &station, &[examined.findings.as_fd()])?;
-    let [owners] = exactly(owners)?;
+    let findings = [examined.findings.as_fd()];
+    // What runs keeps its owners rather than lose them.
+    let names = resolver::Order { station, must_answer: before.is_some() };
+    let [owners] = workers.ask(Role::Resolver, &names, &findings, |(), owners| exactly(owners))?;
     let identities =
         settings.identities.iter().map(|path| KeyFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let order = decryptor::Order {
@@ -149,8 +160,11 @@ pub fn decrypt(
     descriptors.extend(store.root());
     descriptors.extend(identities.iter().map(AsFd::as_fd));
     descriptors.extend(before.into_iter().flat_map(Kept::descriptors));
-    let (done, received) = Child::ask::<decryptor::Done>(Role::Decryptor, &order, &descriptors)?;
-    Ok(keep(number, &done, received, before)?)
+    let take = |done: decryptor::Done, received| {
+        let take_over = |object| take_over(object, store.kind(), settings.locking);
+        keep(number, &done, received, before, take_over)
+    };
+    Ok(workers.ask(Role::Decryptor, &order, &descriptors, take)?)
 }
 
 /// Takes over what the decryptor made.
@@ -159,17 +173,28 @@ fn keep(
     done: &decryptor::Done,
     received: Vec<OwnedFd>,
     before: Option<&Kept>,
+    take_over: impl Fn(OwnedFd) -> io::Result<Object>,
 ) -> io::Result<(Kept, Report)> {
     let invalid = || io::Error::from(io::ErrorKind::InvalidData);
     let mut received = received.into_iter();
-    let index = received.next().ok_or_else(invalid)?;
-    let report = blob::read(received.next().ok_or_else(invalid)?)?;
+    let index =
+        received.next().filter(|index| snapshot::is_sealed(index).unwrap_or(false)).ok_or_else(invalid)?;
+    let report = blob::read(&received.next().ok_or_else(invalid)?)?;
     let object = |place: &Option<usize>| match place {
-        None => Ok(Arc::new(Object::take_over(received.next().ok_or_else(invalid)?)?)),
+        None => take_over(received.next().ok_or_else(invalid)?).map(Arc::new),
         Some(place) => before.and_then(|before| before.objects.get(*place)).cloned().ok_or_else(invalid),
     };
     let objects = done.objects.iter().map(object).collect::<io::Result<_>>()?;
     Ok((Kept { number, index, objects }, report))
+}
+
+/// Takes over an object of a store, while the decryptor still is there.
+fn take_over(object: OwnedFd, kind: Kind, locking: Locking) -> io::Result<Object> {
+    let object = Object::take_over(object)?;
+    match kind {
+        Kind::NoSwap => Ok(object),
+        Kind::Locked => object.locked(locking).map_err(io::Error::other),
+    }
 }
 
 fn exactly<const N: usize>(descriptors: Vec<OwnedFd>) -> io::Result<[OwnedFd; N]> {

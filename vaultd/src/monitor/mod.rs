@@ -16,8 +16,10 @@ pub mod mount_point;
 pub mod mountinfo;
 pub mod settings;
 mod status;
+mod workers;
 
 use std::io;
+use std::mem::take;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -34,7 +36,7 @@ use self::{
     loader::{Intent, Loaded, Loader},
     loading::LoadError,
     mount::MountError,
-    mount_point::MountPoint,
+    mount_point::{MountPoint, MountPointError},
 };
 use crate::generation::Changes;
 use crate::process::channel::Channel;
@@ -49,6 +51,10 @@ pub enum MonitorError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Mount(#[from] MountError),
+    /// Somebody else mounted there meanwhile.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    MountPoint(#[from] MountPointError),
     /// No server could be started.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -66,6 +72,9 @@ pub enum MonitorError {
     #[error("cannot listen to commands")]
     Control(#[source] io::Error),
 }
+
+/// How long a server may take to show another generation.
+const SWITCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The monitor of one mount.
 #[derive(Debug)]
@@ -121,9 +130,13 @@ pub fn run(
 ) -> Result<(), MonitorError> {
     let mut signals = Signals::new(TERM_SIGNALS.iter().chain(&[SIGHUP])).map_err(MonitorError::Signals)?;
     let listener = signals.handle();
+    let claim = control::claim().map_err(MonitorError::Control)?;
+    // Somebody else may have mounted while this vault was loaded.
+    let mount_point = MountPoint::check(mount_point.path())?;
     let control = control::listen(mount_point.path()).map_err(MonitorError::Control)?;
     let monitor = Monitor::new(loader, mount_point, loaded);
     let connection = monitor.connect()?;
+    drop(claim);
 
     thread::scope(|scope| {
         let keeper = scope.spawn(|| {
@@ -133,10 +146,12 @@ pub fn run(
             kept
         });
         scope.spawn(|| {
+            let monitor = &monitor;
             // Ends without a signal when the listener is closed.
             for signal in signals.forever() {
                 match signal {
-                    SIGHUP => monitor.reload_by_signal(),
+                    // On a thread of its own: the next signal may be to stop.
+                    SIGHUP => drop(scope.spawn(|| monitor.reload_by_signal())),
                     // Whoever asks twice does not want to wait for what is still in flight.
                     signal if monitor.is_stopping() => {
                         let _ = signal_hook::low_level::emulate_default_handler(signal);
@@ -179,7 +194,14 @@ impl Monitor {
 
     fn connect(&self) -> Result<Arc<Connection>, MountError> {
         let connection = Arc::new(Connection::new(&self.mount_point)?);
-        self.state().connection = Some(Arc::clone(&connection));
+        let mut state = self.state();
+        state.connection = Some(Arc::clone(&connection));
+        let is_late = state.stopping;
+        drop(state);
+        if is_late {
+            // Who stopped saw only the connection before.
+            connection.mount.end();
+        }
         Ok(connection)
     }
 
@@ -189,8 +211,10 @@ impl Monitor {
         old.mount.end();
         let mut state = self.state();
         let before = state.generations.len() - 1;
-        state.generations.drain(..before);
+        let gone: Vec<Kept> = state.generations.drain(..before).collect();
         drop(state);
+        // Wiping takes a while, which nobody has to wait for.
+        drop(gone);
         self.connect()
     }
 
@@ -214,6 +238,7 @@ impl Monitor {
             state.connection.clone()
         };
         self.changed.notify_all();
+        self.loader.stop();
         if let Some(connection) = connection {
             connection.mount.end();
         }
@@ -256,9 +281,13 @@ impl Monitor {
         let mut state = self.state();
         state.shown = generation;
         let newest = state.generations.last().map(|kept| kept.number);
-        state.generations.retain(|kept| Some(kept.number) == newest || !dropped.contains(&kept.number));
+        let is_needed = |kept: &Kept| Some(kept.number) == newest || !dropped.contains(&kept.number);
+        let gone: Vec<Kept>;
+        (state.generations, gone) = take(&mut state.generations).into_iter().partition(is_needed);
         drop(state);
         self.changed.notify_all();
+        // Wiping takes a while, which nobody has to wait for.
+        drop(gone);
     }
 
     /// Loads the vault as it is now, and serves it if all of it is sound. Returns when whoever opens a file
@@ -283,8 +312,9 @@ impl Monitor {
     }
 
     fn reload_by_signal(&self) {
-        if let Err(error) = self.reload(Intent::Serve) {
-            eprintln!("{}", report::render(&error));
+        match self.reload(Intent::Serve) {
+            Err(error) if !self.is_stopping() => eprintln!("{}", report::render(&error)),
+            _ => {}
         }
     }
 
@@ -303,14 +333,35 @@ impl Monitor {
                 loaded.generation.register(&connection.device);
             }
             let descriptors: Vec<BorrowedFd<'_>> = loaded.generation.descriptors().collect();
-            // A server that is not there any more is followed by one that gets all generations.
-            let _ = server.channel.send(&Order::SwitchTo(loaded.generation.parcel()), &descriptors);
+            // A server that is not there any more, or does not listen, is followed by one that gets all
+            // generations.
+            if server.channel.send(&Order::SwitchTo(loaded.generation.parcel()), &descriptors).is_err() {
+                server.channel.hang_up();
+            }
         }
         state.generations.push(loaded.generation);
         state.facts = loaded.facts;
         state.files = loaded.report.files;
         (state.fallback, state.problem) = (false, None);
+        self.wait_until_shown(state, number);
+    }
+
+    /// Waits until whoever opens a file gets that generation. A server that hangs gives way to the next one.
+    fn wait_until_shown(&self, mut state: MutexGuard<'_, State>, number: u64) {
         let is_waiting = |state: &mut State| state.shown < number && !state.stopping;
-        drop(self.changed.wait_while(state, is_waiting));
+        loop {
+            let waited = self.changed.wait_timeout_while(state, SWITCH_TIMEOUT, is_waiting);
+            let (now, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            if !waited.timed_out() {
+                return;
+            }
+            state = now;
+            if let Some(server) = state.server.take() {
+                eprintln!(
+                    "vaultd: the server does not switch to another state of the vault, and is replaced"
+                );
+                server.channel.hang_up();
+            }
+        }
     }
 }

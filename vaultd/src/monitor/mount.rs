@@ -2,9 +2,10 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -71,7 +72,8 @@ pub fn open_device() -> Result<OwnedFd, MountError> {
 pub struct Mount {
     path: PathBuf,
     id: Option<u64>,
-    abort: Option<File>,
+    control: Option<Control>,
+    ended: Mutex<bool>,
 }
 
 impl Mount {
@@ -90,10 +92,10 @@ impl Mount {
         let options = options(device).map_err(|error| failed(error.into()))?;
         rustix::mount::mount("vaultd", &path, FILE_SYSTEM, flags, options.as_c_str())
             .map_err(|errno| failed(errno.into()))?;
-        let mut mount = Self { path, id: None, abort: None };
+        let mut mount = Self { path, id: None, control: None, ended: Mutex::default() };
         let seen = mountinfo::at(&mount.path).map_err(failed)?;
         mount.id = seen.as_ref().map(|seen| seen.id);
-        mount.abort = seen.and_then(|seen| abort_switch(seen.minor));
+        mount.control = seen.and_then(|seen| Control::of(seen.minor));
         Ok(mount)
     }
 
@@ -109,19 +111,28 @@ impl Mount {
     /// Unmounts. Files that are still open are cut off, so that the server ends and wipes what
     /// they show; also those left open when somebody else has unmounted.
     pub fn end(&self) {
+        // Whoever comes second waits until it is done.
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *ended, true) {
+            return;
+        }
         if self.is_there() && unmount(&self.path, UnmountFlags::empty()).is_err() {
             // FORCE aborts the connection, DETACH takes the name away.
             let _ = unmount(&self.path, UnmountFlags::FORCE | UnmountFlags::DETACH);
         }
-        if let Some(mut abort) = self.abort.as_ref() {
+        if let Some(control) = &self.control {
             // Fails when the connection is gone, which is what we want.
-            let _ = abort.write(b"1");
+            let _ = (&control.abort).write(b"1");
         }
     }
 
-    /// Whether what is seen at the mount point is this mount, not one made since.
+    /// Whether what is seen at the mount point is this mount, not one made since. The kernel gives the number of
+    /// a mount that is gone to the next one, so this one must not be gone.
     #[must_use]
     pub fn is_there(&self) -> bool {
+        if self.control.as_ref().is_some_and(|control| !control.is_connected()) {
+            return false;
+        }
         let seen = mountinfo::at(&self.path).ok().flatten();
         seen.map(|mount| mount.id) == self.id
     }
@@ -145,21 +156,40 @@ pub fn detach(mount: &Mounted) -> Result<(), MountError> {
     .map_err(|errno| MountError::Unmount { path: mount.path.clone(), source: errno.into() })
 }
 
-/// The kernel's switch that aborts a connection, if the kernel lets us have it. Opened while the
-/// connection lives: its number may be another's afterwards, the open file never is.
+/// The kernel's files for a connection, if the kernel lets us have them. Opened while the connection lives: its
+/// number may be another's afterwards, the open files never are.
 ///
-/// It is a file of fusectl, of which we make a mount that is attached nowhere: the usual one at
+/// They are files of fusectl, of which we make a mount that is attached nowhere: the usual one at
 /// `/sys/fs/fuse/connections` may be missing (Documentation/filesystems/fuse).
-fn abort_switch(connection: u32) -> Option<File> {
-    let open = || {
-        let control = fsopen("fusectl", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        fsconfig_create(&control)?;
-        let attributes = MountAttrFlags::empty();
-        let root = fsmount(&control, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        rustix::fs::openat(&root, format!("{connection}/abort"), flags, Mode::empty())
-    };
-    open().ok().map(File::from)
+#[derive(Debug)]
+struct Control {
+    abort: File,
+    waiting: File,
+}
+
+impl Control {
+    fn of(connection: u32) -> Option<Self> {
+        let open = || {
+            let control = fsopen("fusectl", FsOpenFlags::FSOPEN_CLOEXEC)?;
+            fsconfig_create(&control)?;
+            let root = fsmount(&control, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+            let open = |name: &str, flags: OFlags| {
+                let path = format!("{connection}/{name}");
+                rustix::fs::openat(&root, path, flags | OFlags::CLOEXEC, Mode::empty()).map(File::from)
+            };
+            Ok::<_, Errno>(Self {
+                abort: open("abort", OFlags::WRONLY)?,
+                waiting: open("waiting", OFlags::RDONLY)?,
+            })
+        };
+        open().ok()
+    }
+
+    /// Whether the file system is there: nothing is to be read of a connection that is gone. Tells it once, since
+    /// the kernel's file can be read once.
+    fn is_connected(&self) -> bool {
+        (&self.waiting).read(&mut [0; 32]).is_ok_and(|length| length > 0)
+    }
 }
 
 fn unmount(path: &Path, flags: UnmountFlags) -> Result<(), Errno> {

@@ -1,12 +1,18 @@
 //! A value too long for a message, in a sealed memory object (memfd_create(2)). Never plaintext.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Seek};
+use std::io::{self, BufWriter};
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{MemfdFlags, SealFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::snapshot;
+use crate::sys::mapping::Mapping;
+
+/// Longest value in bytes: a thousand for each of as many files as a lock can name.
+const MAX_BLOB: usize = 1 << 30;
 
 /// Writes `value` down for another process, which cannot change it any more.
 ///
@@ -24,13 +30,59 @@ pub fn write(name: &str, value: &impl Serialize) -> io::Result<OwnedFd> {
     Ok(object)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write`] wrote. The object's position is neither used nor changed: other processes share it, and may
+/// read at the same time.
 ///
 /// # Errors
-/// It holds something else.
-pub fn read<T: DeserializeOwned>(object: OwnedFd) -> io::Result<T> {
-    // Whoever has a duplicate of it shares the offset.
-    let mut file = File::from(object);
-    file.rewind()?;
-    Ok(serde_json::from_reader(BufReader::new(file))?)
+/// It holds something else, or is no memory object that nobody can change any more.
+pub fn read<T: DeserializeOwned>(object: &OwnedFd) -> io::Result<T> {
+    // A child may hand over anything: a pipe that never ends, or a file that is cut off while it is mapped.
+    if !snapshot::is_sealed(object)? {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a memory object is not sealed"));
+    }
+    let bytes = Mapping::whole(object).map_err(io::Error::other)?;
+    if bytes.bytes().len() > MAX_BLOB {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a memory object is too long"));
+    }
+    Ok(serde_json::from_slice(bytes.bytes())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Barrier;
+    use std::thread;
+
+    use rustix::fs::MemfdFlags;
+
+    use super::{read, write};
+
+    #[test]
+    fn is_read_by_several_at_the_same_time() {
+        let numbers: Vec<u64> = (0..100_000).collect();
+        let object = write("numbers", &numbers).expect("an object");
+        let start = Barrier::new(4);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let same = object.try_clone().expect("a duplicate");
+                    start.wait();
+                    assert_eq!(read::<Vec<u64>>(&same).expect("numbers"), numbers);
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn is_refused_while_somebody_could_change_it() {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let mut open = File::from(rustix::fs::memfd_create("open", flags).expect("an object"));
+        open.write_all(b"7").expect("written");
+        assert!(read::<u8>(&OwnedFd::from(open)).is_err());
+        let (reader, _writer) = UnixStream::pair().expect("a pair");
+        assert!(read::<u8>(&OwnedFd::from(reader)).is_err());
+    }
 }

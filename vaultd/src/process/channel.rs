@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown,
+    socketpair, sockopt,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,8 @@ const MAX_MESSAGE: usize = 64 * 1024;
 /// Most descriptors in one packet; the kernel's limit is 253 (`SCM_MAX_FD`).
 const MAX_DESCRIPTORS: usize = 128;
 
-/// Most descriptors that belong to one message.
-const MAX_ALL_DESCRIPTORS: usize = 4096;
+/// Most descriptors that belong to one message: some generations, each with some hundred objects.
+const MAX_ALL_DESCRIPTORS: usize = 32 * 1024;
 
 /// A packet: the message, and how many descriptors come with it, in this packet and in those after it.
 #[derive(Serialize, Deserialize)]
@@ -67,6 +68,20 @@ impl Channel {
     /// This is no socket.
     pub fn wait_at_most(&self, limit: Option<Duration>) -> io::Result<()> {
         Ok(sockopt::set_socket_timeout(&self.0, sockopt::Timeout::Recv, limit)?)
+    }
+
+    /// Waits at most this long for the other end to make room for what is sent, from now on.
+    ///
+    /// # Errors
+    /// This is no socket.
+    pub fn push_at_most(&self, limit: Duration) -> io::Result<()> {
+        Ok(sockopt::set_socket_timeout(&self.0, sockopt::Timeout::Send, Some(limit))?)
+    }
+
+    /// Ends the connection for everybody who has a duplicate of either end: who waits for a packet gets none.
+    pub fn hang_up(&self) {
+        // It fails where the other end is gone, and the connection with it.
+        let _ = shutdown(&self.0, Shutdown::Both);
     }
 
     /// Sends a message and duplicates of `descriptors`.
@@ -182,6 +197,7 @@ mod tests {
     use std::fs::File;
     use std::os::fd::{AsFd, BorrowedFd};
     use std::thread;
+    use std::time::Duration;
 
     use super::{Channel, MAX_MESSAGE};
 
@@ -206,6 +222,21 @@ mod tests {
         drop(one);
         assert!(other.receive::<u8>().expect("the end").is_none());
         assert!(other.send(&1, &[]).is_err());
+    }
+
+    #[test]
+    fn nobody_waits_for_one_who_does_not_listen() {
+        let (one, other) = Channel::pair().expect("a pair");
+        one.push_at_most(Duration::from_millis(10)).expect("a limit");
+        let full = (0..100_000).find_map(|_| one.send(&"x".repeat(10_000), &[]).err());
+        assert_eq!(full.expect("a full socket").kind(), std::io::ErrorKind::WouldBlock);
+        thread::scope(|scope| {
+            let (waiting, end) = Channel::pair().expect("a pair");
+            let waiting = scope.spawn(move || waiting.receive::<u8>().expect("the end").is_none());
+            end.hang_up();
+            assert!(waiting.join().expect("no panic"));
+        });
+        drop(other);
     }
 
     #[test]

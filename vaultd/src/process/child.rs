@@ -5,6 +5,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use miette::Diagnostic;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -29,6 +30,9 @@ impl Role {
     }
 }
 
+/// How long a child may leave its orders unread.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Why a child did not do what it was for.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum ChildError {
@@ -39,6 +43,9 @@ pub enum ChildError {
     #[error("the {} ended without an answer", .0.verb())]
     #[diagnostic(help("its last words are on standard error; memory may be short"))]
     Silent(Role, #[source] io::Error),
+    /// Its answer cannot be used.
+    #[error("cannot use what the {} answered", .0.verb())]
+    Answer(Role, #[source] io::Error),
     /// It says no, in words for people.
     #[error("{}", .0.trim_start_matches("error: "))]
     Refused(String),
@@ -54,19 +61,19 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts one, in a process group of its own: a terminal's signals are the monitor's to answer.
+    /// Starts one. It leaves the session by [`leave_terminal`].
     ///
     /// # Errors
     /// [`ChildError::Start`].
     pub fn start(role: Role) -> Result<Self, ChildError> {
         let failed = |error| ChildError::Start(role, error);
         let (channel, its_end) = Channel::pair().map_err(failed)?;
+        channel.push_at_most(PATIENCE).map_err(failed)?;
         let mut process = Command::new("/proc/self/exe")
             .arg0("vaultd")
             .arg(role.verb())
             .env_clear()
             .current_dir("/")
-            .process_group(0)
             .stdin(OwnedFd::from(its_end))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -106,29 +113,22 @@ impl Child {
         rustix::event::poll(&mut ready, Some(&second)).is_ok_and(|ended| ended > 0)
     }
 
-    /// Gives a child its one order, and waits for its one answer.
+    /// Gives it its one order, and waits for its one answer.
     ///
     /// # Errors
     /// [`ChildError`].
     pub fn ask<T: DeserializeOwned>(
-        role: Role,
+        &self,
         order: &impl Serialize,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(T, Vec<OwnedFd>), ChildError> {
-        let child = Self::start(role)?;
-        let silent = |error| ChildError::Silent(role, error);
-        child.channel.send(order, descriptors).map_err(silent)?;
-        match child.channel.receive().map_err(silent)? {
+        let silent = |error| ChildError::Silent(self.role, error);
+        self.channel.send(order, descriptors).map_err(silent)?;
+        match self.channel.receive().map_err(silent)? {
             Some((Answer::Done(answer), received)) => Ok((answer, received)),
             Some((Answer::Failed(text), _)) => Err(ChildError::Refused(text)),
             None => Err(silent(io::ErrorKind::UnexpectedEof.into())),
         }
-    }
-
-    /// What it is for.
-    #[must_use]
-    pub fn role(&self) -> Role {
-        self.role
     }
 }
 
@@ -138,6 +138,16 @@ impl Drop for Child {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// In a child, first of all: leaves the monitor's terminal, whose signals are the monitor's to answer, and into
+/// which a name service's module could otherwise type.
+///
+/// # Errors
+/// setsid(2) failed: the process was not started by [`Child::start`].
+pub fn leave_terminal() -> io::Result<()> {
+    rustix::process::setsid()?;
+    Ok(())
 }
 
 /// What a child answers when it fails: short enough for a message, however much is wrong.

@@ -10,7 +10,7 @@ mod station;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::child::{Child, ChildError, refusal};
+pub use self::child::{Child, ChildError, leave_terminal, refusal};
 pub use self::station::Station;
 pub use crate::sys::confine::Role;
 

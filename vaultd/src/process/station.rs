@@ -35,6 +35,12 @@ impl Station {
         Uid::from_raw(self.user)
     }
 
+    /// What the children do where memory cannot be locked.
+    #[must_use]
+    pub fn locking(&self) -> Locking {
+        self.locking
+    }
+
     /// Confines this process, a child with one thread, for good. It may read below what is `readable`, and also
     /// write below what is `writable`.
     ///

@@ -25,6 +25,13 @@ pub enum OwnerError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Confine(#[from] ConfineError),
+    /// The name service takes too long.
+    #[error("the name service does not answer")]
+    #[diagnostic(help("see which source of /etc/nsswitch.conf hangs: getent passwd, getent group"))]
+    Hangs,
+    /// What the verifier found cannot be read.
+    #[error("cannot read what is to be looked up")]
+    Findings(#[from] io::Error),
     /// The name service failed.
     #[error("cannot look up {name:?}")]
     Lookup {
@@ -46,6 +53,38 @@ pub struct Ownership {
     pub mode: u16,
 }
 
+/// What there is to look up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// A user.
+    User(String),
+    /// A group.
+    Group(String),
+}
+
+impl Name {
+    /// The names of an owner and a group that are no numbers.
+    pub fn of(owner: &str, group: &str) -> impl Iterator<Item = Self> {
+        let user = number(owner).is_none().then(|| Self::User(owner.to_owned()));
+        let group = number(group).is_none().then(|| Self::Group(group.to_owned()));
+        user.into_iter().chain(group)
+    }
+
+    /// Asks the name service, which may take for ever.
+    ///
+    /// # Errors
+    /// [`OwnerError::Lookup`].
+    pub fn look_up(&self) -> Result<Option<u32>, OwnerError> {
+        let (name, found) = match self {
+            Self::User(name) => (name, User::from_name(name).map(|user| user.map(|user| user.uid.as_raw()))),
+            Self::Group(name) => {
+                (name, Group::from_name(name).map(|group| group.map(|group| group.gid.as_raw())))
+            }
+        };
+        found.map_err(|errno| OwnerError::Lookup { name: name.clone(), source: errno.into() })
+    }
+}
+
 /// What the names of users and groups mean on this machine, each looked up once.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Owners {
@@ -54,13 +93,14 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// Looks up an owner and a group, names or numbers.
-    ///
-    /// # Errors
-    /// [`OwnerError::Lookup`]: the name service failed.
-    pub fn look_up(&mut self, owner: &str, group: &str) -> Result<(), OwnerError> {
-        look_up(&mut self.users, owner, |name| Ok(User::from_name(name)?.map(|user| user.uid.as_raw())))?;
-        look_up(&mut self.groups, group, |name| Ok(Group::from_name(name)?.map(|group| group.gid.as_raw())))
+    /// Remembers what a name means: nothing where nobody has it, or nobody can tell. A name that currently means a
+    /// recycled number counts as unknown: the number may be somebody else's tomorrow.
+    pub fn learn(&mut self, name: Name, id: Option<u32>) {
+        let id = id.filter(|id| !is_reserved(*id));
+        match name {
+            Name::User(name) => self.users.insert(name, id),
+            Name::Group(name) => self.groups.insert(name, id),
+        };
     }
 
     /// Resolves `owner` and `group`, names or numbers, for a file of `mode`.
@@ -109,23 +149,6 @@ fn resolve(known: &BTreeMap<String, Option<u32>>, name: &str) -> Result<Option<u
     }
 }
 
-/// A name that currently means a recycled number counts as unknown: the number may be somebody else's
-/// tomorrow.
-fn look_up(
-    known: &mut BTreeMap<String, Option<u32>>,
-    name: &str,
-    find: impl FnOnce(&str) -> nix::Result<Option<u32>>,
-) -> Result<(), OwnerError> {
-    if number(name).is_some() || known.contains_key(name) {
-        return Ok(());
-    }
-    let id = find(name)
-        .map_err(|errno| OwnerError::Lookup { name: name.to_owned(), source: errno.into() })?
-        .filter(|id| !is_reserved(*id));
-    known.insert(name.to_owned(), id);
-    Ok(())
-}
-
 fn number(name: &str) -> Option<u32> {
     let digits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
     // What does not fit is reserved like the highest number, which means "no user" to the kernel.
@@ -138,14 +161,17 @@ fn is_reserved(number: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Owners, Ownership, restrict};
+    use super::{Name, Owners, Ownership, restrict};
 
     const SOME_UID: Option<u32> = Some(7);
     const SOME_GID: Option<u32> = Some(8);
 
     fn resolved(owner: &str, group: &str, mode: u16) -> (Owners, Ownership) {
         let mut owners = Owners::default();
-        owners.look_up(owner, group).expect("looked up");
+        for name in Name::of(owner, group) {
+            let id = name.look_up().expect("looked up");
+            owners.learn(name, id);
+        }
         let resolved = owners.resolve(owner, group, mode).expect("resolved");
         (owners, resolved)
     }
@@ -161,6 +187,14 @@ mod tests {
         let (owners, resolved) = resolved("nobody-has-this", "nor-this", 0o640);
         assert_eq!(resolved, Ownership { owner: 0, group: 0, mode: 0o600 });
         assert_eq!(owners.unknown(), ["nobody-has-this", "nor-this"]);
+    }
+
+    #[test]
+    fn a_recycled_number_is_no_answer() {
+        let mut owners = Owners::default();
+        owners.learn(Name::User("dynamic".to_owned()), Some(61184));
+        owners.learn(Name::User("daemon".to_owned()), Some(1));
+        assert_eq!(owners.unknown(), ["dynamic"]);
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Handles {
             Ok(()) => {
                 slots.used.insert(handle, (at, node));
                 slots.opened += 1;
-                // A count that is one behind is no reason to refuse a file.
+                // The handle is there, so the file is open, whether it is counted or not.
                 let _ = self.write(0, 0, slots.opened);
                 Ok(())
             }

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::{Arc, mpsc};
 
-use super::shared::Shared;
+use super::shared::{Served, Shared};
 use super::{Channel, Report};
 use crate::generation::Generation;
 
@@ -28,8 +28,9 @@ pub(super) fn keep(shared: &Shared, monitor: &Channel, tasks: mpsc::Receiver<Tas
         let Some(served) = shared.served() else { return Ok(()) };
         let is_news = !matches!(task, Task::DropUnused);
         if let Task::SwitchTo(generation) = task {
-            let next = Arc::new(generation);
+            let (before, next) = (served.view(), Arc::new(generation));
             served.change_view(|view, _| (view.switched_to(next), ()));
+            Served::wait_for_answers(&before);
         }
         let before = served.view();
         let dropped = served.change_view(|view, handles| view.without_what_nobody_has_open(handles));

@@ -116,7 +116,7 @@ pub fn serve(channel: Channel, descriptors: Vec<OwnedFd>) -> io::Result<()> {
 
 /// Unpacks a generation.
 fn open(parcel: Parcel, next: &mut impl FnMut() -> io::Result<OwnedFd>) -> io::Result<Generation> {
-    let index: Index = blob::read(next()?)?;
+    let index: Index = blob::read(&next()?)?;
     let objects = parcel.backings.iter().map(|_| next()).collect::<io::Result<Vec<_>>>()?;
     Generation::open(parcel.number, index, &objects, parcel.backings).map_err(io::Error::other)
 }

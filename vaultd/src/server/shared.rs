@@ -1,6 +1,7 @@
 //! What the threads of a server share.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
+use std::thread;
 
 use fuser::{Errno, Request};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,14 @@ impl Served {
     /// What is shown now.
     pub(super) fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until nobody answers any more from what was shown `before`: the kernel would remember an answer that
+    /// comes after it was told to forget. An answer is a few copies, none of which waits for anybody.
+    pub(super) fn wait_for_answers(before: &Arc<View>) {
+        while Arc::strong_count(before) > 1 {
+            thread::yield_now();
+        }
     }
 
     /// Shows what `change` makes of what is shown now; no file is opened meanwhile.

@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn is_left_out_of_dumps_and_children_and_is_locked_on_demand() {
-        let object = Store::locked().create().expect("an object");
+        let object = Store::locked(Locking::Required).create().expect("an object");
         let filling = MappingMut::of(&object, 5).expect("a mapping");
         let reading = Mapping::of(&object.into(), 5).expect("a mapping");
         for address in [filling.0.address, reading.0.address] {
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn debug_output_shows_no_bytes() {
-        let object = Store::locked().create().expect("an object");
+        let object = Store::locked(Locking::Required).create().expect("an object");
         let mut mapping = MappingMut::of(&object, 5).expect("a mapping");
         mapping.bytes_mut().copy_from_slice(b"horse");
         assert_eq!(format!("{mapping:?}"), "MappingMut(Pages(5 bytes))");

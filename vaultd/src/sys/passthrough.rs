@@ -1,6 +1,5 @@
 //! Files that the kernel reads without asking us (`FUSE_PASSTHROUGH`, Linux 6.9).
 
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -10,30 +9,29 @@ use rustix::ioctl::{Setter, ioctl, opcode};
 /// `FUSE_DEV_IOC_BACKING_CLOSE` of <linux/fuse.h>.
 const CLOSE: rustix::ioctl::Opcode = opcode::write::<u32>(229, 2);
 
-/// A memory object that is registered with the kernel, until dropped. Files that are open stay readable.
+/// A memory object that the kernel was asked to read itself, until dropped. Files that are open stay readable.
 #[derive(Debug)]
 pub struct Backing {
     device: Arc<OwnedFd>,
-    number: u32,
+    number: Option<u32>,
 }
 
 impl Backing {
-    /// Registers an object on the connection of `device`. Needs CAP_SYS_ADMIN, and an agreement that has it.
-    ///
-    /// # Errors
-    /// The kernel refuses.
-    pub fn register(device: &Arc<OwnedFd>, object: &impl AsFd) -> io::Result<Self> {
-        let number = BackingId::create_raw(&**device, object)?;
-        Ok(Self { device: Arc::clone(device), number })
+    /// Registers an object on the connection of `device`. Needs CAP_SYS_ADMIN, and an agreement that has it. What
+    /// the kernel refuses now is not asked for again on this connection: it opens a file in one way as long as it
+    /// knows it, and fails the other (EIO).
+    #[must_use]
+    pub fn register(device: &Arc<OwnedFd>, object: &impl AsFd) -> Self {
+        Self { device: Arc::clone(device), number: BackingId::create_raw(&**device, object).ok() }
     }
 
-    /// What the kernel calls it.
+    /// What the kernel calls it, if it took it.
     #[must_use]
-    pub fn number(&self) -> u32 {
+    pub fn number(&self) -> Option<u32> {
         self.number
     }
 
-    /// Whether it is registered on the connection of this very device.
+    /// Whether it was asked for on the connection of this very device.
     #[must_use]
     pub fn is_of(&self, device: &Arc<OwnedFd>) -> bool {
         Arc::ptr_eq(&self.device, device)
@@ -42,9 +40,10 @@ impl Backing {
 
 impl Drop for Backing {
     fn drop(&mut self) {
+        let Some(number) = self.number else { return };
         // SAFETY: the operation reads one u32, which is what `Setter` passes a pointer to.
         // It fails only where the connection is gone, and the registration with it.
-        let _ = unsafe { ioctl(&*self.device, Setter::<{ CLOSE }, u32>::new(self.number)) };
+        let _ = unsafe { ioctl(&*self.device, Setter::<{ CLOSE }, u32>::new(number)) };
     }
 }
 

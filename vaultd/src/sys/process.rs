@@ -32,6 +32,14 @@ pub fn forbid_dumps() -> Result<(), ProcessError> {
         .map_err(|errno| ProcessError::Dumps(errno.into()))
 }
 
+/// Raises the limit of descriptors as far as it goes, for this process and those that it starts: each large file
+/// of each generation needs some, and the usual limit is made for select(2), which nobody uses here.
+pub fn raise_descriptor_limit() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    // Where it stays as it is, a vault with too many large files is refused.
+    let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 /// Locks all memory of the process, present and future, as it is touched (mlockall(2)):
 /// libraries make copies that we cannot see.
 ///
@@ -74,4 +82,18 @@ fn lift_lock_limit() -> bool {
 fn raise_lock_limit() {
     let limit = rustix::process::getrlimit(Resource::Memlock);
     let _ = rustix::process::setrlimit(Resource::Memlock, Rlimit { current: limit.maximum, ..limit });
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Resource, getrlimit};
+
+    use super::raise_descriptor_limit;
+
+    #[test]
+    fn there_are_descriptors_for_more_than_a_thousand_objects() {
+        raise_descriptor_limit();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+    }
 }

@@ -51,6 +51,7 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Store {
     root: Option<OwnedFd>,
+    locking: Locking,
 }
 
 impl Store {
@@ -71,22 +72,34 @@ impl Store {
 
     /// Better refused now than when everything is decrypted.
     fn lockable(locking: Locking) -> Result<Self, StoreError> {
-        let store = Self::locked();
+        let store = Self::locked(locking);
         let probe = store.create().map_err(StoreError::Create)?;
-        MappingMut::of(&probe, 1)?.lock(locking)?;
+        store.lock(&MappingMut::of(&probe, 1)?)?;
         Ok(store)
     }
 
     /// The store of which somebody else handed on the descriptor.
     #[must_use]
     pub fn from_fd(root: OwnedFd) -> Self {
-        Self { root: Some(root) }
+        Self { root: Some(root), locking: Locking::Required }
     }
 
     /// A store that works on every kernel; there is nothing to hand on.
     #[must_use]
-    pub fn locked() -> Self {
-        Self { root: None }
+    pub fn locked(locking: Locking) -> Self {
+        Self { root: None, locking }
+    }
+
+    /// Keeps an object out of swap for as long as `mapping` lives, where the store itself does not; call it before
+    /// filling.
+    ///
+    /// # Errors
+    /// [`MemoryError::Lock`] when it cannot be locked and must be.
+    pub fn lock(&self, mapping: &MappingMut) -> Result<(), MemoryError> {
+        match self.kind() {
+            Kind::NoSwap => Ok(()),
+            Kind::Locked => mapping.lock(self.locking).map(drop),
+        }
     }
 
     /// What its objects are.
@@ -208,7 +221,7 @@ mod tests {
         }
         let store = Store::open(Locking::AllowSwappable, Uid::from_raw(owner)).expect("a store");
         let first = (store.kind() == Kind::NoSwap).then_some(store);
-        first.into_iter().chain([Store::locked()]).collect()
+        first.into_iter().chain([Store::locked(Locking::AllowSwappable)]).collect()
     }
 
     fn stores() -> Vec<Store> {

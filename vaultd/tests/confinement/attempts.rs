@@ -129,7 +129,7 @@ fn attempt(order: &str, scene: &Scene) -> io::Result<()> {
         "write by openat2" => write_beneath(&scene.folder),
         "create an object elsewhere" => open_in(&scene.folder, ".", OFlags::TMPFILE | OFlags::RDWR),
         "create an object" => create_object(&scene.store),
-        "create a memfd" => create_object(&Store::locked()),
+        "create a memfd" => create_object(&Store::locked(Locking::AllowSwappable)),
         "create a name in the store" => match scene.store.root() {
             Some(root) => open_in(root, "new", OFlags::RDWR | OFlags::CREATE),
             None => Err(io::ErrorKind::Unsupported.into()),

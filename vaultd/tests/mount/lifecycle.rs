@@ -127,6 +127,28 @@ fn unmount_cleans_up_a_dead_mount() {
 }
 
 #[test]
+fn a_mount_that_is_gone_leaves_the_next_one_alone() {
+    if !possible() {
+        return;
+    }
+    let (_directory, path) = empty_directory();
+    let gone = dead_mount(&path);
+    let number = mountinfo::at(&path).expect("mounts").expect("a mount").id;
+    detach(&mountinfo::at(&path).expect("mounts").expect("a mount")).expect("unmounted");
+    let next = dead_mount(&path);
+    let seen = mountinfo::at(&path).expect("mounts").expect("a mount");
+    drop(gone);
+    assert_eq!(
+        mountinfo::at(&path).expect("mounts"),
+        Some(seen.clone()),
+        "{number} was gone, not {}",
+        seen.id
+    );
+    drop(next);
+    assert_eq!(mountinfo::at(&path).expect("mounts"), None);
+}
+
+#[test]
 fn a_living_mount_is_busy() {
     let Some(stand) = Stand::serving(&files()) else {
         return;

@@ -4,7 +4,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::SecretName;
 
-use crate::{cli::Common, commands, vault::OpenVault};
+use crate::{cli::Common, commands, no_secret::NoSecret, vault::OpenVault};
 
 /// Let a group decrypt one secret.
 #[derive(Debug, clap::Args)]
@@ -73,7 +73,7 @@ pub fn revoke(args: &RevokeArgs, common: &Common) -> miette::Result<()> {
 
 fn present_audience<'a>(open: &'a OpenVault, name: &SecretName) -> Result<&'a [String], AudienceError> {
     if !open.vault.lock().secrets.contains_key(name) {
-        return Err(AudienceError::UnknownSecret(name.clone()));
+        return Err(NoSecret::new(&open.vault, name).into());
     }
     Ok(&open.vault.policy().secret(name).groups)
 }
@@ -81,9 +81,9 @@ fn present_audience<'a>(open: &'a OpenVault, name: &SecretName) -> Result<&'a [S
 /// Why the audience was not changed.
 #[derive(Debug, Error, Diagnostic)]
 enum AudienceError {
-    #[error("there is no secret {0} in this vault")]
-    #[diagnostic(help("the names are in vault.lock, one [secret.\"NAME\"] each"))]
-    UnknownSecret(SecretName),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    UnknownSecret(#[from] NoSecret),
     #[error("no group or machine is called {0}")]
     #[diagnostic(help(
         "see them with `vaultgen recipients list`, or make one with `vaultgen recipients add`"

@@ -3,7 +3,7 @@
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use vault_format::{
     Timestamp,
-    certificate::{Authority, KeyType, LEAF_DAYS, ServerName},
+    certificate::{Authority, CA_DAYS, KeyType, LEAF_DAYS, Scope, ServerName},
     change::NewSecret,
     standard::{self, LOCALHOST},
 };
@@ -14,7 +14,7 @@ use crate::{authority, certificate::NewPair, cli::Common, key_type::KeyTypeName,
 ///
 /// Each name gets a new key, certs/NAME-key.pem, and a certificate, certs/NAME-cert.pem, in place of
 /// those that are there. In file names, `_` stands for `*` and `:`. localhost is good for the loopback
-/// addresses too.
+/// addresses too. A vault that has no CA gets one.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The name by which clients reach the server: a DNS name, *.DOMAIN or an IP address
@@ -26,8 +26,8 @@ pub struct Args {
     /// The type of the keys
     #[arg(long, value_enum, default_value_t)]
     key_type: KeyTypeName,
-    /// How long they are valid, but no longer than the CA; browsers take 398 at most
-    #[arg(long, default_value_t = LEAF_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
+    /// For how many days they are valid, but no longer than the CA; browsers take 398 at most
+    #[arg(long, value_name = "N", default_value_t = LEAF_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
     days: u32,
 }
 
@@ -35,25 +35,36 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// If the vault is not sound or trusted, has no CA that an identity opens and that may sign for the
+/// If the vault is not sound or trusted, has a CA that no identity opens or that may not sign for the
 /// names, or the change cannot be made.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let requests = requests(args)?;
     let open = OpenVault::open(common, |name, _| authority::has(name))?;
-    let ca = authority::open(&open.vault, common)?;
     let now = Timestamp::now();
+    let (ca, new_ca) = if has_ca(&open) {
+        (authority::open(&open.vault, common)?, None)
+    } else {
+        let key = KeyType::from(args.key_type).generate()?;
+        let (ca, pair) = authority::make(authority::SUBJECT, Scope::Any, &key, CA_DAYS, now)?;
+        (ca, Some(pair))
+    };
     requests.iter().try_for_each(|names| ca.permits(names, now))?;
-    args.key_type.announce(common);
     let made = requests.par_iter().map(|names| make(&ca, names, args, now));
     let made = made.collect::<miette::Result<Vec<_>>>()?;
 
     let mut change = open.change()?;
-    let pairs = made.into_iter().map(|secrets| NewPair::put(&open, &mut change, secrets));
+    let made = new_ca.into_iter().chain(made);
+    let pairs = made.map(|secrets| NewPair::put(&open, &mut change, secrets));
     let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
     if open.apply(change, common)?.is_some() {
         pairs.iter().for_each(|pair| pair.say(&open.vault, common));
     }
     Ok(())
+}
+
+/// Whether there is any of a CA: half of one is not made anew here.
+fn has_ca(open: &OpenVault) -> bool {
+    open.vault.lock().secrets.keys().any(authority::has)
 }
 
 /// The names of each certificate, the first of which names its files.

@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     theirs: Vec<String>,
     /// Whose to take of everything else that both changed
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "SIDE")]
     prefer: Option<Prefer>,
     /// Do not ask. What is joined is printed all the same
     #[arg(long)]
@@ -103,7 +103,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     }
     let change = joined.into_change(Timestamp::now())?;
     let identities = keys::identities_if(change.needs_identities()?, common)?;
-    let applied = vault::apply(change, &folder, &memory, &identities, common)?;
+    let applied = vault::apply(change, &folder, &memory, identities, common)?;
     let note = format!("joined: serial {}; now `git add` the vault and go on", applied.lock.serial);
     commands::say(common.quiet, &note);
     Ok(())

@@ -32,6 +32,12 @@ use vault_format::{Recipient, Verified, change::Applied, report};
 /// Lines shown around each change of a policy: enough to see whose it is.
 const POLICY_CONTEXT: usize = 3;
 
+/// How many secrets, in words.
+#[must_use]
+pub fn counted(secrets: usize) -> String {
+    if secrets == 1 { "1 secret".to_owned() } else { format!("{secrets} secrets") }
+}
+
 /// Prints a line for people, unless they asked for silence. Whoever closed the pipe wants no more.
 pub fn say(quiet: bool, text: &str) {
     if !quiet {
@@ -42,6 +48,11 @@ pub fn say(quiet: bool, text: &str) {
 /// Prints a warning on standard error, which may be closed: that is no reason to fail.
 pub fn warn(text: &str) {
     let _ = writeln!(io::stderr(), "warning: {text}");
+}
+
+/// Says on standard error what the person at the terminal has to do now.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// The lines of a policy that came and went.
@@ -67,7 +78,7 @@ pub fn warn_of_cost(key: &Recipient) {
 pub fn say_reencrypted(before: &Verified, applied: &Applied, quiet: bool) {
     say(
         quiet,
-        &format!("encrypted anew: {} secrets; serial {}", applied.reencrypted.len(), applied.lock.serial),
+        &format!("encrypted anew: {}; serial {}", counted(applied.reencrypted.len()), applied.lock.serial),
     );
     let exposed = applied.reencrypted.iter().filter(|name| {
         let old = before.lock().secrets.get(*name).map(|secret| &secret.exposed_to);
@@ -78,5 +89,6 @@ pub fn say_reencrypted(before: &Verified, applied: &Applied, quiet: bool) {
     if exposed.peek().is_some() {
         say(quiet, "known to a removed key, so change these at their source:");
         exposed.for_each(|name| say(quiet, &format!("  {name}")));
+        say(quiet, "`vaultgen rotate NAME` makes or takes the new value");
     }
 }

@@ -11,6 +11,7 @@ use vault_format::{
     lock::Origin,
     password::{Password, Strength},
     policy::Kind,
+    progress::Work,
     renewal,
     standard::{self, PASSWORDS, StandardError},
 };
@@ -48,9 +49,14 @@ pub struct Source {
 macro_rules! short_verb {
     ($args:ident, $name:literal) => {
         #[doc = concat!("Short for `password ", $name, "`.")]
-        ///
-        /// Asks for the password; an empty answer generates a strong one, and so does --batch.
         #[derive(Debug, clap::Args)]
+        #[command(
+            about = concat!("Make or replace the password of ", $name, ": short for `password ", $name, "`"),
+            long_about = concat!(
+                "Make or replace the password of ", $name, ", with its hashes: short for `password ", $name,
+                "`.\n\nAsks for it; an empty answer generates a strong one, and so does --batch."
+            )
+        )]
         pub struct $args {
             #[command(flatten)]
             source: Source,
@@ -112,8 +118,10 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
             }
         }
     }
+    let work = Work::on("making", passwords.len());
     let made = passwords.into_par_iter().map(|(name, entered)| make(&open.vault, name, entered));
-    let made = made.collect::<Result<Vec<_>, _>>()?;
+    let made = made.inspect(|_| work.advances()).collect::<Result<Vec<_>, _>>()?;
+    drop(work);
 
     let mut change = open.change()?;
     let lines: Vec<String> = made.iter().map(|secrets| describe(secrets)).collect();

@@ -1,12 +1,15 @@
 //! `vaultgen recipients`: groups, and the public keys in them.
 
+use std::collections::BTreeSet;
+
 use miette::Diagnostic;
+use serde::Serialize;
 use thiserror::Error;
 use vault_format::{Recipient, Verified, policy::GroupKind};
 
 use crate::{
     cli::Common,
-    commands,
+    commands, json,
     vault::{self, OpenVault},
 };
 
@@ -26,16 +29,16 @@ enum Action {
     List,
     /// Add a public key to a group; a new name becomes a person
     Add {
-        /// Who or which group
+        /// A person or a group, such as ops
         group: String,
-        /// The public key, age1…
+        /// The public key: age1…, age1NAME1… of an age plugin, or an SSH key in quotes, "ssh-ed25519 AAAA…"
         key: Recipient,
     },
     /// Remove a public key from a group
     Remove {
-        /// Who or which group
+        /// A person or a group, such as ops
         group: String,
-        /// The public key, age1…
+        /// The public key, as `vaultgen recipients list` shows it
         key: Recipient,
     },
 }
@@ -49,27 +52,56 @@ enum Action {
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let open = || OpenVault::open(common, |_, _| false);
     match &args.action {
-        Action::List => list(&vault::read(common)?, common),
+        Action::List => list(&vault::read(common)?, common)?,
         Action::Add { group, key } => add(&open()?, group, key, common)?,
         Action::Remove { group, key } => remove(&open()?, group, key, common)?,
     }
     Ok(())
 }
 
-fn list(vault: &Verified, common: &Common) {
-    for (name, group) in vault.policy().groups() {
-        let kind = match &group.kind {
-            GroupKind::Person => "person".to_owned(),
-            GroupKind::Recovery => "recovery".to_owned(),
-            GroupKind::Several => "group".to_owned(),
-            GroupKind::Machine(None) => "machine".to_owned(),
-            GroupKind::Machine(Some(profile)) => format!("machine ({profile})"),
-        };
-        commands::say(common.quiet, &format!("{name}  {kind}"));
-        for key in &group.keys {
-            commands::say(common.quiet, &format!("  {key}"));
-        }
+impl Args {
+    /// Whether it only lists.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        matches!(self.action, Action::List)
     }
+}
+
+/// All groups, as their JSON has them.
+#[derive(Serialize)]
+struct Groups<'a> {
+    groups: Vec<Listed<'a>>,
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    name: &'a str,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'a str>,
+    keys: &'a BTreeSet<Recipient>,
+}
+
+fn list(vault: &Verified, common: &Common) -> miette::Result<()> {
+    let groups = vault.policy().groups().iter().map(|(name, group)| {
+        let (kind, profile) = match &group.kind {
+            GroupKind::Person => ("person", None),
+            GroupKind::Recovery => ("recovery", None),
+            GroupKind::Several => ("group", None),
+            GroupKind::Machine(profile) => ("machine", profile.as_deref()),
+        };
+        Listed { name, kind, profile, keys: &group.keys }
+    });
+    let groups = Groups { groups: groups.collect() };
+    if common.json {
+        return json::print(&groups);
+    }
+    for Listed { name, kind, profile, keys } in groups.groups {
+        let profile = profile.map(|profile| format!(" ({profile})")).unwrap_or_default();
+        commands::say(common.quiet, &format!("{name}  {kind}{profile}"));
+        keys.iter().for_each(|key| commands::say(common.quiet, &format!("  {key}")));
+    }
+    Ok(())
 }
 
 fn add(open: &OpenVault, group: &str, key: &Recipient, common: &Common) -> miette::Result<()> {

@@ -1,14 +1,18 @@
 //! `vaultgen rekey`: encrypt anew, also to a new identity of the operator.
 
+use std::path::PathBuf;
+
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{
     IDENTITY_FILE, Identities, OLD_IDENTITY_FILE, Recipient, SecretName, Timestamp, key_file::KeyFile,
 };
 
-use crate::{cli::Common, commands, keys, vault::OpenVault};
+use crate::{cli::Common, commands, keys, no_secret::NoSecret, vault::OpenVault};
 
 /// Encrypt secrets anew, to the same audience or with a new identity of yours.
+///
+/// Without --secret all of them. The values stay: who knew one knows it still, and `rotate` changes that.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this secret; may be given several times
@@ -31,7 +35,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     }
     let known = &open.vault.lock().secrets;
     if let Some(name) = args.secrets.iter().find(|name| !known.contains_key(*name)) {
-        return Err(RekeyError::UnknownSecret(name.clone()).into());
+        return Err(NoSecret::new(&open.vault, name).into());
     }
     let mut change = open.change()?;
     let wanted = |name: &&SecretName| args.secrets.is_empty() || args.secrets.contains(name);
@@ -43,7 +47,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
 
 fn replace_identity(open: &OpenVault, common: &Common) -> miette::Result<()> {
     let path = common.vault.join(IDENTITY_FILE);
-    let old_file = KeyFile::read(&path)?;
+    let old_file = KeyFile::read_if_present(&path)?.ok_or_else(|| RekeyError::NoIdentity(path.clone()))?;
     let old = keys::parse_identities(&path, &old_file.text)?;
     let new = Identities::generate();
     let mut change = open.change()?;
@@ -72,9 +76,12 @@ fn only(identities: &Identities) -> Option<Recipient> {
 /// Why nothing was encrypted anew.
 #[derive(Debug, Error, Diagnostic)]
 enum RekeyError {
-    #[error("there is no secret {0} in this vault")]
-    #[diagnostic(help("the names are in vault.lock, one [secret.\"NAME\"] each"))]
-    UnknownSecret(SecretName),
+    #[error("{0}: there is no such identity to replace")]
+    #[diagnostic(help(
+        "where it is lost, make one with `age-keygen`, let it in with the recovery identity or a colleague's, \
+         `vaultgen --identity FILE recipients add`, and the lost one out, `vaultgen recipients remove`"
+    ))]
+    NoIdentity(PathBuf),
     #[error("age.key holds several identities")]
     #[diagnostic(help("replace one of them by hand: `vaultgen recipients add` and `remove`"))]
     Several,

@@ -9,7 +9,7 @@ use vault_format::{
     template::{MAX_BYTES, Template},
 };
 
-use crate::{cli::Common, commands, prompt, vault::OpenVault};
+use crate::{cli::Common, commands, no_secret::NoSecret, prompt, vault::OpenVault};
 
 /// Take secrets out of policy, lock and folder.
 ///
@@ -38,7 +38,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let mut going: BTreeSet<SecretName> = BTreeSet::new();
     for name in &args.names {
         if !open.vault.lock().secrets.contains_key(name) {
-            return Err(RemoveError::Unknown(name.clone()).into());
+            return Err(NoSecret::new(&open.vault, name).into());
         }
         going.insert(name.clone());
     }
@@ -127,9 +127,6 @@ fn needed_by(
 /// Why nothing was removed.
 #[derive(Debug, Error, Diagnostic)]
 enum RemoveError {
-    #[error("there is no secret {0} in this vault")]
-    #[diagnostic(help("the names are in vault.lock, one [secret.\"NAME\"] each"))]
-    Unknown(SecretName),
     #[error("{name} is needed by {by}")]
     #[diagnostic(help(
         "remove that too: a derived secret with --with-derived, a view or template from vault.toml with `vaultgen sign`"

@@ -6,7 +6,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{Plaintext, SecretName, cipher, cipher::CipherError, verify};
 
-use crate::{cli::Common, keys, vault};
+use crate::{cli::Common, keys, no_secret::NoSecret, vault};
 
 /// Print the plaintext of a secret.
 ///
@@ -30,9 +30,9 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let folder = vault::open(&common.vault)?;
     let signers = vault::own_signers(&folder)?;
     let verified = verify(&folder, &signers, |name, _| *name == args.name)?;
-    let ciphertext = verified.ciphertext(&args.name).ok_or_else(|| ShowError::Unknown(args.name.clone()))?;
+    let ciphertext = verified.ciphertext(&args.name).ok_or_else(|| NoSecret::new(&verified, &args.name))?;
     let identities = keys::identities(common)?;
-    let plaintext = cipher::decrypt(ciphertext, &identities)
+    let plaintext = cipher::decrypt(ciphertext, identities)
         .map_err(|error| ShowError::Decrypt { name: args.name.clone(), error })?;
     print(&plaintext, args.force)?;
     Ok(())
@@ -58,10 +58,6 @@ fn is_one_line(plaintext: &Plaintext) -> bool {
 /// Why a secret is not shown. No message shows any of it.
 #[derive(Debug, Error, Diagnostic)]
 pub enum ShowError {
-    /// Not in the vault.
-    #[error("there is no secret {0} in this vault")]
-    #[diagnostic(help("the names are in vault.lock, one [secret.\"NAME\"] each"))]
-    Unknown(SecretName),
     /// Cannot be decrypted.
     #[error("{name}: {error}")]
     Decrypt {
@@ -77,5 +73,8 @@ pub enum ShowError {
     Terminal,
     /// Standard output is gone.
     #[error("cannot write to standard output")]
+    #[diagnostic(help(
+        "what reads it has ended, or its disk is full: nothing or only a part of it was written"
+    ))]
     Write(#[source] io::Error),
 }

@@ -49,8 +49,8 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         return Err(SignError::Declined.into());
     }
     let identities = keys::identities_if(proposal.needs_identities(), common)?;
-    let change = Change::of(&proposal, folder.folder(), &identities, Timestamp::now())?;
-    let applied = vault::apply(change, &folder, &memory, &identities, common)?;
+    let change = Change::of(&proposal, folder.folder(), identities, Timestamp::now())?;
+    let applied = vault::apply(change, &folder, &memory, identities, common)?;
     commands::say(common.quiet, &format!("signed: serial {}", applied.lock.serial));
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use miette::Diagnostic;
+use serde::Serialize;
 use thiserror::Error;
 use vault_format::{
     Timestamp,
@@ -12,7 +13,7 @@ use vault_format::{
 
 use crate::{
     cli::Common,
-    commands,
+    commands, json,
     vault::{self, OpenVault},
 };
 
@@ -52,19 +53,49 @@ enum Action {
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let open = || OpenVault::open(common, |_, _| false);
     match &args.action {
-        Action::List => list(vault::read(common)?.signers(), common.quiet),
+        Action::List => list(vault::read(common)?.signers(), common)?,
         Action::Add { name, public_key } => add(&open()?, name, public_key, common)?,
         Action::Remove { name } => remove(&open()?, name, common)?,
     }
     Ok(())
 }
 
-fn list(signers: &AllowedSigners, quiet: bool) {
-    for signer in signers.iter() {
-        let ended = if signer.ended() { "  (removed)" } else { "" };
-        let fingerprint = ssh::fingerprint(signer.key());
-        commands::say(quiet, &format!("{}  {fingerprint}{ended}", signer.principal()));
+impl Args {
+    /// Whether it only lists.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        matches!(self.action, Action::List)
     }
+}
+
+/// All signers, as their JSON has them.
+#[derive(Serialize)]
+struct Signers<'a> {
+    signers: Vec<Listed<'a>>,
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    name: &'a str,
+    fingerprint: String,
+    removed: bool,
+}
+
+fn list(signers: &AllowedSigners, common: &Common) -> miette::Result<()> {
+    let signers = signers.iter().map(|signer| Listed {
+        name: signer.principal(),
+        fingerprint: ssh::fingerprint(signer.key()),
+        removed: signer.ended(),
+    });
+    let signers = Signers { signers: signers.collect() };
+    if common.json {
+        return json::print(&signers);
+    }
+    for Listed { name, fingerprint, removed } in signers.signers {
+        let removed = if removed { "  (removed)" } else { "" };
+        commands::say(common.quiet, &format!("{name}  {fingerprint}{removed}"));
+    }
+    Ok(())
 }
 
 fn add(open: &OpenVault, name: &str, path: &PathBuf, common: &Common) -> miette::Result<()> {
@@ -110,6 +141,7 @@ fn remove(open: &OpenVault, name: &str, common: &Common) -> miette::Result<()> {
 #[derive(Debug, Error, Diagnostic)]
 enum SignersVerbError {
     #[error("{path}")]
+    #[diagnostic(help("name their public key, such as id_ed25519.pub, and check that you may read it"))]
     Read {
         path: PathBuf,
         #[source]

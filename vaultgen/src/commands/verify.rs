@@ -12,7 +12,9 @@ use vault_format::{
 
 use crate::{
     cli::Common,
-    commands, keys,
+    commands::{self, counted},
+    json::{self, NotSound},
+    keys,
     trust::{Memory, TrustError},
     vault,
 };
@@ -30,9 +32,6 @@ pub struct Args {
     /// The signers that you trust, from outside of the repository
     #[arg(long, value_name = "FILE")]
     allowed_signers: Option<PathBuf>,
-    /// Print the result as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// Whom the signature was checked against.
@@ -55,7 +54,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let result = verify(&folder, &signers, |_, _| false);
     let opened = match &result {
         Ok(vault) if !common.identities.is_empty() => {
-            let (count, mismatches) = inspect(&folder, vault, &keys::identities(common)?);
+            let (count, mismatches) = inspect(&folder, vault, keys::identities(common)?);
             Some(Opened { count, mismatches })
         }
         _ => None,
@@ -65,12 +64,12 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
         (Ok(vault), Trust::Outside) => remember(&folder, vault)?,
         _ => (None, None),
     };
-    if args.json {
+    if common.json {
         let mut report = Report::of(&result, opened.as_ref(), trust);
         report.sound &= problem.is_none();
         report.problems.extend(problem.iter().map(|problem| report::render(problem)));
         report.warnings.extend(doubt.iter().map(ToString::to_string));
-        commands::say(common.quiet, &report.to_json()?);
+        json::print(&report)?;
         return if report.sound { Ok(()) } else { Err(NotSound.into()) };
     }
     let vault = result?;
@@ -82,7 +81,7 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     }
     print(&vault, trust, common.quiet);
     if let Some(opened) = opened {
-        commands::say(common.quiet, &format!("opened: {} secrets", opened.count));
+        commands::say(common.quiet, &format!("opened: {}", counted(opened.count)));
         if !opened.mismatches.is_empty() {
             return Err(Mismatches { mismatches: opened.mismatches }.into());
         }
@@ -126,8 +125,8 @@ fn print(vault: &Verified, trust: Trust, quiet: bool) {
     commands::say(
         quiet,
         &format!(
-            "sound: {} secrets, serial {}, signed by {} {fingerprint}",
-            lock.secrets.len(),
+            "sound: {}, serial {}, signed by {} {fingerprint}",
+            counted(lock.secrets.len()),
             lock.serial,
             signer.principal(),
         ),
@@ -205,10 +204,6 @@ impl Report {
             },
         }
     }
-
-    fn to_json(&self) -> Result<String, VerifyError> {
-        serde_json::to_string_pretty(self).map_err(VerifyError::Json)
-    }
 }
 
 /// Why a vault could not be verified at all.
@@ -224,20 +219,12 @@ pub enum VerifyError {
         #[source]
         error: std::io::Error,
     },
-    /// The report cannot be written.
-    #[error("cannot write the report")]
-    Json(#[source] serde_json::Error),
 }
 
 /// Secrets that are not what the vault says of them.
 #[derive(Debug, Error, Diagnostic)]
-#[error("{} of the secrets are not what the vault says of them", mismatches.len())]
+#[error("{} not what the vault says", counted(mismatches.len()))]
 struct Mismatches {
     #[related]
     mismatches: Vec<Mismatch>,
 }
-
-/// Not sound, as the report on standard output says in full.
-#[derive(Debug, Error, Diagnostic)]
-#[error("the vault is not sound")]
-struct NotSound;

@@ -14,6 +14,7 @@ use vault_format::{
     facts::{Facts, FactsError},
     lock::Origin,
     policy::Kind,
+    progress::Work,
 };
 
 use self::table::TableArgs;
@@ -61,14 +62,16 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     refuse_present(&open.vault, &read)?;
     let count = read.len();
     let secrets = read.into_par_iter().map(|(name, plaintext)| secret(&open.vault, name, plaintext, args));
-    let secrets = secrets.collect::<miette::Result<Vec<_>>>()?;
+    let work = Work::on("reading", count);
+    let secrets = secrets.inspect(|_| work.advances()).collect::<miette::Result<Vec<_>>>()?;
+    drop(work);
 
     let mut change = open.change()?;
     secrets.into_iter().for_each(|secret| put(&mut change, secret, &args.table));
     let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     let what = match &args.name {
         Some(name) => name.to_string(),
-        None => format!("{count} secrets"),
+        None => commands::counted(count),
     };
     commands::say(common.quiet, &format!("added: {what}; serial {}", applied.lock.serial));
     if let Some(path) = args.file.as_ref().or(args.from.as_ref()) {

@@ -74,16 +74,16 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
 
 /// A vault that is ours already: only plaintext may be left to remove.
 fn again(folder: ExclusiveFolder, args: &Args, common: &Common) -> miette::Result<()> {
-    let identities = || keys::find_identities(common).map(|found| found.unwrap_or_else(Identities::none));
+    let identities = |vault: &Verified| keys::identities_if(plaintext::is_left(vault), common);
     if args.remove_plaintext {
         // Whoever forged the vault could say that it has what only the plaintext has.
         let open = OpenVault::verify(folder, common, |_, _| false)?;
         say_adopted(common);
-        return plaintext::handle(&open.folder, &open.vault, &identities()?, true, common);
+        return plaintext::handle(&open.folder, &open.vault, identities(&open.vault)?, true, common);
     }
     let vault = verify(folder.folder(), &vault::own_signers(folder.folder())?, |_, _| false)?;
     say_adopted(common);
-    plaintext::handle(&folder, &vault, &identities()?, false, common)
+    plaintext::handle(&folder, &vault, identities(&vault)?, false, common)
 }
 
 fn say_adopted(common: &Common) {

@@ -60,20 +60,28 @@ pub fn handle(
     Ok(())
 }
 
+/// Whether there is any, of which ciphertext would have to be opened to judge it.
+pub fn is_left(vault: &Verified) -> bool {
+    beside(vault).next().is_some()
+}
+
+/// What lies where Odoo Box had plaintext.
+fn beside(vault: &Verified) -> impl Iterator<Item = &str> {
+    let unlisted = vault.warnings().iter().filter_map(|warning| match warning {
+        Warning::Unlisted(path) => Some(path.as_str()),
+        _ => None,
+    });
+    unlisted.filter(|path| legacy::FOLDERS.iter().any(|folder| path.starts_with(folder)))
+}
+
 fn find(
     folder: &ExclusiveFolder,
     vault: &Verified,
     identities: &Identities,
 ) -> miette::Result<Vec<(String, State)>> {
-    let unlisted = vault.warnings().iter().filter_map(|warning| match warning {
-        Warning::Unlisted(path) => Some(path.clone()),
-        _ => None,
-    });
-    let beside: Vec<String> =
-        unlisted.filter(|path| legacy::FOLDERS.iter().any(|folder| path.starts_with(folder))).collect();
-    let judged = beside.into_par_iter().map(|path| {
-        let state = judge(folder, vault, identities, &path)?;
-        Ok((path, state))
+    let judged = beside(vault).collect::<Vec<_>>().into_par_iter().map(|path| {
+        let state = judge(folder, vault, identities, path)?;
+        Ok((path.to_owned(), state))
     });
     judged.collect()
 }

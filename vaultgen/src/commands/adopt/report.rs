@@ -21,7 +21,7 @@ const LONG: Duration = Duration::from_secs(3660 * 24 * 60 * 60);
 /// Says what is found, who will be able to read it, and what stays as it is.
 pub fn plan(survey: &Survey, machine: &Machine<'_>, common: &Common) {
     let say = |text: &str| commands::say(common.quiet, text);
-    say(&format!("an Odoo Box vault with {} secrets that open:", survey.secrets.len()));
+    say(&format!("an Odoo Box vault with {} that your key opens:", commands::counted(survey.secrets.len())));
     for name in survey.secrets.keys() {
         let readers =
             if machine.gets.contains(name) { format!("ops, {}", machine.name) } else { "ops".into() };
@@ -43,7 +43,7 @@ pub fn plan(survey: &Survey, machine: &Machine<'_>, common: &Common) {
 pub fn done(survey: &Survey, vault: &Verified, machine: &Machine<'_>, common: &Common) -> miette::Result<()> {
     let (path, lock) = (common.vault.display(), vault.lock());
     let say = |text: &str| commands::say(common.quiet, text);
-    say(&format!("{path}: adopted, {} secrets, serial {}", lock.secrets.len(), lock.serial));
+    say(&format!("{path}: adopted, {}, serial {}", commands::counted(lock.secrets.len()), lock.serial));
     if let Some(file) = super::machine_file(machine.name).ok().filter(|_| !machine.keys.is_empty()) {
         say(&format!("{file} is the old key: the machine has it as /etc/age.key, and goes on with it"));
     }

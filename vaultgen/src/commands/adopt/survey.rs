@@ -15,6 +15,7 @@ use vault_format::{
     name::NameError,
     password,
     policy::Kind,
+    progress::Work,
     standard,
 };
 
@@ -70,10 +71,13 @@ impl Survey {
         let paths: BTreeSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
         let mut survey = Self::default();
         let sealed: Vec<_> = paths.iter().filter_map(|path| Some((*path, legacy::name_of(path)?))).collect();
+        let work = Work::on("opening", sealed.len());
         let found = sealed
             .into_par_iter()
             .map(|(path, name)| open(folder, path, name, identities))
+            .inspect(|_| work.advances())
             .collect::<Result<Vec<_>, _>>()?;
+        drop(work);
         found.into_iter().for_each(|found| survey.put(found, &paths));
         for path in &paths {
             if path.ends_with(".pub") || path.starts_with("templates/") {

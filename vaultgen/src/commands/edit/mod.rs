@@ -24,7 +24,7 @@ use vault_format::{
 use zeroize::Zeroizing;
 
 use self::{editor::Editor, ram::RamFolder};
-use crate::{cli::Common, commands, keys, prompt, vault::OpenVault};
+use crate::{cli::Common, commands, keys, no_secret::NoSecret, prompt, vault::OpenVault};
 
 /// Room beyond a file's size, so that its end is found without a buffer elsewhere.
 const SPARE: usize = 64;
@@ -50,8 +50,8 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let open = OpenVault::open(common, |name, _| *name == args.name)?;
     require_editable(&open, &args.name)?;
     let ciphertext =
-        open.vault.ciphertext(&args.name).ok_or_else(|| EditError::Unknown(args.name.clone()))?;
-    let old = cipher::decrypt(ciphertext, &keys::identities(common)?)
+        open.vault.ciphertext(&args.name).ok_or_else(|| NoSecret::new(&open.vault, &args.name))?;
+    let old = cipher::decrypt(ciphertext, keys::identities(common)?)
         .map_err(|error| EditError::Decrypt { name: args.name.clone(), error })?;
     if old.expose_str().is_none_or(|text| text.contains('\0')) {
         return Err(EditError::Binary(args.name.clone()).into());
@@ -142,11 +142,6 @@ fn read(file: &Path, old: &Plaintext) -> io::Result<Option<Plaintext>> {
 /// Why a secret was not edited. No message shows any of it.
 #[derive(Debug, Error, Diagnostic)]
 enum EditError {
-    #[error("there is no secret {0} in this vault")]
-    #[diagnostic(help(
-        "the names are in vault.lock, one [secret.\"NAME\"] each; add one with `vaultgen add`"
-    ))]
-    Unknown(SecretName),
     #[error("{name}: {error}")]
     Decrypt {
         name: SecretName,

@@ -24,7 +24,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Set all of it up in this clone
+    /// Set up all three in this clone: its configuration and its pre-commit hook
     Install,
     /// Check what is about to be committed: sound, and no private key or plaintext among it
     Check,

@@ -4,6 +4,8 @@ use std::env;
 
 use vault_format::certificate::{CA_DAYS, LEAF_DAYS, Scope};
 
+use crate::authority;
+
 const SNAKE_OIL: &str = "snakeoil";
 /// 100 years.
 const SNAKE_OIL_DAYS: u32 = 36525;
@@ -21,7 +23,7 @@ impl Flavour {
     pub fn ca_subject(self) -> &'static str {
         match self {
             Self::SnakeOil => "odbox SNAKE OIL CA - its key is public, do not trust",
-            _ => "odbox vault CA",
+            _ => authority::SUBJECT,
         }
     }
 

@@ -17,7 +17,7 @@ use thiserror::Error;
 use vault_format::{
     Change, IDENTITY_FILE, Identities, POLICY_FILE, Plaintext, Recipient, SecretName, Timestamp, VaultFiles,
     VaultFolder, Verified,
-    certificate::{self, Authority, KeyType},
+    certificate::{Authority, KeyType},
     change::{Applied, NewSecret},
     files::Entry,
     folder::FolderError,
@@ -27,7 +27,7 @@ use vault_format::{
     passphrase::Nobody,
     password::{Password, PasswordError, Strength},
     policy::Kind,
-    standard::{self, CA, SSH_IDENTITY},
+    standard::{self, SSH_IDENTITY},
     transaction::ExclusiveFolder,
     verify,
 };
@@ -56,7 +56,8 @@ const SNAKE_OIL_PASSWORD: &str = "abc123";
 /// Makes the operator's identity and signing key, the four passwords (root, admin, odoo-admin,
 /// pgadmin-admin) with their hashes, a CA, a certificate for localhost, an SSH identity, policy,
 /// lock and signature. Asks for each password; an empty answer generates a strong one, and with
-/// --batch all are generated. Offers a recovery identity, protected by a passphrase. Run again, it changes nothing that is there.
+/// --batch all are generated. Offers a recovery identity, protected by a passphrase, where there is none. Run
+/// again, it changes nothing that is there.
 #[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// Make a vault with no secrets in it
@@ -172,25 +173,43 @@ fn complete(folder: ExclusiveFolder, args: &Args, common: &Common) -> miette::Re
     };
     require_own_identity(&present, common)?;
     let has = |name: &SecretName| present.lock().secrets.contains_key(name);
-    let missing = Missing::from(has, |name| present.policy().secret(name).kind == Kind::Password);
-    if args.bare || missing.is_nothing() {
+    let is_password = |name: &SecretName| present.policy().secret(name).kind == Kind::Password;
+    let missing = if args.bare { Missing::default() } else { Missing::from(has, is_password) };
+    if missing.passwords.len() == standard::PASSWORDS.len() && !common.batch {
+        commands::note(
+            "this vault is a bare one, and becomes a standard one; to leave it so: `vaultgen init --bare`",
+        );
+    }
+    let wanted =
+        args.flavour() != Flavour::SnakeOil && Recovery::is_wanted(&present, folder.folder(), common)?;
+    let recovery = if wanted { Recovery::ask()? } else { None };
+    if missing.is_nothing() && recovery.is_none() {
         commands::say(common.quiet, "nothing to do: the vault is complete");
         return Ok(());
     }
     let open = OpenVault::verify(folder, common, |name, _| authority::has(name))?;
     let mut change = open.change()?;
+    if let Some(recovery) = &recovery {
+        recovery.join(&open.vault, &mut change);
+    }
     let needs_ca = missing.localhost && !missing.ca;
     let ca = if needs_ca { Some(authority::open(&open.vault, common)?) } else { None };
     let opened = |name: &SecretName| renew::open(open.folder.folder(), open.vault.lock(), name, common);
     make(&missing, ca, &opened, args, Timestamp::now(), common)?.put_into(&mut change);
     let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     say_what_was_made(&applied, common);
+    if let Some(recovery) = recovery {
+        recovery.say_what_to_do(common);
+    }
     Ok(())
 }
 
 fn say_what_was_made(applied: &Applied, common: &Common) {
     let (vault, lock) = (common.vault.display(), &applied.lock);
-    commands::say(common.quiet, &format!("{vault}: {} secrets, serial {}", lock.secrets.len(), lock.serial));
+    commands::say(
+        common.quiet,
+        &format!("{vault}: {}, serial {}", commands::counted(lock.secrets.len()), lock.serial),
+    );
 }
 
 /// Somebody who put another identity in place of theirs is told what to do, before they rely on it.
@@ -239,9 +258,6 @@ fn make(
         let text = Zeroizing::new(present.expose_str().unwrap_or_default().to_owned());
         let password = Password::entered(text).map_err(|error| InitError::Unusable { name, error })?;
         secrets.push(standard::hash(name, &password, scheme)?);
-    }
-    if missing.ca || missing.localhost {
-        args.key_type.announce(common);
     }
     secrets.extend(generate(passwords, missing, ca, args, now)?);
     let mut public_files = Vec::new();
@@ -309,10 +325,9 @@ fn certificates(
     let mut ca = ca;
     if let Some(key) = ca_key? {
         let (subject, scope) = (flavour.ca_subject(), flavour.scope());
-        let made = certificate::authority(subject, scope, &key, flavour.ca_days(), now)?;
-        ca = Some(Authority::read(&made.certificate, &made.key)?);
-        let description = "the vault's own certificate authority";
-        secrets.extend(standard::certificate(CA, made, description, Origin::Generated)?);
+        let (made, pair) = authority::make(subject, scope, &key, flavour.ca_days(), now)?;
+        ca = Some(made);
+        secrets.extend(pair);
     }
     if let Some(key) = localhost_key? {
         let ca = ca.as_ref().ok_or(AuthorityError::Missing)?;

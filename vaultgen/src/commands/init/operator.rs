@@ -1,5 +1,7 @@
 //! The keys of the operator who makes a vault.
 
+use miette::Diagnostic;
+use thiserror::Error;
 use vault_format::{
     Change, IDENTITY_FILE, Identities, Plaintext, SIGNING_KEY_FILE, Timestamp,
     policy::PolicyEditor,
@@ -28,6 +30,7 @@ impl Operator {
     /// Finds the keys of a new vault, and makes those that were not named.
     pub fn find(common: &Common) -> miette::Result<Self> {
         match keys::find_identities(common)? {
+            Some(identities) if !identities.know_their_recipients() => Err(NoPublicKey.into()),
             Some(identities) => Self::of(identities, None, common),
             None => Self::with_new_identity(common),
         }
@@ -80,7 +83,16 @@ impl Operator {
             self.new_files.iter().map(|(file, _)| common.vault.join(file).display().to_string()).collect();
         commands::say(
             common.quiet,
-            &format!("keep a copy of {} in a safe place: Git ignores these files", files.join(" and ")),
+            &format!(
+                "keep a copy of {} in a safe place: Git ignores these files; commit the rest",
+                files.join(" and ")
+            ),
         );
     }
 }
+
+/// An identity that nobody could encrypt to.
+#[derive(Debug, Error, Diagnostic)]
+#[error("of an age plugin's identity the public key is not known")]
+#[diagnostic(help("write it into the key file, above the identity: `# public key: age1…`"))]
+struct NoPublicKey;

@@ -60,7 +60,7 @@ pub fn renew(folder: &ExclusiveFolder, unsound: Unsound, args: &Args, common: &C
         return Ok(());
     }
     let identities = keys::identities_if(change.needs_identities()?, common)?;
-    let applied = vault::apply(change, folder, &memory, &identities, common)?;
+    let applied = vault::apply(change, folder, &memory, identities, common)?;
     say_what_was_made(&applied, common);
     Ok(())
 }
@@ -118,7 +118,7 @@ pub fn open(
     if lock.secrets.get(name).map(|secret| secret.sha256) != Some(Digest::of(&ciphertext)) {
         return Err(RenewError::Changed(name.clone()).into());
     }
-    let opened = cipher::decrypt(&ciphertext, &keys::identities(common)?);
+    let opened = cipher::decrypt(&ciphertext, keys::identities(common)?);
     Ok(opened.map_err(|error| RenewError::Cipher { name: name.clone(), error })?)
 }
 

@@ -52,13 +52,19 @@ impl MachineKey {
         let key = host_key(&text).map_err(|error| KeyError::HostKey { from, error })?;
         if let Ok(public_key) = ssh::parse_public_key(key.as_str()) {
             let fingerprint = ssh::fingerprint(&public_key);
-            commands::say(common.quiet, &format!("host key of {name}: {} {fingerprint}", key.stanza_type()));
+            let key_type = key.stanza_type().unwrap_or_default();
+            commands::say(common.quiet, &format!("host key of {name}: {key_type} {fingerprint}"));
         }
         Ok(Self::its(key))
     }
 
     fn its(recipient: Recipient) -> Self {
         commands::warn_of_cost(&recipient);
+        if recipient.is_of_plugin() {
+            commands::warn(
+                "vaultd starts no age plugins: it cannot serve the machine what only this key opens",
+            );
+        }
         Self::Its(recipient)
     }
 
@@ -152,7 +158,7 @@ mod tests {
     #[test]
     fn a_host_key_is_one_line_and_nothing_else() {
         for text in [KEY.to_owned(), format!("{KEY}\n"), format!("{KEY}\r\n")] {
-            assert_eq!(host_key(&text).unwrap().stanza_type(), "ssh-ed25519", "{text:?}");
+            assert_eq!(host_key(&text).unwrap().stanza_type(), Some("ssh-ed25519"), "{text:?}");
         }
         for text in [
             String::new(),

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 
 use clap::{ArgGroup, ValueEnum};
 use miette::Diagnostic;
+use serde::Serialize;
 use thiserror::Error;
 use vault_format::{
-    SecretName, Verified,
+    Recipient, SecretName, Verified,
     policy::{GroupKind, PolicyEditor},
     profile::Profile,
 };
@@ -19,7 +20,7 @@ use self::key::{KeySource, MachineKey};
 use crate::{
     authority,
     cli::Common,
-    commands,
+    commands, json,
     vault::{self, OpenVault},
 };
 
@@ -39,6 +40,9 @@ enum Action {
     /// List the machines with their keys
     List,
     /// Add a machine, and encrypt what its profile names for it
+    ///
+    /// Unless a flag says which key it has, it gets a new identity in DIR/machines/NAME.key, to be moved to
+    /// the machine's /etc/age.key.
     Add(AddArgs),
     /// Remove a machine from the policy and from every audience
     Remove {
@@ -46,6 +50,9 @@ enum Action {
         name: String,
     },
     /// Give a machine a new key; what the old one could read is listed
+    ///
+    /// Unless a flag says which key it has, it gets a new identity, as with `add`. The old key counts as
+    /// removed either way; --lost and --stolen are for you to have thought about it.
     #[command(group = ArgGroup::new("reason").required(true))]
     Replace {
         /// Its name
@@ -63,11 +70,11 @@ enum Action {
 
 #[derive(Debug, clap::Args)]
 struct AddArgs {
-    /// Its name
+    /// Its name, such as web-1
     name: String,
     #[command(flatten)]
     key: KeySource,
-    /// What it gets
+    /// What it gets: odoo-box, what such a machine needs; none, nothing until `vaultgen grant`
     #[arg(long, value_enum, default_value_t = ProfileName::OdooBox)]
     profile: ProfileName,
     /// Also make it a CA of its own below the vault's, which signs for its name and localhost only
@@ -99,7 +106,7 @@ impl From<ProfileName> for Profile {
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let open = || OpenVault::open(common, |_, _| false);
     match &args.action {
-        Action::List => list(&vault::read(common)?, common.quiet),
+        Action::List => list(&vault::read(common)?, common)?,
         Action::Add(args) => add(args, common)?,
         Action::Remove { name } => remove(&open()?, name, common)?,
         Action::Replace { name, key, .. } => replace(&open()?, name, key, common)?,
@@ -107,14 +114,42 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     Ok(())
 }
 
-fn list(vault: &Verified, quiet: bool) {
-    for (name, group) in vault.policy().groups() {
-        let GroupKind::Machine(profile) = &group.kind else { continue };
-        commands::say(quiet, &format!("{name}  {}", profile.as_deref().unwrap_or(Profile::None.name())));
-        for key in &group.keys {
-            commands::say(quiet, &format!("  {key}"));
-        }
+impl Args {
+    /// Whether it only lists.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        matches!(self.action, Action::List)
     }
+}
+
+/// All machines, as their JSON has them.
+#[derive(Serialize)]
+struct Machines<'a> {
+    machines: Vec<Machine<'a>>,
+}
+
+#[derive(Serialize)]
+struct Machine<'a> {
+    name: &'a str,
+    profile: &'a str,
+    keys: &'a BTreeSet<Recipient>,
+}
+
+fn list(vault: &Verified, common: &Common) -> miette::Result<()> {
+    let machines = vault.policy().groups().iter().filter_map(|(name, group)| {
+        let GroupKind::Machine(profile) = &group.kind else { return None };
+        let profile = profile.as_deref().unwrap_or(Profile::None.name());
+        Some(Machine { name, profile, keys: &group.keys })
+    });
+    let machines = Machines { machines: machines.collect() };
+    if common.json {
+        return json::print(&machines);
+    }
+    for Machine { name, profile, keys } in machines.machines {
+        commands::say(common.quiet, &format!("{name}  {profile}"));
+        keys.iter().for_each(|key| commands::say(common.quiet, &format!("  {key}")));
+    }
+    Ok(())
 }
 
 fn add(args: &AddArgs, common: &Common) -> miette::Result<()> {

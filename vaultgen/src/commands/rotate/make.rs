@@ -9,6 +9,7 @@ use vault_format::{
     lock::Origin,
     password::{Password, Strength},
     policy::{Kind, SecretTable},
+    progress::Work,
     renewal::{self, PublicFile, Renewal},
     ssh, standard,
 };
@@ -57,7 +58,9 @@ impl Maker<'_> {
                 _ => {}
             }
         }
+        let work = Work::on("making", plan.len());
         let groups = plan.into_par_iter().map(|(name, how)| self.generate(name, how, ca.as_ref(), now));
+        let groups = groups.inspect(|_| work.advances());
         let groups = groups.collect::<miette::Result<Vec<_>>>()?;
         made.groups.extend(groups.into_iter().filter(|group| !group.is_empty()));
         Ok((made, left))

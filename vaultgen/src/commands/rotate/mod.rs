@@ -17,7 +17,8 @@ use vault_format::{
 
 use self::make::{Made, Maker};
 use crate::{
-    authority, cli::Common, commands, commands::password, input, usage::UsageError, vault::OpenVault,
+    authority, cli::Common, commands, commands::password, input, no_secret::NoSecret, usage::UsageError,
+    vault::OpenVault,
 };
 
 /// Give secrets new values: vaultgen makes those that it can, and asks for the rest.
@@ -30,10 +31,10 @@ pub struct Args {
     /// The secrets, such as passwords/root.txt
     #[arg(value_name = "NAME")]
     names: Vec<SecretName>,
-    /// All whose value is older, such as 90d
+    /// All whose value is older than a span of time with its unit: 90d, 6months, 1y
     #[arg(long, value_name = "SPAN", conflicts_with = "names", value_parser = humantime::parse_duration)]
     older_than: Option<Duration>,
-    /// All that end within this time, such as 30d
+    /// All that expire within a span of time, such as 30d
     #[arg(long, value_name = "SPAN", conflicts_with = "names", value_parser = humantime::parse_duration)]
     expiring: Option<Duration>,
     /// All that `status` calls due
@@ -155,9 +156,9 @@ fn conclude(policy: &Policy, left: Vec<(SecretName, &'static str)>) -> miette::R
 /// Why something has no new value. No message shows any of a value.
 #[derive(Debug, Error, Diagnostic)]
 enum RotateError {
-    #[error("there is no secret {0} in this vault")]
-    #[diagnostic(help("the names are in vault.lock, one [secret.\"NAME\"] each"))]
-    Unknown(SecretName),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Unknown(#[from] NoSecret),
     #[error("{name} is the hash of {source_name}")]
     #[diagnostic(help("rotate that one: `vaultgen rotate {source_name}` makes both anew"))]
     Derived { name: SecretName, source_name: SecretName },

@@ -8,13 +8,14 @@ use vault_format::{
 };
 
 use super::{Args, Plan, RotateError};
+use crate::no_secret::NoSecret;
 
 /// Those that were named.
 pub fn named(vault: &Verified, renewals: &Renewals<'_>, args: &Args) -> Result<Plan, RotateError> {
     let mut plan = Plan::new();
     for name in &args.names {
         if !vault.lock().secrets.contains_key(name) {
-            return Err(RotateError::Unknown(name.clone()));
+            return Err(NoSecret::new(vault, name).into());
         }
         match renewals.how(name) {
             // A login would change with it, which nobody said.

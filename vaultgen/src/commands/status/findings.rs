@@ -16,6 +16,9 @@ use vault_format::{
 pub struct Findings {
     /// Standard secrets that a standard vault lacks.
     pub missing: Vec<SecretName>,
+    /// Whether it has half of what the standard vault has, at least.
+    #[serde(skip)]
+    pub is_standard: bool,
     /// What each removed key still knows: to be changed at its source.
     pub exposed: Vec<Exposed>,
     /// Values to change, and secrets and certificates that end.
@@ -68,8 +71,10 @@ pub struct Costly {
 impl Findings {
     /// Gathers them, as things are at the moment `now`.
     pub fn of(vault: &Verified, now: Timestamp) -> miette::Result<Self> {
+        let missing = missing(vault)?;
         Ok(Self {
-            missing: missing(vault)?,
+            is_standard: missing.is_some(),
+            missing: missing.unwrap_or_default(),
             exposed: exposed(vault),
             due: due::due(vault, now).into_iter().map(|due| DueSecret::of(due, now)).collect(),
             recovery: Recovery::of(vault),
@@ -80,12 +85,12 @@ impl Findings {
 }
 
 /// Nothing for a vault that is not the standard one: one with less than half of what that has.
-fn missing(vault: &Verified) -> miette::Result<Vec<SecretName>> {
+fn missing(vault: &Verified) -> miette::Result<Option<Vec<SecretName>>> {
     let standard = standard::names()?;
     let all = standard.len();
     let lacks = |name: &SecretName| !vault.lock().secrets.contains_key(name);
     let missing: Vec<_> = standard.into_iter().filter(lacks).collect();
-    Ok(if missing.len() * 2 > all { Vec::new() } else { missing })
+    Ok((missing.len() * 2 <= all).then_some(missing))
 }
 
 fn exposed(vault: &Verified) -> Vec<Exposed> {

@@ -11,7 +11,7 @@ use vault_format::{IDENTITY_FILE, OLD_IDENTITY_FILE, RECOVERY_FILE, SIGNING_KEY_
 
 use crate::{
     cli::Common,
-    keys::{IDENTITY_VARIABLE, KeyError},
+    keys::{self, IDENTITY_VARIABLE, KeyError, SIGN_KEY_VARIABLE},
 };
 
 /// Where private keys lie that should not.
@@ -91,19 +91,22 @@ pub fn is_private_key(path: &str) -> bool {
 }
 
 /// The identity and the signing key, unless the same bytes are in a file outside of the work tree that
-/// the operator named.
+/// the operator named, or that is looked for anyway.
 fn only_copies(folder: &Path, work_tree: &Path, common: &Common) -> Result<Vec<String>, KeyError> {
     let variable = env::var_os(IDENTITY_VARIABLE).map(PathBuf::from);
+    let sign_variable = env::var_os(SIGN_KEY_VARIABLE).map(PathBuf::from);
     let identities: Vec<&PathBuf> = common.identities.iter().chain(&variable).collect();
-    let signing_keys: Vec<&PathBuf> = common.sign_key.iter().collect();
+    let signing_keys: Vec<&PathBuf> = common.sign_key.iter().chain(&sign_variable).collect();
     let mut only = Vec::new();
-    for (name, copies) in [(IDENTITY_FILE, identities), (SIGNING_KEY_FILE, signing_keys)] {
+    for (name, named) in [(IDENTITY_FILE, identities), (SIGNING_KEY_FILE, signing_keys)] {
+        let usual = keys::usual(name);
+        let mut copies = named.into_iter().chain(&usual);
         let Some(key) = KeyFile::read_if_present(&folder.join(name))? else { continue };
-        let is_copy = |path: &&PathBuf| {
+        let is_copy = |path: &PathBuf| {
             let outside = path.canonicalize().is_ok_and(|path| !path.starts_with(work_tree));
             outside && KeyFile::read(path).is_ok_and(|copy| copy.text == key.text)
         };
-        if !copies.iter().any(is_copy) {
+        if !copies.any(is_copy) {
             only.push(name.to_owned());
         }
     }

@@ -4,36 +4,27 @@ mod findings;
 pub mod key_files;
 mod print;
 
-use miette::Diagnostic;
 use serde::Serialize;
-use thiserror::Error;
 use vault_format::{Timestamp, VaultFolder, Verified, report, ssh, verify};
 
 use self::{findings::Findings, key_files::KeyFiles};
 use crate::{
     cli::Common,
     commands,
+    json::{self, NotSound},
     trust::{Memory, TrustError},
     vault,
 };
-
-/// The version of the JSON report. New fields may come; one that goes or changes makes a new version.
-const VERSION: u32 = 1;
 
 /// Show what is missing, known to removed keys, due, or at risk. Needs no private key.
 ///
 /// The exit status is 1 only if the vault is not sound: all else is advice.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Print the result as JSON
-    #[arg(long)]
-    json: bool,
-}
+pub struct Args {}
 
 /// The whole result, as its JSON has it.
 #[derive(Serialize)]
 struct Status {
-    version: u32,
     sound: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<State>,
@@ -42,6 +33,10 @@ struct Status {
     key_files: KeyFiles,
     problems: Vec<String>,
 }
+
+/// Where nobody said yet that the signer is known.
+const FIRST_USE: &str = "this vault was never used here before; compare the fingerprint with its owner, or check \
+    it once by a list from elsewhere: `vaultgen verify --allowed-signers FILE`";
 
 /// Which state this is, and who vouches for it.
 #[derive(Serialize)]
@@ -62,16 +57,14 @@ struct State {
 /// # Errors
 ///
 /// If the vault cannot be read or is not sound.
-pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
+pub fn run(_: &Args, common: &Common) -> miette::Result<()> {
     let folder = vault::open(&common.vault)?;
     let key_files = KeyFiles::look(folder.path(), common)?;
     let verified = match verify(&folder, &vault::own_signers(&folder)?, |_, _| false) {
         Ok(verified) => verified,
-        Err(unsound) if args.json => {
+        Err(unsound) if common.json => {
             let problems = unsound.problems().iter().map(|problem| report::render(problem)).collect();
-            let status =
-                Status { version: VERSION, sound: false, state: None, findings: None, key_files, problems };
-            print_json(&status, common)?;
+            json::print(&Status { sound: false, state: None, findings: None, key_files, problems })?;
             return Err(NotSound.into());
         }
         Err(unsound) => return Err(unsound.into()),
@@ -80,9 +73,9 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     let findings = Findings::of(&verified, Timestamp::now())?;
     let problems = Vec::new();
     let (state, findings) = (Some(state), Some(findings));
-    let status = Status { version: VERSION, sound: true, state, findings, key_files, problems };
-    if args.json {
-        return print_json(&status, common);
+    let status = Status { sound: true, state, findings, key_files, problems };
+    if common.json {
+        return json::print(&status);
     }
     for line in print::lines(&status) {
         // Policy and file names come from the repository: they may not write on the terminal.
@@ -105,26 +98,11 @@ impl State {
             signer: vault.signer().principal().to_owned(),
             fingerprint: ssh::fingerprint(vault.signer().key()),
             trusted: distrust.is_none(),
-            distrust: distrust.map(|error| error.to_string()),
+            distrust: distrust.map(|error| match error {
+                // The signer is named already.
+                TrustError::FirstUse { .. } => FIRST_USE.to_owned(),
+                error => error.to_string(),
+            }),
         }
     }
 }
-
-fn print_json(status: &Status, common: &Common) -> miette::Result<()> {
-    let json = serde_json::to_string_pretty(status).map_err(StatusError::Json)?;
-    commands::say(common.quiet, &json);
-    Ok(())
-}
-
-/// Why there is no status.
-#[derive(Debug, Error, Diagnostic)]
-enum StatusError {
-    #[error("cannot write the report")]
-    Json(#[source] serde_json::Error),
-}
-
-/// Not sound, as the report on standard output says in full.
-#[derive(Debug, Error, Diagnostic)]
-#[error("the vault is not sound")]
-#[diagnostic(help("see every problem with `vaultgen verify`"))]
-struct NotSound;
