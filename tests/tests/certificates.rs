@@ -174,8 +174,23 @@ fn what_cannot_be_signed_changes_nothing() {
     fs::rename(vault.beside("age.key"), vault.identity()).expect("a move");
     assert!(tree::contents(&vault.path()) == before, "something was changed");
     on(&vault, &["certs", "short.example", "--san", &long]).succeeds();
-    let bare = Vault::with("token", "x").build().trusted();
-    on(&bare, &["certs"]).exits(1).explains_once("no CA to sign");
+    // Half a CA is not made anew.
+    on(&vault, &["remove", "certs/vault-ca-key.pem", "--yes"]).succeeds();
+    on(&vault, &["certs"]).exits(1).explains_once("no CA to sign");
+}
+
+#[test]
+fn a_vault_without_a_ca_gets_one() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let vault = Vault::with("token", "x").build().trusted();
+    on(&vault, &["certs", "a.example"]).succeeds().says("new: certs/vault-ca-cert.pem and ");
+    assert!(!on(&vault, &["certs", "b.example"]).succeeds().text().contains("vault-ca"));
+    for name in ["a.example", "b.example"] {
+        let accepted = verify(&vault, name, ["-verify_hostname", name]);
+        assert_eq!(accepted.status, Some(0), "{accepted}");
+    }
 }
 
 /// The snake-oil CA is good for loopback only, whoever asks.
