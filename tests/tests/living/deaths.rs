@@ -142,7 +142,7 @@ fn unmounting_while_it_is_dead_ends_everything() {
         |stand| stand.signal(Signal::TERM),
         |stand| {
             // Not umount(8), which asks the file system before it unmounts, and so waits for a server.
-            rustix::mount::unmount(&stand.place.path(), UnmountFlags::empty()).expect("unmounted");
+            rustix::mount::unmount(stand.place.path(), UnmountFlags::empty()).expect("unmounted");
         },
         |stand| {
             // While a reload runs as well.

@@ -30,7 +30,7 @@ pub fn write(name: &str, value: &impl Serialize) -> io::Result<OwnedFd> {
     Ok(object)
 }
 
-/// Reads what [`write`] wrote. The object's position is neither used nor changed: other processes share it, and may
+/// Reads what [`write()`] wrote. The object's position is neither used nor changed: other processes share it, and may
 /// read at the same time.
 ///
 /// # Errors
