@@ -15,13 +15,14 @@ use fixtures::{
 const NEEDS: [Need; 7] =
     [Root, Fuse, Program("git"), Program("unshare"), Program("mount"), Program("sh"), Program("stty")];
 
-/// Another `/etc` and `/run`, seen by nobody else; the machine has the key that the vault was made with.
+/// Another `/etc`, `/run` and `/var/lib`, seen by nobody else; the machine has the key that the vault was made with.
 const MACHINE: &str = r#"
 set -eu
 cp -a /etc "$1/etc"
-mkdir "$1/run"
+mkdir "$1/run" "$1/lib"
 mount --bind "$1/etc" /etc
 mount --bind "$1/run" /run
+mount --bind "$1/lib" /var/lib
 cd "$1"
 install -m 0400 vault/age.key /etc/age.key
 PATH=$2:$PATH
