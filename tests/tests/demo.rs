@@ -27,7 +27,9 @@ const PAGE: &str = "Served over TLS with a key that is on no disk.";
 /// Runs the demo with `temporary` for its files. At the line that starts with `until` it gets
 /// `signal`. Gives back what it printed and its exit status.
 fn demo(temporary: &Path, until: Option<(&str, Signal)>) -> (Vec<String>, Option<i32>) {
-    let mut demo = Command::new(DEMO)
+    // A shell cannot trap what its caller ignores, as nohup(1) does with SIGHUP.
+    let mut demo = Command::new("env")
+        .args(["--default-signal", DEMO])
         .env("TMPDIR", temporary)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
