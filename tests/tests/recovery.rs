@@ -60,6 +60,17 @@ impl Scene {
         format!("{file}.pub")
     }
 
+    /// Commits the vault.
+    fn commits(&self) {
+        let git = |arguments: &[&str]| {
+            let git = program("git").in_folder(self.clone.path()).args(["-c", "user.name=alice"]);
+            git.args(["-c", "user.email=alice@example.org"]).args(arguments).succeeds();
+        };
+        git(&["init", "-q"]);
+        git(&["add", "vault"]);
+        git(&["commit", "-q", "-m", "a vault"]);
+    }
+
     /// What a word of the page stands for.
     fn means(&mut self, word: &str, value: &str) {
         self.words.push(format!("{word}={value}"));
@@ -188,13 +199,7 @@ fn a_vault_that_is_refused() {
         return;
     }
     let scene = Scene::new(&vault());
-    let git = |arguments: &[&str]| {
-        let git = program("git").in_folder(scene.clone.path()).args(["-c", "user.name=alice"]);
-        git.args(["-c", "user.email=alice@example.org"]).args(arguments).succeeds();
-    };
-    git(&["init", "-q"]);
-    git(&["add", "vault"]);
-    git(&["commit", "-q", "-m", "a vault"]);
+    scene.commits();
     fs::write(scene.path("vault/token.age"), "damage").expect("damage");
     scene.runs(&blocks("A vault that is refused")[0]).says("token.age is not what was signed");
 }
@@ -222,13 +227,7 @@ fn a_broken_vault_at_boot() {
         return;
     }
     let scene = Scene::new(&vault());
-    let git = |arguments: &[&str]| {
-        let git = program("git").in_folder(scene.clone.path()).args(["-c", "user.name=alice"]);
-        git.args(["-c", "user.email=alice@example.org"]).args(arguments).succeeds();
-    };
-    git(&["init", "-q"]);
-    git(&["add", "vault"]);
-    git(&["commit", "-q", "-m", "a vault"]);
+    scene.commits();
     let [broken, repaired] = blocks("A broken vault at boot").try_into().expect("two blocks");
     let script = format!(
         "{MACHINE}\n{broken}\ncat /run/vault/token\n{repaired}\nvaultd status\ncat /run/vault/token\nvaultd unmount\n"

@@ -45,10 +45,10 @@ impl Mapping {
     /// All bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: as many mapped, initialised bytes, that nobody writes: who wrote them is gone
-        // before the object is given on for reading (`store::read_only`). Nobody shortens the
-        // object, which would be a SIGBUS: a memfd is sealed against it, and of a file in the store
-        // only the monitor holds a descriptor for writing, which overwrites, but never shortens.
+        // SAFETY: as many mapped, initialised bytes, that nobody writes or shortens while they are
+        // read: who wrote them is gone before the object is given on (`store::read_only`), a memfd is
+        // sealed, and the monitor, which alone can write to a file of the store, wipes and shortens
+        // it only when its readers have let go of it or have ended (`monitor::kept::Object`).
         unsafe { std::slice::from_raw_parts(self.0.address.as_ptr(), self.0.size) }
     }
 

@@ -3,11 +3,36 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process};
 use vaultd::monitor::{Status, mountinfo};
 
 use crate::stand::{empty_directory, possible, snake_oil, vaultd};
+
+/// Serves the snake-oil vault in the background, by a process that becomes our child, so that it can be waited for.
+/// Returns once everybody has let go of the streams that it was given.
+fn served(directory: &Path) -> Status {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("subreaper");
+    let output = snake_oil(directory).arg("--background").output().expect("vaultd");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let status = vaultd(&["status", "--json"], directory).stdout;
+    serde_json::from_slice(&status).expect("a status")
+}
+
+fn process(pid: u32) -> Pid {
+    i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid")
+}
+
+/// Ends a monitor that [`served`] started, and expects that nothing is left of its mount.
+#[track_caller]
+fn ends_after_a_signal(monitor: u32, directory: &Path) {
+    let monitor = process(monitor);
+    kill_process(monitor, Signal::TERM).expect("a signal");
+    let ended = rustix::process::waitpid(Some(monitor), WaitOptions::empty()).expect("our child");
+    assert_eq!(ended.expect("ended").1.exit_status(), Some(0));
+    assert_eq!(mountinfo::at(directory).expect("mounts"), None);
+}
 
 #[test]
 fn files_are_readable_at_once_and_gone_after_a_signal() {
@@ -15,17 +40,9 @@ fn files_are_readable_at_once_and_gone_after_a_signal() {
         return;
     }
     let (_parent, directory) = empty_directory();
-    // Makes the background process our child once its caller has returned, so it can be waited for.
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("subreaper");
-
-    // Returns once everybody has let go of the streams that it was given.
-    let output = snake_oil(&directory).arg("--background").output().expect("vaultd");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let pid = served(&directory).monitor.pid;
     assert_eq!(fs::read(directory.join("passwords/root.txt")).expect("readable"), b"abc123");
 
-    let status = vaultd(&["status", "--json"], &directory).stdout;
-    let status: Status = serde_json::from_slice(&status).expect("a status");
-    let pid = status.monitor.pid;
     let locked = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
     let locked = locked.lines().find_map(|line| line.strip_prefix("VmLck:"));
     assert_ne!(locked.expect("VmLck").trim(), "0 kB");
@@ -37,11 +54,7 @@ fn files_are_readable_at_once_and_gone_after_a_signal() {
         assert_eq!(target.to_str(), Some("/dev/null"));
     }
 
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
-    rustix::process::kill_process(pid, Signal::TERM).expect("a signal");
-    let ended = rustix::process::waitpid(Some(pid), WaitOptions::empty()).expect("our child");
-    assert_eq!(ended.expect("ended").1.exit_status(), Some(0));
-    assert_eq!(mountinfo::at(&directory).expect("mounts"), None);
+    ends_after_a_signal(pid, &directory);
 }
 
 #[test]
@@ -50,20 +63,9 @@ fn a_server_that_hangs_keeps_nobody_from_stopping() {
         return;
     }
     let (_parent, directory) = empty_directory();
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("subreaper");
-    let output = snake_oil(&directory).arg("--background").output().expect("vaultd");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let status = vaultd(&["status", "--json"], &directory).stdout;
-    let status: Status = serde_json::from_slice(&status).expect("a status");
-
-    let process = |pid: u32| i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
-    let monitor = process(status.monitor.pid);
-    rustix::process::kill_process(process(status.server.pid.expect("a server")), Signal::STOP)
-        .expect("a signal");
-    rustix::process::kill_process(monitor, Signal::TERM).expect("a signal");
-    let ended = rustix::process::waitpid(Some(monitor), WaitOptions::empty()).expect("our child");
-    assert_eq!(ended.expect("ended").1.exit_status(), Some(0));
-    assert_eq!(mountinfo::at(&directory).expect("mounts"), None);
+    let status = served(&directory);
+    kill_process(process(status.server.pid.expect("a server")), Signal::STOP).expect("a signal");
+    ends_after_a_signal(status.monitor.pid, &directory);
 }
 
 #[test]
