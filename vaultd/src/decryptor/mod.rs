@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use vault_format::cipher;
@@ -17,6 +18,7 @@ use vault_format::policy::Action;
 use vault_format::{Identities, SecretName};
 
 pub use self::error::{DecryptError, DecryptFailure};
+use crate::configuration::Record;
 use crate::generation::{self, BuildError, Built, Changes, Facts, Generation, Index, Node, Object, Wanted};
 use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob, refusal};
@@ -44,6 +46,8 @@ pub struct Order {
     pub allow_snakeoil: bool,
     /// Whether a vault of which these identities open nothing is served, as an empty mount.
     pub allow_empty: bool,
+    /// Whether opens are recorded. Without, the kernel answers them, and asks nobody who may.
+    pub record: Record,
 }
 
 /// What the decryptor made. Beside it come the index, the report, and the new objects.
@@ -153,7 +157,11 @@ fn make(order: &Order, inputs: &Inputs) -> Result<(Built, Report), DecryptError>
     if ours.is_empty() && !order.allow_empty {
         return Err(DecryptError::Nothing(order.vault.clone()));
     }
-    let wanted = ours.iter().map(|file| wanted(inputs, file)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(ruled) = ours.iter().find(|file| order.record == Record::Off && file.rule.is_some()) {
+        return Err(DecryptError::Unasked(ruled.path.clone()));
+    }
+    let rules: Vec<Rule> = inputs.findings.plan.rules().cloned().map(Arc::new).collect();
+    let wanted = ours.iter().map(|file| wanted(inputs, file, &rules)).collect::<Result<Vec<_>, _>>()?;
     let built = generation::build(&inputs.store, &wanted, inputs.before.as_ref(), |place, plaintext| {
         cipher::decrypt_into(inputs.ciphertext(ours[place]), &identities, plaintext)
     });
@@ -231,7 +239,15 @@ fn ours<'a>(
     Ok((ours, warnings))
 }
 
-fn wanted(inputs: &Inputs, file: &PlannedFile) -> Result<Wanted, DecryptError> {
+/// The units that a file is only for.
+type Rule = Arc<BTreeSet<String>>;
+
+fn wanted(inputs: &Inputs, file: &PlannedFile, rules: &[Rule]) -> Result<Wanted, DecryptError> {
+    let services = match file.rule {
+        // A rule that is not there must not become none at all.
+        Some(rule) => rules.get(rule).cloned().ok_or(io::Error::from(io::ErrorKind::InvalidData))?,
+        None => Rule::default(),
+    };
     let ownership = inputs.owners.resolve(&file.owner, &file.group, file.mode)?;
     let size = cipher::plaintext_len(inputs.ciphertext(file))
         .map_err(|error| DecryptError::Decrypt { failures: vec![failure(&file.path, error)] })?;
@@ -243,6 +259,7 @@ fn wanted(inputs: &Inputs, file: &PlannedFile) -> Result<Wanted, DecryptError> {
             mode: ownership.mode,
             modified: file.modified,
         },
+        services,
         digest: file.digest,
         size,
     })

@@ -1,12 +1,13 @@
 //! What is served, without its bytes: directories and files as numbered nodes.
 //!
-//! A number stands for one (bytes, owner, group, mode, time) as long as the mount lives: what did not change
+//! A number stands for one (bytes, owner, group, mode, time, rule) as long as the mount lives: what did not change
 //! since the generation before keeps its number, what did gets one that nothing had. Nodes lie in
 //! breadth-first order of their names, so the children of a directory are neighbours: a look-up is a binary
 //! search in place.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,8 @@ pub struct Entry {
     pub path: String,
     /// What everybody sees of it.
     pub facts: Facts,
+    /// The units whose processes alone may open it; empty if all may.
+    pub services: Arc<BTreeSet<String>>,
     /// Its bytes.
     pub content: Content,
 }
@@ -92,6 +95,9 @@ pub struct Node {
     pub name: Box<str>,
     /// Who may do what with it.
     pub facts: Facts,
+    /// Which of the index's sets of units may open it; none for a file that is not only for some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<usize>,
     /// What it is.
     pub kind: Kind,
 }
@@ -114,6 +120,8 @@ pub enum Kind {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Index {
     nodes: Vec<Node>,
+    /// Each set of units that a file is only for, once.
+    rules: Vec<BTreeSet<String>>,
     /// The lowest number that no node had yet, in this generation or one before.
     unused: u64,
 }
@@ -131,7 +139,9 @@ impl Index {
         // Directories have no time of their own: they show the latest of the files.
         let modified = entries.iter().map(|entry| entry.facts.modified).max();
         let modified = modified.unwrap_or(SystemTime::UNIX_EPOCH);
-        let mut index = Self { nodes: vec![directory(0, "", modified)], unused: ROOT + 1 };
+        let nodes = vec![directory(0, "", modified)];
+        let mut index = Self { nodes, rules: Vec::new(), unused: ROOT + 1 };
+        let mut rules = HashMap::new();
         let mut pending = VecDeque::from([Pending { node: 0, leaves: &leaves, prefix: 0 }]);
         while let Some(parent) = pending.pop_front() {
             let first = index.nodes.len();
@@ -144,7 +154,10 @@ impl Index {
                         directories += 1;
                         directory(parent.node, name, modified)
                     }
-                    None if same.len() == 1 => file(parent.node, parent.rest(leaf), leaf),
+                    None if same.len() == 1 => {
+                        let rule = index.rule(&mut rules, &leaf.services);
+                        file(parent.node, parent.rest(leaf), leaf, rule)
+                    }
                     None => return Err(TreeError::Twice { path: leaf.path.clone() }),
                 };
                 index.nodes.push(node);
@@ -157,6 +170,21 @@ impl Index {
             index.unused = number + 1;
         }
         Ok(index)
+    }
+
+    /// The number of a set of units, if there are any in it.
+    fn rule<'a>(
+        &mut self,
+        known: &mut HashMap<&'a BTreeSet<String>, usize>,
+        services: &'a BTreeSet<String>,
+    ) -> Option<usize> {
+        if services.is_empty() {
+            return None;
+        }
+        Some(*known.entry(services).or_insert_with(|| {
+            self.rules.push(services.clone());
+            self.rules.len() - 1
+        }))
     }
 
     /// Numbers the nodes anew: those that are as in `before` have the number that they had there, all others one
@@ -173,7 +201,9 @@ impl Index {
             let node = &self.nodes[at];
             let old = was[node.parent].and_then(|parent| before.child(parent, node.name.as_bytes()));
             was[at] = old;
-            self.nodes[at].number = match old.filter(|old| node.is_same(old, renewed)) {
+            let is_same =
+                |old: &&Node| node.is_same(old, renewed) && self.services(node) == before.services(old);
+            self.nodes[at].number = match old.filter(is_same) {
                 Some(old) => old.number,
                 None => {
                     let number = self.unused;
@@ -189,6 +219,20 @@ impl Index {
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// The units whose processes alone may open a file; nothing where all may.
+    #[must_use]
+    pub fn services(&self, node: &Node) -> Option<&BTreeSet<String>> {
+        // Out of bounds is a panic rather than a file that is open to all; `Generation::open` lets it not come
+        // to that.
+        node.rule.map(|rule| &self.rules[rule])
+    }
+
+    /// Whether every rule of a file is there.
+    #[must_use]
+    pub fn has_all_rules(&self) -> bool {
+        self.nodes.iter().filter_map(|node| node.rule).all(|rule| rule < self.rules.len())
     }
 
     /// The directory at the mount point.
@@ -323,12 +367,14 @@ fn directory(parent: usize, name: &str, modified: SystemTime) -> Node {
         parent,
         name: name.into(),
         facts: Facts { owner: 0, group: 0, mode: 0o711, modified },
+        rule: None,
         kind: Kind::Directory { children: 0..0, directories: 0 },
     }
 }
 
-fn file(parent: usize, name: &str, entry: &Entry) -> Node {
-    Node { number: 0, parent, name: name.into(), facts: entry.facts, kind: Kind::File(entry.content.clone()) }
+fn file(parent: usize, name: &str, entry: &Entry, rule: Option<usize>) -> Node {
+    let kind = Kind::File(entry.content.clone());
+    Node { number: 0, parent, name: name.into(), facts: entry.facts, rule, kind }
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ impl Generation {
     /// by the kernel itself.
     ///
     /// # Errors
-    /// They cannot be mapped, or are not as long as the index says.
+    /// They cannot be mapped, or are not as long as the index says; or the index is incomplete.
     pub fn open(
         number: u64,
         index: Index,
@@ -42,7 +42,7 @@ impl Generation {
             let object = objects.get(content.object);
             object.is_some_and(|object| object.bytes().get(content.span.clone()).is_some())
         };
-        if !index.nodes().iter().filter_map(Node::content).all(fits) {
+        if !index.has_all_rules() || !index.nodes().iter().filter_map(Node::content).all(fits) {
             let source = io::ErrorKind::UnexpectedEof.into();
             return Err(MemoryError::Map { size: 0, source });
         }

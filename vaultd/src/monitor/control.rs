@@ -41,6 +41,8 @@ pub const DYING: Duration = Duration::from_secs(5);
 pub enum Question {
     /// How it goes.
     Status,
+    /// What is served: the [`Index`](crate::generation::Index).
+    Index,
     /// To load the vault anew.
     Reload {
         /// Only to say what would change.
@@ -200,6 +202,7 @@ fn answer_one(monitor: &Monitor, socket: OwnedFd) -> io::Result<()> {
     channel.wait_at_most(Some(PATIENCE))?;
     let Some((question, _)) = channel.receive::<Question>()? else { return Ok(()) };
     let answer = match question {
+        Question::Index => monitor.index(),
         Question::Status => blob::write("status", &monitor.status()),
         Question::Reload { dry_run } => {
             match monitor.reload(if dry_run { Intent::Look } else { Intent::Serve }) {

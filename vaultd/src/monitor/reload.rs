@@ -1,7 +1,7 @@
 //! Loading a vault anew, and switching to what was loaded.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +51,11 @@ impl Monitor {
         let state = self.state();
         let current = state.generations.last().ok_or(io::ErrorKind::NotFound)?;
         current.duplicate()
+    }
+
+    /// The index of what is served now, as the decryptor wrote it down.
+    pub(super) fn index(&self) -> io::Result<OwnedFd> {
+        Ok(self.current()?.index)
     }
 
     fn switch_to(&self, loaded: Loaded) {

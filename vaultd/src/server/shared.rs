@@ -1,5 +1,6 @@
 //! What the threads of a server share.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
 use std::thread;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::attempts::Attempts;
 use super::handles::{Handles, is_sent_again, unique};
 use super::housekeeping::Task;
+use super::opening::{Door, Doorkeeper};
 use super::view::View;
 
 /// What the kernel can do for this mount, as it says when the mount is new.
@@ -33,12 +35,45 @@ pub(super) struct Served {
     view: RwLock<Arc<View>>,
     handles: Handles,
     attempts: Attempts,
+    doorkeeper: Doorkeeper,
     tasks: mpsc::Sender<Task>,
 }
 
 impl Served {
-    pub(super) fn new(view: View, handles: Handles, attempts: Attempts, tasks: mpsc::Sender<Task>) -> Self {
-        Self { view: RwLock::new(Arc::new(view)), handles, attempts, tasks }
+    pub(super) fn new(
+        view: View,
+        handles: Handles,
+        attempts: Attempts,
+        doorkeeper: Doorkeeper,
+        tasks: mpsc::Sender<Task>,
+    ) -> Self {
+        Self { view: RwLock::new(Arc::new(view)), handles, attempts, doorkeeper, tasks }
+    }
+
+    pub(super) fn doorkeeper(&self) -> &Doorkeeper {
+        &self.doorkeeper
+    }
+
+    /// The generation that is opened now.
+    pub(super) fn generation(&self) -> u64 {
+        self.view().current().number()
+    }
+
+    /// The path of a node, also of one that is superseded.
+    pub(super) fn path(&self, number: u64) -> Option<String> {
+        let view = self.view();
+        view.node(number).map(|(generation, node)| generation.index().path(node))
+    }
+
+    /// The units that a file is only for. No view is held while somebody finds out who is one of them.
+    pub(super) fn services(&self, number: u64) -> Option<BTreeSet<String>> {
+        let view = self.view();
+        view.current().index().services(view.current_node(number)?).cloned()
+    }
+
+    /// Counts an open that a rule forbade.
+    pub(super) fn deny(&self) {
+        self.handles.deny();
     }
 
     /// What is shown now.
@@ -62,8 +97,8 @@ impl Served {
         result
     }
 
-    /// Opens a node: its handle, and the number under which the kernel reads it itself, if it does.
-    fn open(&self, handle: u64, number: u64) -> Result<(u64, Option<u32>), Errno> {
+    /// Opens a node.
+    pub(super) fn open(&self, handle: u64, number: u64) -> Result<Door, Errno> {
         // Held until the handle is known: else what was just opened could be dropped as open to nobody.
         let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
         let Some(node) = view.current_node(number) else {
@@ -72,12 +107,20 @@ impl Served {
             return Err(Errno::ESTALE);
         };
         let content = node.content().ok_or(Errno::EISDIR)?;
-        self.handles.insert(handle, number).map_err(|_| Errno::ENOMEM)?;
-        Ok((handle, view.current().backing(content)))
+        let is_new = self.handles.insert(handle, number).map_err(|_| Errno::ENOMEM)?;
+        let generation = view.current();
+        Ok(Door { backing: generation.backing(content), generation: generation.number(), is_new })
     }
 }
 
 impl Shared {
+    /// Tells what is still to be told of opens.
+    pub(super) fn finish(&self) {
+        if let Some(served) = self.served() {
+            served.doorkeeper.finish();
+        }
+    }
+
     pub(super) fn agreed(&self, agreement: Agreement) {
         // There is one handshake.
         let _ = self.agreement.set(agreement);
@@ -106,11 +149,9 @@ impl Shared {
         !is_sent_again(request.unique()) || served.attempts.may_handle(unique(request.unique()))
     }
 
-    pub(super) fn open(&self, request: &Request, number: u64) -> Result<(u64, Option<u32>), Errno> {
-        match self.served().filter(|served| self.may_handle(served, request)) {
-            Some(served) => served.open(unique(request.unique()), number),
-            None => Err(Errno::EIO),
-        }
+    /// What is served, to open something of it; nothing if the request must not be handled.
+    pub(super) fn served_for(&self, request: &Request) -> Option<&Served> {
+        self.served().filter(|served| self.may_handle(served, request))
     }
 
     pub(super) fn release(&self, handle: u64) {

@@ -17,6 +17,8 @@ pub struct Plan {
     pub files: Vec<PlannedFile>,
     /// Each set of recipients that a file has, once.
     audiences: Vec<BTreeSet<Recipient>>,
+    /// Each set of units that a file is only for, once.
+    rules: Vec<BTreeSet<String>>,
 }
 
 /// A file to be served to whoever can decrypt it.
@@ -40,6 +42,8 @@ pub struct PlannedFile {
     pub on_change: Vec<Action>,
     /// Who can decrypt it; nothing where only trying tells.
     audience: Option<usize>,
+    /// Which units it is only for, if it is.
+    pub rule: Option<usize>,
 }
 
 impl Plan {
@@ -51,6 +55,7 @@ impl Plan {
         let views = policy.views().iter().map(|(path, view)| (path, &view.of, &view.access));
         let mut plan = Self::default();
         let mut known: BTreeMap<&BTreeSet<Recipient>, usize> = BTreeMap::new();
+        let mut rules: BTreeMap<&BTreeSet<String>, usize> = BTreeMap::new();
         for (path, name, access) in own.chain(views) {
             let secret = &vault.lock().secrets[name];
             let Some(ciphertext) = snapshot.span(&name.ciphertext_path()) else { continue };
@@ -58,13 +63,25 @@ impl Plan {
                 plan.audiences.push(secret.recipients.clone());
                 plan.audiences.len() - 1
             });
+            let services = Some(&*access.services).filter(|services| !services.is_empty());
+            let rule = services.map(|services| {
+                *rules.entry(services).or_insert_with(|| {
+                    plan.rules.push(services.clone());
+                    plan.rules.len() - 1
+                })
+            });
             let modified = secret.rotated.system_time();
             let file = PlannedFile::new(path, access, modified, secret.sha256, ciphertext);
             // A view is the same value, and its source has said what to do.
             let on_change = if path == name { policy.secret(name).on_change.clone() } else { Vec::new() };
-            plan.files.push(PlannedFile { audience: Some(audience), on_change, ..file });
+            plan.files.push(PlannedFile { audience: Some(audience), rule, on_change, ..file });
         }
         plan
+    }
+
+    /// Each set of units that a file is only for, as [`PlannedFile::rule`] counts them.
+    pub fn rules(&self) -> impl Iterator<Item = &BTreeSet<String>> {
+        self.rules.iter()
     }
 
     /// Whether one of `keys` can decrypt a file; nothing where only trying tells.
@@ -95,6 +112,7 @@ impl PlannedFile {
             ciphertext,
             on_change: Vec::new(),
             audience: None,
+            rule: None,
         }
     }
 }

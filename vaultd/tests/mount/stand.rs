@@ -18,12 +18,15 @@ use std::time::{Duration, SystemTime};
 use rustix::process::{Gid, Uid};
 use tempfile::TempDir;
 use vault_format::Digest;
+use vaultd::configuration::Record;
 use vaultd::generation::{self, Built, Facts, Wanted};
+use vaultd::monitor::attendants::Attendants;
 use vaultd::monitor::connection::Connection;
 use vaultd::monitor::keeper::agree;
 use vaultd::monitor::kept::{Kept, Object};
 use vaultd::monitor::mount::{open_device, require_root};
 use vaultd::monitor::mount_point::MountPoint;
+use vaultd::monitor::record::Recorder;
 use vaultd::process::{Station, blob, channel::Channel};
 use vaultd::server::{self, Order, Report};
 use vaultd::sys::memory::Locking;
@@ -57,6 +60,7 @@ pub fn build(files: &[File]) -> Built {
     let wanted = |file: &File| Wanted {
         path: file.path.to_owned(),
         facts: Facts { owner: OWNER, group: GROUP, mode: file.mode, modified: modified() },
+        services: Arc::default(),
         digest: Digest::of(&file.bytes),
         size: file.bytes.len(),
     };
@@ -83,7 +87,7 @@ fn kept(built: Built) -> Kept {
 
 /// A mounted generation; unmounted when dropped.
 pub struct Stand {
-    connection: Connection,
+    connection: Arc<Connection>,
     server: JoinHandle<std::io::Result<()>>,
     /// Never closed: a server that hears no monitor any more ends its process, which is this one.
     monitor: ManuallyDrop<Channel>,
@@ -104,6 +108,7 @@ impl Stand {
         let generation = kept(built);
         let connection =
             Connection::new(&MountPoint::check(&root).expect("a mount point")).expect("a connection");
+        let connection = Arc::new(connection);
         let (monitor, its_end) = Channel::pair().expect("a channel");
         let monitor = ManuallyDrop::new(monitor);
         let server = thread::spawn(move || {
@@ -122,8 +127,11 @@ impl Stand {
         if agree(monitor, connection, station).expect("an agreement").passthrough {
             generation.register(&connection.device);
         }
-        let order = Order::Serve { generations: vec![generation.parcel()], resumes: false };
+        let (_, lines) = Attendants::start(connection, &Recorder::start()).expect("attendants");
+        let record = Record::On;
+        let order = Order::Serve { generations: vec![generation.parcel()], resumes: false, record };
         let mut descriptors: Vec<BorrowedFd<'_>> = connection.descriptors().to_vec();
+        descriptors.extend(lines.descriptors());
         descriptors.extend(generation.descriptors());
         monitor.send(&order, &descriptors).expect("an order");
         let (report, _) = monitor.receive::<Report>().expect("a report").expect("a server");
