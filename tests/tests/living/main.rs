@@ -6,6 +6,7 @@ mod confinement;
 mod deaths;
 mod kills;
 mod large;
+mod load;
 mod reload;
 mod stand;
 mod timeout;
