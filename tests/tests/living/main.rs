@@ -9,4 +9,5 @@ mod large;
 mod load;
 mod reload;
 mod stand;
+mod switches;
 mod timeout;
