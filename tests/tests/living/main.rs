@@ -8,4 +8,5 @@ mod kills;
 mod large;
 mod reload;
 mod stand;
+mod tampering;
 mod timeout;
