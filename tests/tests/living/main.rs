@@ -10,3 +10,6 @@ mod load;
 mod reload;
 mod stand;
 mod switches;
+mod tampering;
+mod templates;
+mod timeout;
