@@ -5,6 +5,7 @@
 //! server, the first too, agrees with the kernel over a socket, to which the monitor relays or replays the
 //! kernel's side, and gets the device only then.
 
+mod answers;
 mod attempts;
 mod attributes;
 mod bursts;
@@ -13,6 +14,7 @@ mod handles;
 mod housekeeping;
 mod judge;
 mod opening;
+mod retries;
 mod shared;
 mod view;
 

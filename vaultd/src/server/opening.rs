@@ -105,12 +105,12 @@ impl Wish {
         let reason = match verdict {
             Ok(reason) => reason,
             Err(reason) => {
-                served.deny();
+                served.deny(self.caller.pid);
                 self.tell(served, (Decision::Denied, reason), served.generation(), opener, true);
                 return reply.error(Errno::EACCES);
             }
         };
-        match served.open(self.handle, self.number) {
+        match served.open(self.caller.pid, self.handle, self.number) {
             Ok(Door { backing, generation, is_new }) => {
                 self.tell(served, (Decision::Allowed, reason), generation, opener, is_new);
                 match backing {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
 use std::thread;
+use std::time::Instant;
 
 use fuser::{Errno, Request};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,9 @@ use super::attempts::Attempts;
 use super::handles::{Handles, is_sent_again, unique};
 use super::housekeeping::Task;
 use super::opening::{Door, Doorkeeper};
+use super::retries::Retries;
 use super::view::View;
+use crate::generation::Generation;
 
 /// What the kernel can do for this mount, as it says when the mount is new.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,7 @@ pub(super) struct Served {
     handles: Handles,
     attempts: Attempts,
     doorkeeper: Doorkeeper,
+    retries: Retries,
     tasks: mpsc::Sender<Task>,
 }
 
@@ -47,7 +51,8 @@ impl Served {
         doorkeeper: Doorkeeper,
         tasks: mpsc::Sender<Task>,
     ) -> Self {
-        Self { view: RwLock::new(Arc::new(view)), handles, attempts, doorkeeper, tasks }
+        let (view, retries) = (RwLock::new(Arc::new(view)), Retries::default());
+        Self { view, handles, attempts, doorkeeper, retries, tasks }
     }
 
     pub(super) fn doorkeeper(&self) -> &Doorkeeper {
@@ -71,8 +76,9 @@ impl Served {
         view.current().index().services(view.current_node(number)?).cloned()
     }
 
-    /// Counts an open that a rule forbade.
-    pub(super) fn deny(&self) {
+    /// Counts an open of a thread that a rule forbade.
+    pub(super) fn deny(&self, thread: u32) {
+        self.retries.opened(thread);
         self.handles.deny();
     }
 
@@ -97,15 +103,31 @@ impl Served {
         result
     }
 
-    /// Opens a node.
-    pub(super) fn open(&self, handle: u64, number: u64) -> Result<Door, Errno> {
+    /// Shows `next` to whoever opens a file from now on. An open that met the switch before comes first.
+    pub(super) fn switch_to(&self, next: &Arc<Generation>) {
+        let start = Instant::now();
+        loop {
+            self.retries.wait(start);
+            let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+            // Somebody may have been told to try again meanwhile.
+            if self.retries.are_done(start) {
+                *view = Arc::new(view.switched_to(Arc::clone(next)));
+                return;
+            }
+        }
+    }
+
+    /// Opens a node for a thread.
+    pub(super) fn open(&self, thread: u32, handle: u64, number: u64) -> Result<Door, Errno> {
         // Held until the handle is known: else what was just opened could be dropped as open to nobody.
         let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
         let Some(node) = view.current_node(number) else {
             // A dead server may have opened it, before a switch.
             self.handles.remove(handle);
+            self.retries.refused(thread);
             return Err(Errno::ESTALE);
         };
+        self.retries.opened(thread);
         let content = node.content().ok_or(Errno::EISDIR)?;
         let is_new = self.handles.insert(handle, number).map_err(|_| Errno::ENOMEM)?;
         let generation = view.current();
@@ -163,3 +185,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

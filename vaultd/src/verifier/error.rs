@@ -78,8 +78,4 @@ pub enum VerifyError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     SnakeOil(#[from] snakeoil::SnakeOil),
-    /// Rendering is not there yet.
-    #[error("the policy has the template {0}, and this version of vaultd renders none")]
-    #[diagnostic(help("serve the values as secrets of their own until it does"))]
-    Template(SecretName),
 }

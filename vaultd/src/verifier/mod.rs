@@ -17,7 +17,7 @@ use vault_format::verify::{Problem, Unsound};
 use vault_format::{VaultFiles, VaultFolder, Verified, verify};
 
 pub use self::error::VerifyError;
-pub use self::plan::{Plan, PlannedFile};
+pub use self::plan::{Origin, Plan, PlannedFile};
 use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob, refusal};
 use crate::signers;
@@ -91,7 +91,6 @@ fn examine(order: &Order, descriptors: Vec<OwnedFd>) -> Result<(Findings, Snapsh
     }
     let trusted = trusted_signers(order, descriptors.next())?;
     let vault = verified(order, &recorder, &trusted)?;
-    refuse_what_cannot_be_enforced(&vault)?;
     let snapshot = recorder.finish()?;
     let findings = Findings {
         facts: Some(Facts::of(&vault)),
@@ -136,12 +135,4 @@ fn is_signed_by_snakeoil(unsound: &Unsound) -> bool {
         Problem::Signature(SignatureError::Untrusted(fingerprint)) => snakeoil::is_signer(fingerprint),
         _ => false,
     })
-}
-
-/// A rule that this version does not know how to keep must not be served without it.
-fn refuse_what_cannot_be_enforced(vault: &Verified) -> Result<(), VerifyError> {
-    match vault.policy().templates().keys().next() {
-        Some(name) => Err(VerifyError::Template(name.clone())),
-        None => Ok(()),
-    }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
-use vault_format::policy::{Access, Action};
+use vault_format::policy::{Access, Action, TemplatePolicy};
+use vault_format::template::Template;
 use vault_format::{Digest, Recipient, SecretName, Verified};
 
 use crate::snapshot::Snapshot;
@@ -13,7 +15,7 @@ use crate::snapshot::Snapshot;
 /// The files of a mount, for every identity that might be given.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Plan {
-    /// Secrets under their own names, and views of them.
+    /// Secrets under their own names, views of them, and templates.
     pub files: Vec<PlannedFile>,
     /// Each set of recipients that a file has, once.
     audiences: Vec<BTreeSet<Recipient>>,
@@ -34,16 +36,30 @@ pub struct PlannedFile {
     pub mode: u16,
     /// When its value last changed.
     pub modified: SystemTime,
-    /// SHA-256 of its ciphertext.
+    /// What tells its bytes from others: SHA-256 of what they are made of.
     pub digest: Digest,
-    /// Where in the snapshot its ciphertext is.
-    pub ciphertext: Range<u64>,
+    /// What they are made of.
+    pub origin: Origin,
     /// What to do when its value changed.
     pub on_change: Vec<Action>,
     /// Who can decrypt it; nothing where only trying tells.
     audience: Option<usize>,
     /// Which units it is only for, if it is.
     pub rule: Option<usize>,
+}
+
+/// What the bytes of a file are made of.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Origin {
+    /// One ciphertext, which lies here in the snapshot.
+    Ciphertext(Range<u64>),
+    /// A text with values in it.
+    Template {
+        /// The text.
+        template: Template,
+        /// Where in the snapshot the ciphertext of each value lies.
+        values: BTreeMap<SecretName, Range<u64>>,
+    },
 }
 
 impl Plan {
@@ -54,28 +70,29 @@ impl Plan {
         let own = vault.lock().secrets.keys().map(|name| (name, name, &policy.secret(name).access));
         let views = policy.views().iter().map(|(path, view)| (path, &view.of, &view.access));
         let mut plan = Self::default();
-        let mut known: BTreeMap<&BTreeSet<Recipient>, usize> = BTreeMap::new();
-        let mut rules: BTreeMap<&BTreeSet<String>, usize> = BTreeMap::new();
+        let mut audiences = Audiences::default();
+        let mut rules = Rules::default();
         for (path, name, access) in own.chain(views) {
             let secret = &vault.lock().secrets[name];
             let Some(ciphertext) = snapshot.span(&name.ciphertext_path()) else { continue };
-            let audience = *known.entry(&secret.recipients).or_insert_with(|| {
-                plan.audiences.push(secret.recipients.clone());
-                plan.audiences.len() - 1
-            });
-            let services = Some(&*access.services).filter(|services| !services.is_empty());
-            let rule = services.map(|services| {
-                *rules.entry(services).or_insert_with(|| {
-                    plan.rules.push(services.clone());
-                    plan.rules.len() - 1
-                })
-            });
+            let audience = audiences.place(&secret.recipients);
+            let rule = rules.place(&access.services);
             let modified = secret.rotated.system_time();
-            let file = PlannedFile::new(path, access, modified, secret.sha256, ciphertext);
+            let file =
+                PlannedFile::new(path, access, modified, secret.sha256, Origin::Ciphertext(ciphertext));
             // A view is the same value, and its source has said what to do.
             let on_change = if path == name { policy.secret(name).on_change.clone() } else { Vec::new() };
             plan.files.push(PlannedFile { audience: Some(audience), rule, on_change, ..file });
         }
+        for (path, template) in vault.templates() {
+            let own = &policy.templates()[path];
+            if let Some((file, services)) = rendered(vault, snapshot, path, own, template) {
+                let (audience, rule) = (Some(audiences.place(&own.audience)), rules.place(&services));
+                plan.files.push(PlannedFile { audience, rule, ..file });
+            }
+        }
+        plan.audiences = audiences.all.into_iter().cloned().collect();
+        plan.rules = rules.all;
         plan
     }
 
@@ -92,6 +109,71 @@ impl Plan {
     }
 }
 
+/// Each set of recipients once.
+#[derive(Default)]
+struct Audiences<'a> {
+    all: Vec<&'a BTreeSet<Recipient>>,
+    places: BTreeMap<&'a BTreeSet<Recipient>, usize>,
+}
+
+impl<'a> Audiences<'a> {
+    fn place(&mut self, audience: &'a BTreeSet<Recipient>) -> usize {
+        *self.places.entry(audience).or_insert_with(|| {
+            self.all.push(audience);
+            self.all.len() - 1
+        })
+    }
+}
+
+/// Each set of units once.
+#[derive(Default)]
+struct Rules {
+    all: Vec<BTreeSet<String>>,
+    places: BTreeMap<BTreeSet<String>, usize>,
+}
+
+impl Rules {
+    /// Nothing for no unit at all, which lets all processes in.
+    fn place(&mut self, services: &BTreeSet<String>) -> Option<usize> {
+        if services.is_empty() {
+            return None;
+        }
+        let known = self.places.get(services).copied();
+        Some(known.unwrap_or_else(|| {
+            self.all.push(services.clone());
+            self.places.insert(services.clone(), self.all.len() - 1);
+            self.all.len() - 1
+        }))
+    }
+}
+
+/// A template as a file, with the units that may open it. Its bytes are others as soon as its text is, or the ciphertext of one of its values.
+fn rendered(
+    vault: &Verified,
+    snapshot: &Snapshot,
+    path: &SecretName,
+    rule: &TemplatePolicy,
+    template: &Template,
+) -> Option<(PlannedFile, Arc<BTreeSet<String>>)> {
+    let shown = template.secrets();
+    let values = shown.iter().map(|&name| Some((name.clone(), snapshot.span(&name.ciphertext_path())?)));
+    let values = values.collect::<Option<BTreeMap<_, _>>>()?;
+    let secrets = || shown.iter().map(|&name| &vault.lock().secrets[name]);
+    let modified = secrets().map(|secret| secret.rotated.system_time()).max();
+    let digests: Vec<String> = secrets().map(|secret| secret.sha256.to_string()).collect();
+    // No ciphertext begins like this, so no secret has this digest.
+    let digest = Digest::of(format!("template of {}\n{template}", digests.join(" ")).as_bytes());
+    let access = Access {
+        owner: rule.owner.clone(),
+        group: rule.group.clone(),
+        mode: rule.mode,
+        services: Arc::new(vault.policy().template_services(rule, &shown).unwrap_or_default()),
+    };
+    let origin = Origin::Template { template: template.clone(), values };
+    let modified = modified.unwrap_or(SystemTime::UNIX_EPOCH);
+    Some((PlannedFile::new(path, &access, modified, digest, origin), access.services))
+}
+
 impl PlannedFile {
     /// A file of which only trying tells who can decrypt it.
     #[must_use]
@@ -100,7 +182,7 @@ impl PlannedFile {
         access: &Access,
         modified: SystemTime,
         digest: Digest,
-        ciphertext: Range<u64>,
+        origin: Origin,
     ) -> Self {
         Self {
             path: path.clone(),
@@ -109,7 +191,7 @@ impl PlannedFile {
             mode: access.mode.bits(),
             modified,
             digest,
-            ciphertext,
+            origin,
             on_change: Vec::new(),
             audience: None,
             rule: None,
