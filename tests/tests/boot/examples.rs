@@ -5,11 +5,14 @@ use std::{fs, path::Path};
 use crate::machine::Machine;
 
 /// A program that stays for as long as it is wanted, and says at its start and its end whether its secret is what
-/// it should be. It also keeps the file open.
+/// it should be. It also keeps the file open. It starts no program to read, since all of a service that is stopped
+/// are told to end, also those that begin then.
 const CONSUMER: &str = r#"#!/bin/sh
 [ "$1" = --token-file ] || exit 64
 check() {
-    [ "$(cat "$file")" = "$(cat /etc/expected)" ] || { echo "consumer: wrong or no secret"; exit 1; }
+    IFS= read -r secret <"$file"
+    IFS= read -r expected </etc/expected
+    [ "$secret" = "$expected" ] || { echo "consumer: wrong or no secret"; exit 1; }
     echo "consumer: $1"
 }
 file=$2

@@ -24,7 +24,7 @@ fn the_unit_is_confined_and_its_mount_is_everybodys() {
     assert!(status.contains("\nNoNewPrivs:\t1\n") && status.contains("\nSeccomp:\t2\n"), "{status}");
     let server = machine.run("vaultd status --json | sed -n '/\"server\"/,/}/s/.*\"pid\": \\([0-9]*\\),/\\1/p'");
     let status = machine.run(&format!("cat /proc/{server}/status"));
-    assert_eq!(machine.run(&format!("stat -c %U /proc/{server}")), "root", "not dumpable");
+    assert_eq!(machine.run(&format!("stat -c %U /proc/{server}/environ")), "root", "not dumpable");
     let user = machine.run("id -u vaultd");
     assert!(status.contains(&format!("\nUid:\t{user}\t{user}\t{user}\t{user}\n")), "{status}");
     machine.run("mountpoint --quiet /run/vault");

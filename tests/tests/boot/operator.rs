@@ -20,7 +20,7 @@ impl Machine {
 
     /// Gives [`TOKEN`] another value, and brings the new state.
     pub fn change_token(&self, token: &str) {
-        self.run(&format!("printf %s '{token}' | vaultgen add --replace --quiet --vault /root/vault {TOKEN}"));
+        self.run(&format!("printf %s '{token}' | vaultgen rotate --stdin --quiet --vault /root/vault {TOKEN}"));
         self.bring_vault();
     }
 
