@@ -29,7 +29,7 @@ fn a_bad_vault_at_boot_is_loud_and_locks_nobody_out() {
     assert!(log.contains("error: vault.toml is not what was signed"), "{log}");
     let status = machine.run("systemctl show --property=StatusText --value vaultd.service");
     assert!(status.ends_with("; FALLBACK: the vault's present state is refused"), "{status}");
-    let login = "ssh -o StrictHostKeyChecking=accept-new -o BatchMode=yes alice@localhost id -un";
+    let login = "ssh -o StrictHostKeyChecking=accept-new -o BatchMode=yes alice@127.0.0.1 id -un";
     assert_eq!(machine.run(login), "alice");
 }
 
