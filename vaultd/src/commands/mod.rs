@@ -3,6 +3,7 @@
 mod accept;
 mod check;
 mod explain;
+mod keygen;
 mod mount;
 mod mounted;
 mod reload;
@@ -34,6 +35,7 @@ enum Command {
     Accept(accept::Args),
     Check(check::Args),
     Explain(explain::Args),
+    Keygen(keygen::Args),
     Mount(mount::Args),
     Reload(reload::Args),
     Status(status::Args),
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Accept(args) => accept::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
         Command::Mount(args) => mount::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Status(args) => status::run(&args),
