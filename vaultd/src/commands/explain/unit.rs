@@ -16,8 +16,8 @@ const PROPERTIES: [&str; 7] =
 pub(super) struct Unit {
     /// Its name, whichever it was asked by.
     pub name: String,
-    /// The user that it names.
-    user: Option<String>,
+    /// The user that it names, also where it is made anew whenever it starts.
+    pub named_user: Option<String>,
     /// Whether its user is made anew whenever it starts.
     pub is_dynamic: bool,
     /// The group that it names.
@@ -47,7 +47,7 @@ impl Unit {
         value("LoadState").filter(|state| *state != "not-found")?;
         Some(Self {
             name: owned("Id")?,
-            user: owned("User"),
+            named_user: owned("User"),
             is_dynamic: value("DynamicUser") == Some("yes"),
             group: owned("Group"),
             groups: value("SupplementaryGroups")
@@ -61,7 +61,7 @@ impl Unit {
 
     /// The user that its processes run as; nothing for one that is made anew.
     pub(super) fn user(&self) -> Option<String> {
-        (!self.is_dynamic).then(|| self.user.clone().unwrap_or_else(|| "root".to_owned()))
+        (!self.is_dynamic).then(|| self.named_user.clone().unwrap_or_else(|| "root".to_owned()))
     }
 }
 
