@@ -202,3 +202,41 @@ fn opens_that_are_not_recorded_cannot_be_for_some() {
     assert!(refused.errors.contains("take `record` out of vaultd.toml"), "{refused}");
     assert!(!place.is_mounted());
 }
+
+#[test]
+fn explain_tells_what_is_known() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let stand = Stand::of(files().and("mine", "m").readable("50001", "50002", "0640"));
+    let explain = |words: &[&str]| stand.there(vaultd().arg("explain").args(words).arg(stand.place.path()));
+    assert_eq!(
+        explain(&["mine"]).succeeds().text(),
+        "file      mine\nowner     50001, which has no name\ngroup     50002, which has no name\nmode      0640\n\
+         it may be opened by root, its owner, its group\n"
+    );
+    let ruled = explain(&["ruled"]).succeeds();
+    let untold =
+        "services  a.service  unknown: the system manager does not tell\n          b.service  unknown";
+    assert!(ruled.text().contains(untold), "{ruled}");
+    for (user, may) in [("0", true), ("root", true), ("50001", true), ("50003", false)] {
+        let told = explain(&["mine", "--user", user]).exits(if may { 0 } else { 1 });
+        let may = if may { "may" } else { "may not" };
+        assert!(told.text().contains(&format!("\n{user} {may} open it:\n- ")), "{told}");
+    }
+    let json = explain(&["ruled", "--user", "root", "--json"]).succeeds();
+    let json: Value = serde_json::from_slice(&json.output).expect("JSON");
+    assert_eq!((&json["allowed"], &json["owner"]["name"]), (&true.into(), &"root".into()));
+    assert_eq!(
+        (&json["services"][0]["unit"], &json["services"][0]["running"]),
+        (&"a.service".into(), &Value::Null)
+    );
+    for (words, error) in [
+        (["no", "--user", "root"], "no is not served"),
+        (["ruled", "--user", "nobody-has-this"], "there is no user nobody-has-this"),
+        (["ruled", "--unit", "a.service"], "the system manager does not tell what a.service is"),
+    ] {
+        explain(&words).exits(1).explains(error);
+    }
+    stand.end();
+}
