@@ -99,7 +99,6 @@ pub struct Node {
     /// Who may do what with it.
     pub facts: Facts,
     /// Which of the index's sets of units may open it; none for a file that is not only for some.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     rule: Option<usize>,
     /// What it is.
     pub kind: Kind,
