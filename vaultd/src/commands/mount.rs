@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-
 use super::source::Source;
 use crate::configuration::{Configuration, parse_duration};
 use crate::monitor::loader::Loader;
