@@ -149,7 +149,7 @@ pub fn decrypt(
     let identities =
         settings.identities.iter().map(|path| KeyFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let order = decryptor::Order {
-        station,
+        station: settings.decryptor(),
         vault: settings.vault.clone(),
         has_store: store.root().is_some(),
         identities: settings.identities.clone(),
