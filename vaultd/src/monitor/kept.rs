@@ -5,7 +5,12 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::server::Parcel;
+use rustix::process::Resource;
+
+use super::connection::Connection;
+use crate::process::blob;
+use crate::process::channel::Channel;
+use crate::server::{Order, Parcel};
 use crate::sys::mapping::Mapping;
 use crate::sys::memory::{Locking, MemoryError};
 use crate::sys::passthrough::Backing;
@@ -91,6 +96,16 @@ impl Kept {
         }
     }
 
+    /// Whether the kernel refused to read an object itself.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        let refused = |object: &Arc<Object>| {
+            let backing = object.backing.lock().unwrap_or_else(PoisonError::into_inner);
+            backing.as_ref().is_some_and(|backing| backing.number().is_none())
+        };
+        self.objects.iter().any(refused)
+    }
+
     /// What a server is told of it.
     #[must_use]
     pub fn parcel(&self) -> Parcel {
@@ -102,6 +117,35 @@ impl Kept {
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         std::iter::once(self.index.as_fd()).chain(self.objects.iter().map(|object| object.reader.as_fd()))
     }
+}
+
+/// Most descriptors of generations that are kept: less than a message carries and a server may map.
+const MOST_HELD: u64 = 30_000;
+
+/// Whether there is room for one more generation beside these: a server must be able to take all of them.
+#[must_use]
+pub fn has_room(generations: &[Kept]) -> bool {
+    // The monitor has each object twice, while it is filled three times.
+    let limit = rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 4;
+    let held = generations.iter().map(|kept| 1 + kept.objects.len() as u64).sum::<u64>();
+    held < limit.min(MOST_HELD)
+}
+
+/// Gives a server generations, from the oldest to the current one, and what else it needs to serve them.
+///
+/// # Errors
+/// It is not there any more, or does not listen.
+pub fn send(
+    channel: &Channel,
+    connection: &Connection,
+    generations: &[Kept],
+    resumes: bool,
+) -> io::Result<()> {
+    let parcels = blob::write("parcels", &generations.iter().map(Kept::parcel).collect::<Vec<_>>())?;
+    let mut descriptors: Vec<BorrowedFd<'_>> = connection.descriptors().to_vec();
+    descriptors.push(parcels.as_fd());
+    descriptors.extend(generations.iter().flat_map(Kept::descriptors));
+    channel.send(&Order::Serve { resumes }, &descriptors)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use vault_format::report;
 
-use super::kept::Kept;
+use super::kept::{self, Kept};
 use super::loader::{Intent, Loaded};
 use super::loading::LoadError;
 use super::{Monitor, State, actions};
@@ -25,6 +25,9 @@ impl Monitor {
     /// [`LoadError`]; what was served before is served on.
     pub fn reload(&self, intent: Intent) -> Result<(Changes, Vec<String>), LoadError> {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept::has_room(&self.state().generations) {
+            return Err(LoadError::Full);
+        }
         let before = self.current()?;
         let loaded = self.loader.present(before.number + 1, Some(&before), intent);
         drop(before);

@@ -47,16 +47,17 @@ const THREADS: std::ops::RangeInclusive<usize> = 2..=8;
 pub enum Order {
     /// To take its station, and to agree with the kernel over the socket that comes along.
     Agree(Station),
-    /// To serve. Along come the device, the open handles, the attempts, and then for each generation its index
-    /// and its objects.
+    /// To serve. Along come the device, the open handles, the attempts, a list of [`Parcel`]s written down, since
+    /// it may be too long for a message, and then for each of them its index and its objects. They are the
+    /// generations from the oldest that somebody may have open to the current one.
     Serve {
-        /// The generations, from the oldest that somebody may have open to the current one.
-        generations: Vec<Parcel>,
         /// Whether another server was there before.
         resumes: bool,
     },
     /// To show another generation. Its index and objects come along.
     SwitchTo(Parcel),
+    /// To tell that requests are answered.
+    Ping,
 }
 
 /// A generation on its way to a server.
@@ -82,6 +83,8 @@ pub enum Report {
         /// Generations that nobody has open any more.
         dropped: Vec<u64>,
     },
+    /// All requests were answered that it had when it was asked.
+    Alive,
 }
 
 /// Does what a server was started for, until the mount is gone.
@@ -103,7 +106,7 @@ pub fn serve(channel: Channel, descriptors: Vec<OwnedFd>) -> io::Result<()> {
     let session = Session::agree(socket)?;
     channel.send(&Report::Agreed(session.agreement()), &[])?;
 
-    let Some((Order::Serve { generations, resumes }, descriptors)) = channel.receive()? else {
+    let Some((Order::Serve { resumes }, descriptors)) = channel.receive()? else {
         return Ok(());
     };
     let mut descriptors = descriptors.into_iter();
@@ -111,7 +114,8 @@ pub fn serve(channel: Channel, descriptors: Vec<OwnedFd>) -> io::Result<()> {
     let device = next()?;
     let handles = Handles::take_over(File::from(next()?))?;
     let attempts = Attempts::take_over(File::from(next()?))?;
-    let generations = generations.into_iter().map(|parcel| open(parcel, &mut next).map(Arc::new));
+    let parcels: Vec<Parcel> = blob::read(&next()?)?;
+    let generations = parcels.into_iter().map(|parcel| open(parcel, &mut next).map(Arc::new));
     let generations = generations.collect::<io::Result<Vec<_>>>()?;
     session.serve(&device, channel, State { generations, handles, attempts }, resumes)
 }
@@ -186,11 +190,14 @@ fn end_with(outcome: io::Result<()>) {
 /// Listens to the monitor until it is gone.
 fn take_orders(channel: &Channel, tasks: &mpsc::Sender<Task>) -> io::Result<()> {
     while let Some((order, descriptors)) = channel.receive()? {
-        let Order::SwitchTo(parcel) = order else { return Err(io::ErrorKind::InvalidData.into()) };
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
-        let generation = open(parcel, &mut next)?;
-        if tasks.send(Task::SwitchTo(generation)).is_err() {
+        let task = match order {
+            Order::SwitchTo(parcel) => Task::SwitchTo(open(parcel, &mut next)?),
+            Order::Ping => Task::Answer,
+            Order::Agree(_) | Order::Serve { .. } => return Err(io::ErrorKind::InvalidData.into()),
+        };
+        if tasks.send(task).is_err() {
             break;
         }
     }

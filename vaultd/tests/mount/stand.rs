@@ -7,7 +7,6 @@ use std::env;
 use std::fmt::Display;
 use std::fs::{self, Permissions};
 use std::mem::ManuallyDrop;
-use std::os::fd::BorrowedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -21,7 +20,7 @@ use vault_format::Digest;
 use vaultd::generation::{self, Built, Facts, Wanted};
 use vaultd::monitor::connection::Connection;
 use vaultd::monitor::keeper::agree;
-use vaultd::monitor::kept::{Kept, Object};
+use vaultd::monitor::kept::{self, Kept, Object};
 use vaultd::monitor::mount::{open_device, require_root};
 use vaultd::monitor::mount_point::MountPoint;
 use vaultd::process::{Station, blob, channel::Channel};
@@ -122,10 +121,7 @@ impl Stand {
         if agree(monitor, connection, station).expect("an agreement").passthrough {
             generation.register(&connection.device);
         }
-        let order = Order::Serve { generations: vec![generation.parcel()], resumes: false };
-        let mut descriptors: Vec<BorrowedFd<'_>> = connection.descriptors().to_vec();
-        descriptors.extend(generation.descriptors());
-        monitor.send(&order, &descriptors).expect("an order");
+        kept::send(monitor, connection, std::slice::from_ref(generation), false).expect("an order");
         let (report, _) = monitor.receive::<Report>().expect("a report").expect("a server");
         assert!(matches!(report, Report::Shows { generation: 1, .. }), "{report:?}");
     }
