@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::stand::{NEEDS, Stand, child_of, pattern};
 
 /// Takes a while to decrypt.
-const HUGE: usize = 128 << 20;
+const HUGE: usize = 48 << 20;
 
 /// The memory objects that a process has to write to, opened once more.
 fn objects(process: Pid) -> Vec<File> {

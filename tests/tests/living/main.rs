@@ -2,12 +2,13 @@
 
 mod background;
 mod canaries;
+mod claims;
 mod confinement;
 mod deaths;
-mod kills;
 mod fallbacks;
 mod half_way;
 mod hangs;
+mod kills;
 mod large;
 mod load;
 mod reload;

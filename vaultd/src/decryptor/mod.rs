@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use vault_format::cipher;
@@ -135,8 +136,10 @@ impl Inputs {
         let before = match order.before {
             Some(objects) => {
                 let index: Index = blob::read(&next()?)?;
-                let objects = (0..objects).map(|_| next()).collect::<io::Result<Vec<_>>>()?;
-                Some(Generation::open(0, index, &objects, vec![None; objects.len()])?)
+                let map = |_| Ok::<_, DecryptError>(Arc::new(Mapping::whole(&next()?)?));
+                let objects = (0..objects).map(map).collect::<Result<Vec<_>, _>>()?;
+                let backings = vec![None; objects.len()];
+                Some(Generation::open(0, index, objects, backings)?)
             }
             None => None,
         };

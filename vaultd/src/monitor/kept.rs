@@ -1,5 +1,6 @@
 //! Generations as the monitor keeps them: descriptors that outlive every server, never their bytes.
 
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -106,29 +107,59 @@ impl Kept {
         self.objects.iter().any(refused)
     }
 
-    /// What a server is told of it.
+    /// What a server is told of it, and the descriptors that belong to that.
     #[must_use]
-    pub fn parcel(&self) -> Parcel {
-        let backings = self.objects.iter().map(|object| object.backing());
-        Parcel { number: self.number, backings: backings.collect() }
+    pub fn parcel(&self) -> (Parcel, Vec<BorrowedFd<'_>>) {
+        let mut bundle = Bundle::default();
+        let parcel = bundle.add(self);
+        (parcel, bundle.descriptors())
     }
 
-    /// The descriptors that belong to a parcel.
+    /// Its index, and then its objects.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         std::iter::once(self.index.as_fd()).chain(self.objects.iter().map(|object| object.reader.as_fd()))
     }
 }
 
-/// Most descriptors of generations that are kept: less than a message carries and a server may map.
+/// Generations on their way to a server, with what they share only once.
+#[derive(Debug, Default)]
+struct Bundle<'a> {
+    indexes: Vec<BorrowedFd<'a>>,
+    objects: Vec<BorrowedFd<'a>>,
+    /// Where among the objects each is.
+    places: HashMap<*const Object, usize>,
+}
+
+impl<'a> Bundle<'a> {
+    fn add(&mut self, kept: &'a Kept) -> Parcel {
+        self.indexes.push(kept.index.as_fd());
+        let objects = kept.objects.iter().map(|object| {
+            *self.places.entry(Arc::as_ptr(object)).or_insert_with(|| {
+                self.objects.push(object.reader.as_fd());
+                self.objects.len() - 1
+            })
+        });
+        let objects = objects.collect();
+        let backings = kept.objects.iter().map(|object| object.backing()).collect();
+        Parcel { number: kept.number, objects, backings }
+    }
+
+    fn descriptors(self) -> Vec<BorrowedFd<'a>> {
+        self.indexes.into_iter().chain(self.objects).collect()
+    }
+}
+
+/// Most descriptors of generations that are kept: less than a message carries.
 const MOST_HELD: u64 = 30_000;
 
 /// Whether there is room for one more generation beside these: a server must be able to take all of them.
 #[must_use]
 pub fn has_room(generations: &[Kept]) -> bool {
-    // The monitor has each object twice, while it is filled three times.
+    // The monitor has each object twice, and a new one three times while it is filled.
     let limit = rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 4;
-    let held = generations.iter().map(|kept| 1 + kept.objects.len() as u64).sum::<u64>();
-    held < limit.min(MOST_HELD)
+    let objects = generations.iter().flat_map(|kept| &kept.objects).map(Arc::as_ptr);
+    let held = generations.len() + objects.collect::<HashSet<_>>().len();
+    (held as u64) < limit.min(MOST_HELD)
 }
 
 /// Gives a server generations, from the oldest to the current one, and what else it needs to serve them.
@@ -141,10 +172,12 @@ pub fn send(
     generations: &[Kept],
     resumes: bool,
 ) -> io::Result<()> {
-    let parcels = blob::write("parcels", &generations.iter().map(Kept::parcel).collect::<Vec<_>>())?;
+    let mut bundle = Bundle::default();
+    let parcels: Vec<Parcel> = generations.iter().map(|kept| bundle.add(kept)).collect();
+    let parcels = blob::write("parcels", &parcels)?;
     let mut descriptors: Vec<BorrowedFd<'_>> = connection.descriptors().to_vec();
     descriptors.push(parcels.as_fd());
-    descriptors.extend(generations.iter().flat_map(Kept::descriptors));
+    descriptors.extend(bundle.descriptors());
     channel.send(&Order::Serve { resumes }, &descriptors)
 }
 

@@ -1,7 +1,6 @@
 //! Loading a vault anew, and switching to what was loaded.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -63,10 +62,10 @@ impl Monitor {
             if state.agreement.passthrough {
                 loaded.generation.register(&connection.device);
             }
-            let descriptors: Vec<BorrowedFd<'_>> = loaded.generation.descriptors().collect();
+            let (parcel, descriptors) = loaded.generation.parcel();
             // A server that is not there any more, or does not listen, is followed by one that gets all
             // generations.
-            if server.channel.send(&Order::SwitchTo(loaded.generation.parcel()), &descriptors).is_err() {
+            if server.channel.send(&Order::SwitchTo(parcel), &descriptors).is_err() {
                 server.channel.hang_up();
             }
         }

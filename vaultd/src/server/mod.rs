@@ -38,6 +38,7 @@ use crate::generation::{Generation, Index, Stale};
 use crate::process::channel::Channel;
 use crate::process::{Role, Station, blob};
 use crate::sys::device;
+use crate::sys::mapping::Mapped;
 
 /// Threads that answer requests: enough to overlap, each costs a buffer.
 const THREADS: std::ops::RangeInclusive<usize> = 2..=8;
@@ -48,7 +49,7 @@ pub enum Order {
     /// To take its station, and to agree with the kernel over the socket that comes along.
     Agree(Station),
     /// To serve. Along come the device, the open handles, the attempts, a list of [`Parcel`]s written down, since
-    /// it may be too long for a message, and then for each of them its index and its objects. They are the
+    /// it may be too long for a message, the index of each of them, and all objects, each once. They are the
     /// generations from the oldest that somebody may have open to the current one.
     Serve {
         /// Whether another server was there before.
@@ -65,7 +66,9 @@ pub enum Order {
 pub struct Parcel {
     /// Its number.
     pub number: u64,
-    /// For each of its objects, the number under which the kernel reads it itself, if it does.
+    /// Which of the objects that come along are its own.
+    pub objects: Vec<usize>,
+    /// For each of them, the number under which the kernel reads it itself, if it does.
     pub backings: Vec<Option<u32>>,
 }
 
@@ -114,17 +117,30 @@ pub fn serve(channel: Channel, descriptors: Vec<OwnedFd>) -> io::Result<()> {
     let device = next()?;
     let handles = Handles::take_over(File::from(next()?))?;
     let attempts = Attempts::take_over(File::from(next()?))?;
-    let parcels: Vec<Parcel> = blob::read(&next()?)?;
-    let generations = parcels.into_iter().map(|parcel| open(parcel, &mut next).map(Arc::new));
-    let generations = generations.collect::<io::Result<Vec<_>>>()?;
-    session.serve(&device, channel, State { generations, handles, attempts }, resumes)
+    let parcels = blob::read(&next()?)?;
+    let mut known = Mapped::default();
+    let generations = unpack(parcels, descriptors, &mut known)?.into_iter().map(Arc::new).collect();
+    session.serve(&device, channel, State { generations, handles, attempts, known }, resumes)
 }
 
-/// Unpacks a generation.
-fn open(parcel: Parcel, next: &mut impl FnMut() -> io::Result<OwnedFd>) -> io::Result<Generation> {
-    let index: Index = blob::read(&next()?)?;
-    let objects = parcel.backings.iter().map(|_| next()).collect::<io::Result<Vec<_>>>()?;
-    Generation::open(parcel.number, index, &objects, parcel.backings).map_err(io::Error::other)
+/// Unpacks generations that came together.
+fn unpack(
+    parcels: Vec<Parcel>,
+    descriptors: impl IntoIterator<Item = OwnedFd>,
+    known: &mut Mapped,
+) -> io::Result<Vec<Generation>> {
+    let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+    let mut descriptors = descriptors.into_iter();
+    let indexes: Vec<OwnedFd> = descriptors.by_ref().take(parcels.len()).collect();
+    let objects = descriptors.map(|object| known.map(&object)).collect::<Result<Vec<_>, _>>();
+    let objects = objects.map_err(io::Error::other)?;
+    let open = |(at, parcel): (usize, Parcel)| {
+        let index: Index = blob::read(indexes.get(at).ok_or_else(invalid)?)?;
+        let own = parcel.objects.iter().map(|object| objects.get(*object).cloned());
+        let own = own.collect::<Option<Vec<_>>>().ok_or_else(invalid)?;
+        Generation::open(parcel.number, index, own, parcel.backings).map_err(io::Error::other)
+    };
+    parcels.into_iter().enumerate().map(open).collect()
 }
 
 /// What a server starts with.
@@ -132,6 +148,7 @@ struct State {
     generations: Vec<Arc<Generation>>,
     handles: Handles,
     attempts: Attempts,
+    known: Mapped,
 }
 
 /// A conversation with the kernel.
@@ -171,7 +188,7 @@ impl Session {
         let keeper = (Arc::clone(&shared), Arc::clone(&channel));
         thread::spawn(move || end_with(housekeeping::keep(&keeper.0, &keeper.1, tasks)));
         let _ = asker.send(Task::Refresh);
-        thread::spawn(move || end_with(take_orders(&channel, &asker)));
+        thread::spawn(move || end_with(take_orders(&channel, &asker, state.known)));
         if resumes {
             device::ask_again(device)?;
         }
@@ -188,12 +205,13 @@ fn end_with(outcome: io::Result<()>) {
 }
 
 /// Listens to the monitor until it is gone.
-fn take_orders(channel: &Channel, tasks: &mpsc::Sender<Task>) -> io::Result<()> {
+fn take_orders(channel: &Channel, tasks: &mpsc::Sender<Task>, mut known: Mapped) -> io::Result<()> {
     while let Some((order, descriptors)) = channel.receive()? {
-        let mut descriptors = descriptors.into_iter();
-        let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
         let task = match order {
-            Order::SwitchTo(parcel) => Task::SwitchTo(open(parcel, &mut next)?),
+            Order::SwitchTo(parcel) => {
+                let unpacked = unpack(vec![parcel], descriptors, &mut known)?;
+                unpacked.into_iter().next().map(Task::SwitchTo).ok_or(io::ErrorKind::InvalidData)?
+            }
             Order::Ping => Task::Answer,
             Order::Agree(_) | Order::Serve { .. } => return Err(io::ErrorKind::InvalidData.into()),
         };
