@@ -5,11 +5,11 @@
 
 pub mod control_group;
 pub mod line;
-pub mod opener;
 mod place;
+pub mod process;
 pub mod record;
 
 pub use self::control_group::ControlGroup;
-pub use self::opener::Opener;
 pub use self::place::Place;
+pub use self::process::Process;
 pub use self::record::{Decision, Opened, Reason};

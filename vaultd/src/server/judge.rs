@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::opens::line::Asking;
-use crate::opens::{ControlGroup, Opener, Place, Reason};
+use crate::opens::{ControlGroup, Place, Process, Reason};
 
 /// How long a unit is taken to be where it was said to be. Only root can put another one there.
 const HOLDS: Duration = Duration::from_secs(60);
@@ -31,7 +31,7 @@ pub(super) type Verdict = Result<(), Reason>;
 
 /// One who waits for a verdict.
 struct Case {
-    opener: Opener,
+    process: Process,
     services: BTreeSet<String>,
     since: Instant,
     tell: Box<dyn FnOnce(Verdict) + Send>,
@@ -64,26 +64,26 @@ impl Judge {
     /// Judges now, if nobody has to be asked for it, or later on another thread.
     pub(super) fn judge(
         &self,
-        (pid, opener): (u32, Opener),
+        (pid, process): (u32, Process),
         services: BTreeSet<String>,
         tell: impl FnOnce(Verdict) + Send + 'static,
     ) {
-        let Some(group) = &opener.group else { return tell(Err(Reason::UnknownProcess)) };
+        let Some(group) = &process.group else { return tell(Err(Reason::UnknownProcess)) };
         if services.iter().any(|unit| self.units.is_known_within(unit, group)) {
             return tell(Ok(()));
         }
-        if opener.keeps_the_system_manager(pid) {
+        if process.keeps_the_system_manager(pid) {
             return tell(Err(Reason::OtherUnit));
         }
         // Whoever waits is told nothing if nobody judges any more, and gets an error.
-        let _ = self.waiting.send(Case { opener, services, since: Instant::now(), tell: Box::new(tell) });
+        let _ = self.waiting.send(Case { process, services, since: Instant::now(), tell: Box::new(tell) });
     }
 }
 
 impl Units {
     fn judge_all(&self, cases: &Receiver<Case>) {
-        for Case { opener, services, since, tell } in cases {
-            let Some(group) = opener.group else { continue };
+        for Case { process, services, since, tell } in cases {
+            let Some(group) = process.group else { continue };
             tell(self.judge(&group, &services, since));
         }
     }
@@ -140,7 +140,7 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use super::{Judge, Opener, Reason, Verdict};
+    use super::{Judge, Process, Reason, Verdict};
     use crate::opens::line::{Asking, answer};
     use crate::process::channel::Channel;
 
@@ -167,8 +167,8 @@ mod tests {
     fn verdict(judge: &Judge, pid: u32, cgroup: &str, services: &[&str]) -> Verdict {
         let services: BTreeSet<String> = services.iter().map(|unit| (*unit).to_owned()).collect();
         let (tell, told) = mpsc::channel();
-        let opener = Opener::new(cgroup.as_bytes(), b"/bin/x");
-        judge.judge((pid, opener), services, move |verdict| tell.send(verdict).expect("a listener"));
+        let process = Process::new(cgroup.as_bytes(), b"/bin/x");
+        judge.judge((pid, process), services, move |verdict| tell.send(verdict).expect("a listener"));
         told.recv_timeout(Duration::from_secs(10)).expect("a verdict")
     }
 

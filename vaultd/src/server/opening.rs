@@ -14,7 +14,7 @@ use super::shared::{Served, Shared};
 use crate::configuration::Record;
 use crate::opens::line::{Asking, SEPARATOR};
 use crate::opens::record::Caller;
-use crate::opens::{Decision, Opened, Opener, Reason};
+use crate::opens::{Decision, Opened, Process, Reason};
 use crate::process::channel::Channel;
 use crate::sys::passthrough;
 
@@ -48,13 +48,13 @@ impl Doorkeeper {
 
     /// The process with that number. It waits for our answer meanwhile, so it is not gone, nor is another one in its
     /// place.
-    fn opener(&self, pid: u32) -> Opener {
+    fn process(&self, pid: u32) -> Process {
         // 0 is one that the monitor cannot see.
         let answer =
             if pid == 0 { Vec::new() } else { self.processes.ask(&pid.to_ne_bytes()).unwrap_or_default() };
         let mut parts = answer.splitn(2, |byte| *byte == SEPARATOR);
         let (cgroup, exe) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        Opener::new(cgroup, exe)
+        Process::new(cgroup, exe)
     }
 }
 
@@ -87,32 +87,32 @@ pub(super) fn open(shared: &Arc<Shared>, request: &Request, number: u64, reply: 
     };
     let Some(services) = served.services(number) else { return wish.answer(served, None, reply) };
     let (doorkeeper, pid) = (served.doorkeeper(), wish.caller.pid);
-    let opener = doorkeeper.opener(pid);
+    let process = doorkeeper.process(pid);
     let shared = Arc::clone(shared);
-    doorkeeper.judge.judge((pid, opener.clone()), services, move |verdict| {
+    doorkeeper.judge.judge((pid, process.clone()), services, move |verdict| {
         // It is served: else there was nothing to judge.
         let Some(served) = shared.served() else { return };
-        wish.answer(served, Some((opener, verdict)), reply);
+        wish.answer(served, Some((process, verdict)), reply);
     });
 }
 
 impl Wish {
     /// Opens it, unless the verdict is against it, and tells of it before whoever asks is let go.
-    fn answer(&self, served: &Served, judged: Option<(Opener, Verdict)>, reply: ReplyOpen) {
-        let (opener, verdict) = judged.map_or((None, Ok(Reason::Mode)), |(opener, verdict)| {
-            (Some(opener), verdict.map(|()| Reason::Service))
+    fn answer(&self, served: &Served, judged: Option<(Process, Verdict)>, reply: ReplyOpen) {
+        let (process, verdict) = judged.map_or((None, Ok(Reason::Mode)), |(process, verdict)| {
+            (Some(process), verdict.map(|()| Reason::Service))
         });
         let reason = match verdict {
             Ok(reason) => reason,
             Err(reason) => {
                 served.deny(self.caller.pid);
-                self.tell(served, (Decision::Denied, reason), served.generation(), opener, true);
+                self.tell(served, (Decision::Denied, reason), served.generation(), process, true);
                 return reply.error(Errno::EACCES);
             }
         };
         match served.open(self.caller.pid, self.handle, self.number) {
             Ok(Door { backing, generation, is_new }) => {
-                self.tell(served, (Decision::Allowed, reason), generation, opener, is_new);
+                self.tell(served, (Decision::Allowed, reason), generation, process, is_new);
                 match backing {
                     Some(backing) => passthrough::reply(reply, FileHandle(self.handle), backing),
                     None => reply.opened(FileHandle(self.handle), FopenFlags::FOPEN_KEEP_CACHE),
@@ -127,7 +127,7 @@ impl Wish {
         served: &Served,
         (decision, reason): (Decision, Reason),
         generation: u64,
-        opener: Option<Opener>,
+        process: Option<Process>,
         is_new: bool,
     ) {
         let doorkeeper = served.doorkeeper();
@@ -136,14 +136,14 @@ impl Wish {
         if is_new && bursts.goes_on(&sort) {
             return;
         }
-        let opener = opener.unwrap_or_else(|| doorkeeper.opener(self.caller.pid));
+        let process = process.unwrap_or_else(|| doorkeeper.process(self.caller.pid));
         let opened = Opened {
             secret: served.path(self.number),
             decision,
             reason,
             caller: Some(self.caller),
-            unit: opener.unit().map(str::to_owned),
-            exe: opener.exe,
+            unit: process.unit().map(str::to_owned),
+            exe: process.exe,
             generation: Some(generation),
             count: 1,
             again: false,

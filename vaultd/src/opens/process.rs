@@ -12,14 +12,14 @@ const INIT: &str = "init.scope";
 
 /// What is known of a process beside what the request says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opener {
+pub struct Process {
     /// Its program, with what cannot be printed written as `\x1b`.
     pub exe: Option<String>,
     /// Where it is among the control groups.
     pub group: Option<ControlGroup>,
 }
 
-impl Opener {
+impl Process {
     /// What `/proc/PID/cgroup` and the target of `/proc/PID/exe` say; the latter is empty for a kernel's thread.
     #[must_use]
     pub fn new(cgroup: &[u8], exe: &[u8]) -> Self {
@@ -64,7 +64,7 @@ fn printable(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Opener, printable};
+    use super::{Process, printable};
 
     #[test]
     fn nothing_in_a_name_reaches_a_terminal() {
@@ -75,10 +75,10 @@ mod tests {
 
     #[test]
     fn nobody_asks_the_system_manager_while_it_waits() {
-        let opener = |cgroup: &str| Opener::new(cgroup.as_bytes(), b"/bin/x");
-        assert!(opener("0::/init.scope\n").keeps_the_system_manager(1));
-        assert!(opener("0::/init.scope\n").keeps_the_system_manager(700), "a generator");
-        assert!(opener("0::/\n").keeps_the_system_manager(1));
-        assert!(!opener("0::/system.slice/a.service\n").keeps_the_system_manager(700));
+        let process = |cgroup: &str| Process::new(cgroup.as_bytes(), b"/bin/x");
+        assert!(process("0::/init.scope\n").keeps_the_system_manager(1));
+        assert!(process("0::/init.scope\n").keeps_the_system_manager(700), "a generator");
+        assert!(process("0::/\n").keeps_the_system_manager(1));
+        assert!(!process("0::/system.slice/a.service\n").keeps_the_system_manager(700));
     }
 }
