@@ -8,7 +8,7 @@ use super::loading::{self, Examined, LoadError};
 use super::settings::Settings;
 use super::workers::Workers;
 use crate::decryptor::Report;
-use crate::state::{Facts, StateFolder, judge};
+use crate::state::{Facts, StateFolder, Verdict, judge};
 use crate::sys::store::Store;
 
 /// A state of the vault that is ready to be served.
@@ -100,21 +100,23 @@ impl Loader {
         before: Option<&Kept>,
         intent: Intent,
     ) -> Result<Loaded, LoadError> {
-        let verdict = match self.state.as_ref().zip(examined.facts.as_ref()) {
-            Some((state, facts)) => {
-                let (accepted, waiver) = (state.accepted()?, state.waiver()?);
-                let verdict = judge(accepted.as_ref(), &self.settings.configured, waiver.as_ref(), facts)?;
-                Some((state, facts, verdict))
-            }
-            None => None,
-        };
+        let signed = self.state.as_ref().zip(examined.facts.as_ref());
+        // Better told now than when everything is decrypted.
+        signed.map(|(state, facts)| self.judge(state, facts)).transpose()?;
         let (generation, report) =
             loading::decrypt(&self.settings, &self.workers, &self.store, &examined, number, before)?;
-        if let Some((state, facts, verdict)) = verdict.filter(|_| intent == Intent::Serve) {
-            state.accept(facts, &verdict, &examined.snapshot)?;
+        if let Some((state, facts)) = signed.filter(|_| intent == Intent::Serve) {
+            // Meanwhile another monitor may have accepted something for this mount point.
+            let _lock = state.lock()?;
+            state.accept(facts, &self.judge(state, facts)?, &examined.snapshot)?;
         }
         let warnings = examined.warnings.iter().chain(&report.warnings).cloned().collect();
         Ok(Loaded { facts: examined.facts, generation, report, warnings, problem: None })
+    }
+
+    fn judge(&self, state: &StateFolder, facts: &Facts) -> Result<Verdict, LoadError> {
+        let (accepted, waiver) = (state.accepted()?, state.waiver()?);
+        Ok(judge(accepted.as_ref(), &self.settings.configured, waiver.as_ref(), facts)?)
     }
 
     /// The state that was accepted last, if there is one: verified against today's signers, and never an older
