@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::Diagnostic;
+use rustix::fs::{Mode, OFlags};
 use vault_format::VaultFolder;
 use vault_format::folder::FolderError;
 use vault_format::key_file::{KeyFile, KeyFileError};
@@ -125,7 +126,10 @@ fn ask_verifier(
 }
 
 fn open_signers(path: &Path) -> Result<File, LoadError> {
-    File::open(path).map_err(|error| LoadError::Signers { path: path.to_owned(), error })
+    // NONBLOCK: a FIFO in its place must not make us wait.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::empty()).map(File::from).map_err(io::Error::from);
+    opened.map_err(|error| LoadError::Signers { path: path.to_owned(), error })
 }
 
 /// Has a vault that was verified decrypted into a generation, taking from the one before what is in both.

@@ -41,7 +41,9 @@ pub enum ChildError {
     Start(Role, #[source] io::Error),
     /// It could not be spoken to, or did not answer.
     #[error("the {} ended without an answer", .0.verb())]
-    #[diagnostic(help("its last words are on standard error; memory may be short"))]
+    #[diagnostic(help(
+        "see its last words: `journalctl -u vaultd`, or where `vaultd mount` writes its errors; if there are none it was killed, most likely for want of memory (`journalctl -k`)"
+    ))]
     Silent(Role, #[source] io::Error),
     /// Its answer cannot be used.
     #[error("cannot use what the {} answered", .0.verb())]

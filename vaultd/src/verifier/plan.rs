@@ -30,7 +30,7 @@ pub struct PlannedFile {
     pub group: String,
     /// Permission bits.
     pub mode: u16,
-    /// When its value last changed.
+    /// When its value last changed; not before 1970, where no clock of ours begins.
     pub modified: SystemTime,
     /// SHA-256 of its ciphertext.
     pub digest: Digest,
@@ -90,7 +90,7 @@ impl PlannedFile {
             owner: access.owner.clone(),
             group: access.group.clone(),
             mode: access.mode.bits(),
-            modified,
+            modified: modified.max(SystemTime::UNIX_EPOCH),
             digest,
             ciphertext,
             on_change: Vec::new(),
