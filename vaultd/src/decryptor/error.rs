@@ -8,6 +8,7 @@ use vault_format::SecretName;
 use vault_format::cipher::CipherError;
 use vault_format::identity::IdentityError;
 use vault_format::key_file::KeyFileError;
+use vault_format::template::RenderError;
 
 use crate::generation::BuildError;
 use crate::resolver::OwnerError;
@@ -55,6 +56,13 @@ pub enum DecryptError {
         #[related]
         failures: Vec<DecryptFailure>,
     },
+    /// Some templates cannot be rendered.
+    #[error("{} of the templates cannot be rendered", .failures.len())]
+    Render {
+        /// Each of them.
+        #[related]
+        failures: Vec<RenderFailure>,
+    },
     /// There is no place for the plaintext.
     #[error(transparent)]
     Build(BuildError<CipherError>),
@@ -80,4 +88,15 @@ pub struct DecryptFailure {
     /// Why.
     #[diagnostic_source]
     pub error: CipherError,
+}
+
+/// A template that cannot be rendered.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{template}: {error}")]
+pub struct RenderFailure {
+    /// Its path in the mount.
+    pub template: SecretName,
+    /// Why.
+    #[diagnostic_source]
+    pub error: RenderError,
 }

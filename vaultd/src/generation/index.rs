@@ -90,6 +90,9 @@ pub struct Node {
     pub parent: usize,
     /// Its name in there; empty for the root.
     pub name: Box<str>,
+    /// Where it stands when its directory is listed: the first number that anything of this name had there, since
+    /// when the name is there. A listing that goes on after a switch so goes on where it was.
+    pub place: u64,
     /// Who may do what with it.
     pub facts: Facts,
     /// What it is.
@@ -153,7 +156,7 @@ impl Index {
                 Kind::Directory { children: first..index.nodes.len(), directories };
         }
         for (node, number) in index.nodes.iter_mut().zip(ROOT..) {
-            node.number = number;
+            (node.number, node.place) = (number, number);
             index.unused = number + 1;
         }
         Ok(index)
@@ -181,6 +184,7 @@ impl Index {
                     number
                 }
             };
+            self.nodes[at].place = old.map_or(self.nodes[at].number, |old| old.place);
         }
         Ok(())
     }
@@ -210,6 +214,18 @@ impl Index {
             Kind::Directory { children, .. } => &self.nodes[children.clone()],
             Kind::File(_) => &[],
         }
+    }
+
+    /// Where among the nodes the children of each directory are, in the order in which they are listed.
+    #[must_use]
+    pub fn by_place(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        for node in &self.nodes {
+            if let Kind::Directory { children, .. } = &node.kind {
+                order[children.clone()].sort_by_key(|at| self.nodes[*at].place);
+            }
+        }
+        order
     }
 
     /// The child of that name.
@@ -322,13 +338,15 @@ fn directory(parent: usize, name: &str, modified: SystemTime) -> Node {
         number: 0,
         parent,
         name: name.into(),
+        place: 0,
         facts: Facts { owner: 0, group: 0, mode: 0o711, modified },
         kind: Kind::Directory { children: 0..0, directories: 0 },
     }
 }
 
 fn file(parent: usize, name: &str, entry: &Entry) -> Node {
-    Node { number: 0, parent, name: name.into(), facts: entry.facts, kind: Kind::File(entry.content.clone()) }
+    let kind = Kind::File(entry.content.clone());
+    Node { number: 0, parent, name: name.into(), place: 0, facts: entry.facts, kind }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub struct Generation {
     number: u64,
     index: Index,
     by_number: HashMap<u64, usize>,
+    by_place: Vec<usize>,
     objects: Vec<Mapping>,
     backings: Vec<Option<u32>>,
 }
@@ -46,7 +47,8 @@ impl Generation {
             let source = io::ErrorKind::UnexpectedEof.into();
             return Err(MemoryError::Map { size: 0, source });
         }
-        Ok(Self { number, by_number: index.by_number(), index, objects, backings })
+        let (by_number, by_place) = (index.by_number(), index.by_place());
+        Ok(Self { number, index, by_number, by_place, objects, backings })
     }
 
     /// Which generation of its mount it is, from 1.
@@ -65,6 +67,18 @@ impl Generation {
     #[must_use]
     pub fn node(&self, number: u64) -> Option<&Node> {
         self.by_number.get(&number).map(|at| &self.index.nodes()[*at])
+    }
+
+    /// What is in a directory from a place on, in the order in which it is listed.
+    pub fn listed_from(&self, directory: &Node, place: u64) -> impl Iterator<Item = &Node> {
+        let nodes = self.index.nodes();
+        let children = match &directory.kind {
+            Kind::Directory { children, .. } => children.clone(),
+            Kind::File(_) => 0..0,
+        };
+        let children = &self.by_place[children];
+        let first = children.partition_point(|at| nodes[*at].place < place);
+        children[first..].iter().map(|at| &nodes[*at])
     }
 
     /// Bytes of a file.

@@ -28,8 +28,8 @@ pub(super) fn keep(shared: &Shared, monitor: &Channel, tasks: mpsc::Receiver<Tas
         let Some(served) = shared.served() else { return Ok(()) };
         let is_news = !matches!(task, Task::DropUnused);
         if let Task::SwitchTo(generation) = task {
-            let (before, next) = (served.view(), Arc::new(generation));
-            served.change_view(|view, _| (view.switched_to(next), ()));
+            let before = served.view();
+            served.switch_to(&Arc::new(generation));
             Served::wait_for_answers(&before);
         }
         let before = served.view();

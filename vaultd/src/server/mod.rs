@@ -5,11 +5,13 @@
 //! server, the first too, agrees with the kernel over a socket, to which the monitor relays or replays the
 //! kernel's side, and gets the device only then.
 
+mod answers;
 mod attempts;
 mod attributes;
 mod filesystem;
 mod handles;
 mod housekeeping;
+mod retries;
 mod shared;
 mod view;
 

@@ -78,10 +78,6 @@ pub enum VerifyError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     SnakeOil(#[from] snakeoil::SnakeOil),
-    /// Rendering is not there yet.
-    #[error("the policy has the template {0}, and this version of vaultd renders none")]
-    #[diagnostic(help("serve the values as secrets of their own until it does"))]
-    Template(SecretName),
     /// The rule is not there yet.
     #[error("the policy lets only some services open {0}, and this version of vaultd cannot enforce that")]
     #[diagnostic(help("use owner, group and mode, and take `services` out of vault.toml, until it can"))]

@@ -17,7 +17,7 @@ use vault_format::verify::{Problem, Unsound};
 use vault_format::{VaultFiles, VaultFolder, Verified, verify};
 
 pub use self::error::VerifyError;
-pub use self::plan::{Plan, PlannedFile};
+pub use self::plan::{Origin, Plan, PlannedFile};
 use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob, refusal};
 use crate::signers;
@@ -154,12 +154,11 @@ fn is_signed_by_snakeoil(unsound: &Unsound) -> bool {
 /// A rule that this version does not know how to keep must not be served without it.
 fn refuse_what_cannot_be_enforced(vault: &Verified) -> Result<(), VerifyError> {
     let policy = vault.policy();
-    if let Some(name) = policy.templates().keys().next() {
-        return Err(VerifyError::Template(name.clone()));
-    }
-    let secrets = vault.lock().secrets.keys().map(|name| (name, &policy.secret(name).access));
-    let views = policy.views().iter().map(|(path, view)| (path, &view.access));
-    match secrets.chain(views).find(|(_, access)| !access.services.is_empty()) {
+    let secrets = vault.lock().secrets.keys().map(|name| (name, &policy.secret(name).access.services));
+    let views = policy.views().iter().map(|(path, view)| (path, &view.access.services));
+    let templates =
+        policy.templates().iter().filter_map(|(path, template)| Some((path, template.services.as_ref()?)));
+    match secrets.chain(views).chain(templates).find(|(_, services)| !services.is_empty()) {
         Some((name, _)) => Err(VerifyError::Services(name.clone())),
         None => Ok(()),
     }

@@ -51,9 +51,11 @@ impl Account {
     }
 }
 
-/// Becomes `account` without any privilege but `kept`, and without a way to gain one.
+/// Becomes `account` without any privilege but those of `kept` that it has, and without a way to gain one.
 pub(super) fn give_up(account: Account, kept: CapabilitySet) -> Result<(), ConfineError> {
     let capabilities = |errno: Errno| ConfineError::Capabilities(errno.into());
+    // A service's unit may grant less; what then cannot be done says so when it is tried.
+    let kept = kept & thread::capabilities(None).map_err(capabilities)?.permitted;
     empty_bounding_set(kept).map_err(capabilities)?;
     thread::set_keep_capabilities(true).map_err(capabilities)?;
     change_user(account)
