@@ -47,7 +47,11 @@ fn stops_after_its_consumers(journal: &str, units: &[String]) {
         assert!(consumer < stopped, "{unit} was stopped after vaultd: {journal}");
     }
     assert!(place("Stopped vaultd.service").is_some(), "{journal}");
-    for failure in ["vaultd.service: Failed", "vaultd.service: State 'stop-sigterm' timed out", "run-vault.mount: Failed"] {
+    for failure in [
+        "vaultd.service: Failed",
+        "vaultd.service: State 'stop-sigterm' timed out",
+        "run-vault.mount: Failed",
+    ] {
         assert_eq!(place(failure), None, "{journal}");
     }
 }

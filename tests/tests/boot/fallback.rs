@@ -22,7 +22,10 @@ fn a_bad_vault_at_boot_is_loud_and_locks_nobody_out() {
 
     machine.reboot();
     assert_eq!(machine.state(), "degraded");
-    assert_eq!(machine.run("systemctl --failed --plain --no-legend | cut -d ' ' -f 1"), "vaultd-verify.service");
+    assert_eq!(
+        machine.run("systemctl --failed --plain --no-legend | cut -d ' ' -f 1"),
+        "vaultd-verify.service"
+    );
     machine.run("systemctl start vaultd-ready.target");
     machine.reads_from_billing(TOKEN, "first");
     let log = machine.run("journalctl --boot --unit=vaultd-verify.service --output=cat");

@@ -22,7 +22,8 @@ fn the_unit_is_confined_and_its_mount_is_everybodys() {
     assert_ne!(of(&monitor, "net"), of("1", "net"));
     let status = machine.run(&format!("cat /proc/{monitor}/status"));
     assert!(status.contains("\nNoNewPrivs:\t1\n") && status.contains("\nSeccomp:\t2\n"), "{status}");
-    let server = machine.run("vaultd status --json | sed -n '/\"server\"/,/}/s/.*\"pid\": \\([0-9]*\\),/\\1/p'");
+    let server =
+        machine.run("vaultd status --json | sed -n '/\"server\"/,/}/s/.*\"pid\": \\([0-9]*\\),/\\1/p'");
     let status = machine.run(&format!("cat /proc/{server}/status"));
     assert_eq!(machine.run(&format!("stat -c %U /proc/{server}/environ")), "root", "not dumpable");
     let user = machine.run("id -u vaultd");

@@ -138,7 +138,8 @@ impl Machine {
     /// Runs shell commands as root.
     pub fn try_run(&self, script: &str) -> Ended {
         let leader = &self.running.as_ref().expect("a machine that runs").leader;
-        let enter = program("nsenter").args(["--target", leader, "--mount", "--uts", "--ipc", "--net", "--pid"]);
+        let enter =
+            program("nsenter").args(["--target", leader, "--mount", "--uts", "--ipc", "--net", "--pid"]);
         let enter = enter.args(["--root", "--wd", "env", "-i", "HOME=/root", "LC_ALL=C.UTF-8"]);
         let enter = enter.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin");
         enter.args(["sh", "-c", script]).run()

@@ -20,7 +20,9 @@ impl Machine {
 
     /// Gives [`TOKEN`] another value, and brings the new state.
     pub fn change_token(&self, token: &str) {
-        self.run(&format!("printf %s '{token}' | vaultgen rotate --stdin --quiet --vault /root/vault {TOKEN}"));
+        self.run(&format!(
+            "printf %s '{token}' | vaultgen rotate --stdin --quiet --vault /root/vault {TOKEN}"
+        ));
         self.bring_vault();
     }
 
@@ -60,7 +62,8 @@ impl Machine {
 
     /// Expects a secret to be what it should be for its owner, and nothing for anybody else.
     pub fn reads_from_billing(&self, name: &str, value: &str) {
-        let read = |user| format!("setpriv --reuid {user} --regid {user} --clear-groups cat /run/vault/{name}");
+        let read =
+            |user| format!("setpriv --reuid {user} --regid {user} --clear-groups cat /run/vault/{name}");
         assert_eq!(self.run(&read("billing")), value);
         self.try_run(&read("sshd").replace("--regid sshd", "--regid nogroup")).says("Permission denied");
     }

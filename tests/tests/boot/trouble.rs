@@ -53,7 +53,11 @@ fn what_is_due_is_told() {
     let machine = Machine::new();
     machine.make_vault(&machine.run("vaultd keygen"), "first");
     machine.run("systemctl enable --quiet --now vaultd.service; systemctl start vaultd-due.service");
-    let told = || machine.run("journalctl --sync; journalctl --unit=vaultd-due.service --priority=warning --output=cat --quiet");
+    let told = || {
+        machine.run(
+            "journalctl --sync; journalctl --unit=vaultd-due.service --priority=warning --output=cat --quiet",
+        )
+    };
     assert_eq!(told(), "");
     machine.run(
         "printf x | vaultgen add --quiet --vault /root/vault api/old --audience box \\

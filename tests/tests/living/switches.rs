@@ -66,5 +66,10 @@ fn back_to_back_fail_nobody_and_take_nobody_back() {
     });
     let problems = problems.into_inner().expect("a list");
     println!("{reloads} reloads, {opens:?} opens, {} failed", problems.len());
-    assert!(problems.is_empty(), "{} of {opens:?}: {:?}", problems.len(), &problems[..problems.len().min(10)]);
+    assert!(
+        problems.is_empty(),
+        "{} of {opens:?}: {:?}",
+        problems.len(),
+        &problems[..problems.len().min(10)]
+    );
 }

@@ -38,6 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub enum ChildError {
     /// It could not be started.
     #[error("cannot start the {}", .0.verb())]
+    #[diagnostic(help(
+        "check the limits of processes, memory and descriptors (TasksMax, MemoryMax, LimitNOFILE of the unit)"
+    ))]
     Start(Role, #[source] io::Error),
     /// It could not be spoken to, or did not answer.
     #[error("the {} ended without an answer", .0.verb())]
@@ -47,6 +50,7 @@ pub enum ChildError {
     Silent(Role, #[source] io::Error),
     /// Its answer cannot be used.
     #[error("cannot use what the {} answered", .0.verb())]
+    #[diagnostic(help("try again; if it stays so, report it: that is a fault of vaultd"))]
     Answer(Role, #[source] io::Error),
     /// It says no, in words for people.
     #[error("{}", .0.trim_start_matches("error: "))]
