@@ -57,6 +57,7 @@ pub enum LoadError {
     Full,
     /// One of them answered what it should not.
     #[error("cannot use what was loaded")]
+    #[diagnostic(help("try again; if it stays so, report it: that is a fault of vaultd"))]
     Answer(#[from] io::Error),
 }
 

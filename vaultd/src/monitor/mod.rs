@@ -64,6 +64,9 @@ pub enum MonitorError {
     Server(#[from] ChildError),
     /// The server died before it served anything.
     #[error("the server crashed")]
+    #[diagnostic(help(
+        "see its last words on standard error, or in `journalctl -u vaultd`, and report them: that is a fault of vaultd"
+    ))]
     Crash,
     /// Signals could not be listened to.
     #[error("cannot listen to signals")]
