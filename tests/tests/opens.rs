@@ -208,11 +208,11 @@ fn explain_tells_what_is_known() {
     if !machine::has(&NEEDS) {
         return;
     }
-    let stand = Stand::of(files().and("mine", "m").readable("50001", "50002", "0640"));
+    let stand = Stand::of(files().and("mine", "m").readable("50001", "50002", "0440"));
     let explain = |words: &[&str]| stand.there(vaultd().arg("explain").args(words).arg(stand.place.path()));
     assert_eq!(
         explain(&["mine"]).succeeds().text(),
-        "file      mine\nowner     50001, which has no name\ngroup     50002, which has no name\nmode      0640\n\
+        "file      mine\nowner     50001, which has no name\ngroup     50002, which has no name\nmode      0440\n\
          it may be opened by root, its owner, its group\n"
     );
     let ruled = explain(&["ruled"]).succeeds();
