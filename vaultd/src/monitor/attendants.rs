@@ -49,7 +49,7 @@ impl Attendants {
     /// Starts them, for a server of `connection`. They end when nobody has the lines any more.
     ///
     /// # Errors
-    /// The system has no descriptors left.
+    /// The system has no descriptors or threads left.
     pub fn start(connection: &Arc<Connection>, recorder: &Recorder) -> io::Result<(Self, Lines)> {
         let (who, its_who) = Channel::pair()?;
         let (place, its_place) = Channel::pair()?;
@@ -57,12 +57,12 @@ impl Attendants {
         its_who.wait_at_most(Some(WHO))?;
         its_place.wait_at_most(Some(WHERE))?;
         // A server that asks nonsense gets no answer any more, and so lets nobody open what needs one.
-        thread::spawn(move || line::answer(&who, process));
-        thread::spawn(move || line::answer(&place, units::control_group));
+        thread::Builder::new().spawn(move || line::answer(&who, process))?;
+        thread::Builder::new().spawn(move || line::answer(&place, units::control_group))?;
         let (connection, recorder) = (Arc::clone(connection), recorder.clone());
         let listener = {
             let (connection, recorder) = (Arc::clone(&connection), recorder.clone());
-            thread::spawn(move || listen(&told, &connection, &recorder))
+            thread::Builder::new().spawn(move || listen(&told, &connection, &recorder))?
         };
         Ok((Self { connection, recorder, listener }, Lines([its_who, its_place, its_told])))
     }
