@@ -62,6 +62,44 @@ fn a_machine_without_a_tpm_is_told_so() {
     assert_eq!(machine.run("ls -A /etc/credstore.encrypted"), "");
 }
 
+/// A TPM in software, which is there before vaultd is and keeps its state over a reboot.
+const TPM: &str = "[Unit]
+DefaultDependencies=no
+After=local-fs.target
+Before=vaultd.service
+[Service]
+Type=forking
+StateDirectory=swtpm
+ExecStart=swtpm socket --tpm2 --daemon --flags startup-clear --tpmstate dir=/var/lib/swtpm \\
+    --ctrl type=unixio,path=/run/swtpm.ctrl --server type=unixio,path=/run/swtpm
+[Install]
+WantedBy=sysinit.target
+";
+
+/// Tells systemd, and its programs, where it is.
+const WHERE: &str = "SYSTEMD_TPM2_DEVICE=swtpm:path=/run/swtpm";
+
+#[test]
+fn it_is_a_credential_that_only_this_tpm_decrypts() {
+    if !can_boot() {
+        return;
+    }
+    let mut machine = Machine::new();
+    machine.write("/etc/systemd/system/swtpm.service", TPM);
+    machine.write("/etc/systemd/system.conf.d/tpm.conf", &format!("[Manager]\nManagerEnvironment={WHERE}\n"));
+    machine.run("systemctl enable --quiet swtpm.service");
+    machine.reboot();
+    let recipient = machine.run(&format!("mkdir -p /etc/credstore.encrypted; {WHERE} vaultd keygen --tpm2"));
+    machine.make_vault(&recipient, "first");
+    machine.serves_at_the_next_boot();
+    machine.run("test ! -e /etc/age.key; ! grep -q AGE-SECRET-KEY /etc/credstore.encrypted/vaultd.identity");
+
+    machine.run("systemctl stop vaultd.service swtpm.service; rm -r /var/lib/swtpm");
+    machine.run("systemctl start swtpm.service");
+    machine.try_run("systemctl start vaultd.service").says("Job for vaultd.service failed");
+    assert_eq!(machine.run("ls -A /run/vault"), "");
+}
+
 impl Machine {
     fn serves_at_the_next_boot(&mut self) {
         self.run("systemctl enable --quiet vaultd.service");

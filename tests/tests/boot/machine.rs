@@ -29,15 +29,17 @@ const PROGRAMS: &str = "ODBOX_BOOT_PROGRAMS";
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How the container is started: `$1` is the system, `$2` the folder of this machine, `$3` the repository, `$4` the
-/// programs, `$5` its name.
+/// programs, `$5` its name. Its control group is its own, since several run at the same time.
 ///
 /// Of the capabilities, one is for vaultd; the machine's systemd could raise the limit of locked memory instead, but
 /// not in every container.
 const START: &str = r#"
 set -e
 group=$(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \([^ ]*\) .* - cgroup2 .*/\1/p' /proc/self/mountinfo | head -n 1)/$5
-mkdir "$group"
+mkdir -p "$group" /run/systemd
 echo 0 >"$group/cgroup.procs"
+# What nspawn leaves behind there goes with us.
+mount -t tmpfs nspawn /run/systemd
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
 exec systemd-nspawn --quiet --directory="$2/root" --machine="$5" --hostname=box --boot --notify-ready=yes \
     --register=no --keep-unit --private-network --capability=CAP_IPC_LOCK --console=pipe \
@@ -60,7 +62,7 @@ struct Running {
     container: Child,
     /// Its first process, as numbered here.
     leader: String,
-    group: PathBuf,
+    name: String,
 }
 
 impl Machine {
@@ -94,14 +96,10 @@ impl Machine {
             true => leader_of(&container),
             false => None,
         };
-        let group = group_of(&container).join(&name);
-        let Some(leader) = leader else {
-            let mut container = container;
-            let _ = container.kill();
-            let console = fs::read_to_string(self.folder.path().join("console")).unwrap_or_default();
-            panic!("the machine did not boot: {console}");
-        };
-        self.running = Some(Running { container, leader, group });
+        let found = leader.is_some();
+        self.running = Some(Running { container, leader: leader.unwrap_or_default(), name });
+        let console = || fs::read_to_string(self.folder.path().join("console")).unwrap_or_default();
+        assert!(found, "the machine did not boot: {}", console());
         // It ends with failure where anything failed, which is the caller's to judge.
         self.try_run("systemctl is-system-running --wait");
     }
@@ -112,7 +110,7 @@ impl Machine {
         let Some(mut running) = self.running.take() else { return };
         for _ in 0..PATIENCE.as_millis() / 20 {
             if running.container.try_wait().expect("the container").is_some() {
-                remove_group(&running.group);
+                remove_groups(&running.name);
                 return;
             }
             thread::sleep(Duration::from_millis(20));
@@ -161,13 +159,13 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        if self.running.is_some() && thread::panicking() {
+        if thread::panicking() && self.running.as_ref().is_some_and(|running| !running.leader.is_empty()) {
             eprintln!("--- the machine's journal\n{}", self.journal());
         }
         if let Some(mut running) = self.running.take() {
             let _ = running.container.kill();
             let _ = running.container.wait();
-            remove_group(&running.group);
+            remove_groups(&running.name);
         }
     }
 }
@@ -211,14 +209,16 @@ fn leader_of(container: &Child) -> Option<String> {
     })
 }
 
-/// Where control groups are, so that the container's can be removed.
-fn group_of(_container: &Child) -> PathBuf {
+/// Removes the control groups of a container that ended; some hosts have several trees of them.
+fn remove_groups(name: &str) {
     let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mounts");
-    let line = mounts.lines().find(|line| line.contains(" - cgroup2 ")).expect("control groups, version 2");
-    line.split(' ').nth(4).expect("a mount point").into()
+    let trees = mounts.lines().filter(|line| line.contains(" - cgroup2 ") || line.contains(" - cgroup "));
+    trees
+        .filter_map(|line| line.split(' ').nth(4))
+        .for_each(|tree| remove_group(&Path::new(tree).join(name)));
 }
 
-/// Removes what is left of it, from the leaves up; that it is busy for a moment is no reason to fail.
+/// From the leaves up; that one is busy is no reason to fail.
 fn remove_group(group: &Path) {
     for entry in fs::read_dir(group).into_iter().flatten().flatten() {
         if entry.path().is_dir() {

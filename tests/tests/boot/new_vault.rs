@@ -22,6 +22,9 @@ fn a_reload_serves_a_sound_state_and_tells_of_one_that_is_not() {
     machine.reads_from_billing(TOKEN, "second");
     machine.run(&format!("printf second >/etc/expected; systemctl restart {}", units.join(" ")));
     machine.wait_for_lines("consumer: has it", 2 * units.len());
+    // At their end all but the one with a credential, which is a copy, had the new value.
+    machine.wait_for_lines("consumer: had it to the end", units.len() - 1);
+    machine.wait_for_lines("consumer: wrong", 1);
     let serial = machine.run("vaultd status --json | sed -n 's/.*\"serial\": \\([0-9]*\\),/\\1/p'");
     let status = machine.run("systemctl show --property=StatusText --value vaultd.service");
     assert_eq!(status, format!("1 files, serial {serial}, signed by operator"));

@@ -101,21 +101,23 @@ impl Loader {
         before: Option<&Kept>,
         intent: Intent,
     ) -> Result<Loaded, LoadError> {
-        let verdict = match self.state.as_ref().zip(examined.facts.as_ref()) {
-            Some((state, facts)) => {
-                let (accepted, waiver) = (state.accepted()?, state.waiver()?);
-                let verdict = judge(accepted.as_ref(), &self.settings.configured, waiver.as_ref(), facts)?;
-                Some((state, facts, verdict))
-            }
-            None => None,
-        };
+        let signed = self.state.as_ref().zip(examined.facts.as_ref());
+        // Better told now than when everything is decrypted.
+        signed.map(|(state, facts)| self.judge(state, facts)).transpose()?;
         let (generation, report) =
             loading::decrypt(&self.settings, &self.workers, &self.store, &examined, number, before)?;
-        let mut warnings = [examined.warnings, report.warnings.clone()].concat();
-        if let Some((state, facts, verdict)) = verdict.filter(|_| intent == Intent::Serve) {
-            warnings.extend(remember(state, facts, &verdict, &examined.snapshot)?);
+        let mut warnings = [examined.warnings.clone(), report.warnings.clone()].concat();
+        if let Some((state, facts)) = signed.filter(|_| intent == Intent::Serve) {
+            // Meanwhile another monitor may have accepted something for this mount point.
+            let _lock = state.lock()?;
+            warnings.extend(remember(state, facts, &self.judge(state, facts)?, &examined.snapshot)?);
         }
         Ok(Loaded { facts: examined.facts, generation, report, warnings, problem: None })
+    }
+
+    fn judge(&self, state: &StateFolder, facts: &Facts) -> Result<Verdict, LoadError> {
+        let (accepted, waiver) = (state.accepted()?, state.waiver()?);
+        Ok(judge(accepted.as_ref(), &self.settings.configured, waiver.as_ref(), facts)?)
     }
 
     /// The state that was accepted last, if there is one: verified against today's signers, and never an older

@@ -89,7 +89,13 @@ impl Settings {
         })
     }
 
-    /// Where the processes stand that do the work.
+    /// Where the decryptor stands.
+    #[must_use]
+    pub fn decryptor(&self) -> Station {
+        Station::of_decryptor(self.locking)
+    }
+
+    /// Where the other processes stand that do the work.
     ///
     /// # Errors
     /// The users of this machine cannot be read.
