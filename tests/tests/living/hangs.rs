@@ -3,9 +3,15 @@
 
 use std::{fs, thread, time::Duration};
 
-use fixtures::{hanging::Hanging, machine, mount::wait_for, vault::Vault};
+use fixtures::{
+    hanging::Hanging,
+    machine::{self, Need::Program},
+    mount::wait_for,
+    vault::Vault,
+};
 use rustix::process::{Signal, kill_process};
 
+use crate::slowed::Slowed;
 use crate::stand::{NEEDS, Stand, child_of, in_time};
 
 #[test]
@@ -28,6 +34,20 @@ fn a_server_that_is_stopped_is_replaced() {
     let server = stand.server().expect("a server");
     kill_process(server, Signal::STOP).expect("a stop");
     wait_for("another server", || stand.server().is_some_and(|next| next != server));
+}
+
+#[test]
+fn a_server_that_never_comes_to_an_answer_is_replaced() {
+    if !machine::has(&NEEDS) || !machine::has(&[Program("strace")]) {
+        return;
+    }
+    let stand = Stand::with(Vault::with("secret", "s"), &["--resume-timeout", "2s"]);
+    let server = stand.server();
+    // It reads requests, switches and speaks with its monitor as ever.
+    let _slowed = Slowed::server_of(&stand, "writev:delay_enter=600000000");
+    let path = stand.place.join("secret");
+    assert_eq!(in_time("a read", move || fs::read(path)).expect("a read"), b"s");
+    assert_ne!(stand.server(), server);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use fuser::{Errno, INodeNo};
 
 use super::view::View;
-use crate::generation::{Kind, Node};
+use crate::generation::{Generation, Kind, Node};
 
 /// Longest name in bytes; the FUSE driver itself would pass on longer ones.
 pub(super) const NAME_MAX: u32 = 255;
@@ -42,15 +42,18 @@ pub(super) fn part(view: &View, inode: INodeNo, offset: u64, size: u32) -> Resul
     Ok(&bytes[start..start + length])
 }
 
-/// Names in a directory from the place `offset` on, each with where to go on after it. A name that stays over a
-/// switch keeps its place, so whoever goes on in another generation misses none of these, and sees none twice.
+/// Names in a directory of a generation from the place `offset` on, each with where to go on after it. A name that
+/// stays over a switch keeps its place, so whoever must go on in another generation misses none of these, and sees
+/// none twice.
 pub(super) fn listing(
-    view: &View,
+    generation: &Generation,
     inode: INodeNo,
     offset: u64,
 ) -> Result<impl Iterator<Item = (u64, &str, &Node)>, Errno> {
-    let generation = view.current();
-    let directory = directory(view, inode)?;
+    let directory = generation.node(inode.0).ok_or(Errno::ESTALE)?;
+    if let Kind::File(_) = directory.kind {
+        return Err(Errno::ENOTDIR);
+    }
     let dots = [(".", directory), ("..", generation.index().parent(directory))];
     let dots = (0..DOTS).zip(dots).map(|(place, (name, node))| (place + 1, name, node));
     let children = generation.listed_from(directory, offset.max(DOTS));

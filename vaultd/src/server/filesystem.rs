@@ -17,6 +17,7 @@ use fuser::{
 
 use super::answers::{NAME_MAX, child, directory, listing, part};
 use super::attributes::{Totals, attributes, kind, totals};
+use super::handles::unique;
 use super::shared::{Agreement, Shared};
 use crate::sys::passthrough;
 
@@ -25,9 +26,6 @@ const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Inode numbers are never used twice within a mount, so there is nothing to tell apart.
 const FIRST_USE: Reuse = Reuse(0);
-
-/// Listing a directory needs no handle: node and offset say it all, also to another server.
-const NO_HANDLE: FileHandle = FileHandle(0);
 
 /// Answers from what is [`Shared`] with the thread that takes orders.
 pub(super) struct Requests {
@@ -122,9 +120,9 @@ impl Filesystem for Requests {
 
     fn opendir(&self, request: &Request, inode: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
-        // Never to be kept by the kernel: who goes on after a switch would look there for a name that is gone.
+        // Never to be kept by the kernel: who goes on after a switch would find there what others began.
         match directory(&view, inode) {
-            Ok(_) => reply.opened(NO_HANDLE, FopenFlags::empty()),
+            Ok(_) => reply.opened(FileHandle(unique(request.unique())), FopenFlags::empty()),
             Err(errno) => reply.error(errno),
         }
     }
@@ -133,13 +131,20 @@ impl Filesystem for Requests {
         &self,
         request: &Request,
         inode: INodeNo,
-        _: FileHandle,
+        handle: FileHandle,
         offset: u64,
         mut reply: ReplyDirectory,
     ) {
-        let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
-        match listing(&view, inode, offset) {
-            Ok(mut names) => {
+        let Some((view, shown)) = self.shared.listed(request, handle.0, offset) else {
+            return reply.error(Errno::EIO);
+        };
+        let generation = view.generation(shown).unwrap_or(view.current());
+        match listing(generation, inode, offset) {
+            Ok(names) => {
+                let mut names = names.peekable();
+                if names.peek().is_none() {
+                    self.shared.release(handle.0);
+                }
                 names.any(|(next, name, node)| reply.add(INodeNo(node.number), next, kind(node), name));
                 reply.ok();
             }
@@ -151,21 +156,35 @@ impl Filesystem for Requests {
         &self,
         request: &Request,
         inode: INodeNo,
-        _: FileHandle,
+        handle: FileHandle,
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
-        let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
-        match listing(&view, inode, offset) {
-            Ok(mut names) => {
+        let Some((view, shown)) = self.shared.listed(request, handle.0, offset) else {
+            return reply.error(Errno::EIO);
+        };
+        let generation = view.generation(shown).unwrap_or(view.current());
+        match listing(generation, inode, offset) {
+            Ok(names) => {
+                let mut names = names.peekable();
+                if names.peek().is_none() {
+                    self.shared.release(handle.0);
+                }
                 names.any(|(next, name, node)| {
-                    let attributes = attributes(view.current().index(), node);
-                    reply.add(attributes.ino, next, name, &FOREVER, &attributes, FIRST_USE)
+                    let attributes = attributes(generation.index(), node);
+                    // The kernel may list what is superseded, and must not remember it.
+                    let keep = if view.is_superseded(node.number) { Duration::ZERO } else { FOREVER };
+                    reply.add(attributes.ino, next, name, &keep, &attributes, FIRST_USE)
                 });
                 reply.ok();
             }
             Err(errno) => reply.error(errno),
         }
+    }
+
+    fn releasedir(&self, _: &Request, _: INodeNo, handle: FileHandle, _: OpenFlags, reply: ReplyEmpty) {
+        self.shared.release(handle.0);
+        reply.ok();
     }
 
     fn statfs(&self, request: &Request, _: INodeNo, reply: ReplyStatfs) {
