@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use vault_format::folder::FolderError;
 use vault_format::key_file::{KeyFile, KeyFileError};
@@ -80,5 +81,8 @@ fn open(order: &Order) -> Result<Vec<OwnedFd>, OpenError> {
 }
 
 fn open_signers(path: &Path) -> Result<File, OpenError> {
-    File::open(path).map_err(|error| OpenError::Signers { path: path.to_owned(), error })
+    // NONBLOCK: a FIFO in its place must not make us wait.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::empty()).map(File::from).map_err(io::Error::from);
+    opened.map_err(|error| OpenError::Signers { path: path.to_owned(), error })
 }

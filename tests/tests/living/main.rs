@@ -15,4 +15,6 @@ mod reload;
 mod slowed;
 mod stand;
 mod switches;
+mod tampering;
+mod templates;
 mod timeout;

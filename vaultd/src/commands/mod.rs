@@ -2,6 +2,7 @@
 
 mod accept;
 mod check;
+mod keygen;
 mod mount;
 mod mounted;
 mod reload;
@@ -32,6 +33,7 @@ struct Cli {
 enum Command {
     Accept(accept::Args),
     Check(check::Args),
+    Keygen(keygen::Args),
     Mount(mount::Args),
     Reload(reload::Args),
     Status(status::Args),
@@ -54,6 +56,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Accept(args) => accept::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
         Command::Mount(args) => mount::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Status(args) => status::run(&args),

@@ -10,6 +10,10 @@ use crate::sys::process;
 use crate::{decryptor, opener, resolver, server, verifier};
 
 pub(super) fn run(role: Role) -> miette::Result<ExitCode> {
+    // Whoever loads a vault takes as much memory as its author chose.
+    if role != Role::Server {
+        process::end_first();
+    }
     process::forbid_dumps()?;
     leave_terminal().into_diagnostic()?;
     let channel = Channel::of_child().into_diagnostic()?;

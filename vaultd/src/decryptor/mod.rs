@@ -2,10 +2,12 @@
 //! user, and is gone when the generation is made.
 
 mod error;
+mod render;
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,14 +19,15 @@ use vault_format::passphrase::Nobody;
 use vault_format::policy::Action;
 use vault_format::{Identities, SecretName};
 
-pub use self::error::{DecryptError, DecryptFailure};
+pub use self::error::{DecryptError, DecryptFailure, RenderFailure};
+use self::render::Source;
 use crate::generation::{self, BuildError, Built, Changes, Facts, Generation, Index, Node, Object, Wanted};
 use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob, refusal};
 use crate::resolver::Owners;
 use crate::sys::mapping::Mapping;
 use crate::sys::store::Store;
-use crate::verifier::{Findings, PlannedFile};
+use crate::verifier::{Findings, Origin, PlannedFile};
 
 /// What the decryptor is asked. Beside it come, in this order: what the verifier found, the snapshot, what the
 /// resolver found, the store where it is a file system, the identities, and the index and objects of the
@@ -146,12 +149,9 @@ impl Inputs {
         Ok(Self { findings, snapshot, owners, store, identities, before })
     }
 
-    fn ciphertext(&self, file: &PlannedFile) -> &[u8] {
+    fn ciphertext(&self, span: &Range<u64>) -> &[u8] {
         let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-        self.snapshot
-            .bytes()
-            .get(place(file.ciphertext.start)..place(file.ciphertext.end))
-            .unwrap_or_default()
+        self.snapshot.bytes().get(place(span.start)..place(span.end)).unwrap_or_default()
     }
 }
 
@@ -162,9 +162,11 @@ fn make(order: &Order, inputs: &Inputs) -> Result<(Built, Report), DecryptError>
     if ours.is_empty() && !order.allow_empty {
         return Err(DecryptError::Nothing(order.vault.clone()));
     }
-    let wanted = ours.iter().map(|file| wanted(inputs, file)).collect::<Result<Vec<_>, _>>()?;
+    let sources = render::sources(inputs, &ours, &identities)?;
+    let wanted = ours.iter().zip(&sources).map(|(file, source)| wanted(inputs, file, source));
+    let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
     let built = generation::build(&inputs.store, &wanted, inputs.before.as_ref(), |place, plaintext| {
-        cipher::decrypt_into(inputs.ciphertext(ours[place]), &identities, plaintext)
+        sources[place].fill(&identities, plaintext)
     });
     let built = built.map_err(|error| match error {
         BuildError::Fill(failed) => {
@@ -223,10 +225,11 @@ fn ours<'a>(
     let keys = identities.recipients();
     let (mut ours, mut warnings) = (Vec::new(), Vec::new());
     for file in &inputs.findings.plan.files {
-        match inputs.findings.plan.is_for(file, &keys) {
-            Some(true) => ours.push(file),
-            Some(false) => {}
-            None => match cipher::opens(inputs.ciphertext(file), identities) {
+        match (inputs.findings.plan.is_for(file, &keys), &file.origin) {
+            (Some(true), _) => ours.push(file),
+            // Of a template it is always known.
+            (Some(false), _) | (None, Origin::Template { .. }) => {}
+            (None, Origin::Ciphertext(span)) => match cipher::opens(inputs.ciphertext(span), identities) {
                 Ok(true) => ours.push(file),
                 Ok(false) => {
                     warnings.push(format!("{} is encrypted to other keys, and is not served", file.path));
@@ -240,9 +243,10 @@ fn ours<'a>(
     Ok((ours, warnings))
 }
 
-fn wanted(inputs: &Inputs, file: &PlannedFile) -> Result<Wanted, DecryptError> {
+fn wanted(inputs: &Inputs, file: &PlannedFile, source: &Source<'_>) -> Result<Wanted, DecryptError> {
     let ownership = inputs.owners.resolve(&file.owner, &file.group, file.mode)?;
-    let size = cipher::plaintext_len(inputs.ciphertext(file))
+    let size = source
+        .size()
         .map_err(|error| DecryptError::Decrypt { failures: vec![failure(&file.path, error)] })?;
     Ok(Wanted {
         path: file.path.to_string(),

@@ -66,6 +66,7 @@ pub enum AskError {
     Nobody(PathBuf, #[source] io::Error),
     /// No answer that can be understood.
     #[error("no answer from the monitor of {}", .0.display())]
+    #[diagnostic(help("ask again; if it stays silent, see `journalctl -u vaultd`, then `vaultd unmount {}` and mount again", .0.display()))]
     Silent(PathBuf, #[source] io::Error),
     /// It says no, in words for people.
     #[error("{}", .0.trim_start_matches("error: "))]

@@ -57,6 +57,7 @@ pub enum LoadError {
     Full,
     /// One of them answered what it should not.
     #[error("cannot use what was loaded")]
+    #[diagnostic(help("try again; if it stays so, report it: that is a fault of vaultd"))]
     Answer(#[from] io::Error),
 }
 
@@ -158,7 +159,7 @@ pub fn decrypt(
     let [owners] = workers.ask(Role::Resolver, &names, &findings, |(), owners| exactly(owners))?;
     let identities = examined.identities.as_ref().map_err(|why| ChildError::Refused(why.clone()))?;
     let order = decryptor::Order {
-        station,
+        station: settings.decryptor(),
         vault: settings.vault.clone(),
         has_store: store.root().is_some(),
         identities: settings.identities.clone(),

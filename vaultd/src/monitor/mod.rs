@@ -15,6 +15,7 @@ pub mod mount;
 pub mod mount_point;
 pub mod mountinfo;
 mod reload;
+mod service_manager;
 pub mod settings;
 mod status;
 mod workers;
@@ -58,6 +59,9 @@ pub enum MonitorError {
     Server(#[from] ChildError),
     /// The server died before it served anything.
     #[error("the server crashed")]
+    #[diagnostic(help(
+        "see its last words on standard error, or in `journalctl -u vaultd`, and report them: that is a fault of vaultd"
+    ))]
     Crash,
     /// Signals could not be listened to.
     #[error("cannot listen to signals")]
@@ -156,8 +160,9 @@ pub fn run(
         });
         scope.spawn(|| control.answer(&monitor));
         let notified = connection.mount.wait_until_readable().and_then(|()| notify());
-        if notified.is_err() {
-            monitor.stop();
+        match &notified {
+            Ok(()) => service_manager::ready(&monitor.summary()),
+            Err(_) => monitor.stop(),
         }
         let kept = keeper.join();
         listener.close();
@@ -231,6 +236,7 @@ impl Monitor {
             state.stopping = true;
             state.connection.clone()
         };
+        service_manager::stopping();
         self.changed.notify_all();
         self.loader.stop();
         if let Some(connection) = connection {

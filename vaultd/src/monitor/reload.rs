@@ -9,7 +9,7 @@ use vault_format::report;
 use super::kept::{self, Kept};
 use super::loader::{Intent, Loaded};
 use super::loading::LoadError;
-use super::{Monitor, State, actions};
+use super::{Monitor, State, actions, service_manager};
 use crate::generation::Changes;
 use crate::server::Order;
 
@@ -23,6 +23,12 @@ impl Monitor {
     /// # Errors
     /// [`LoadError`]; what was served before is served on.
     pub fn reload(&self, intent: Intent) -> Result<(Changes, Vec<String>), LoadError> {
+        let outcome = self.load_and_switch(intent);
+        service_manager::status(&self.summary());
+        outcome
+    }
+
+    fn load_and_switch(&self, intent: Intent) -> Result<(Changes, Vec<String>), LoadError> {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         if !kept::has_room(&self.state().generations) {
             return Err(LoadError::Full);
@@ -42,9 +48,13 @@ impl Monitor {
     }
 
     pub(super) fn reload_by_signal(&self) {
+        service_manager::reloading();
         match self.reload(Intent::Serve) {
             Err(error) if !self.is_stopping() => eprintln!("{}", report::render(&error)),
             _ => {}
+        }
+        if !self.is_stopping() {
+            service_manager::ready(&self.summary());
         }
     }
 

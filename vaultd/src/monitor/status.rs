@@ -75,6 +75,21 @@ pub struct Features {
 }
 
 impl Monitor {
+    /// How it goes, in one line for the service manager.
+    pub(super) fn summary(&self) -> String {
+        let state = self.state();
+        let what = match &state.facts {
+            Some(facts) => format!("serial {}, signed by {}", facts.serial, facts.principal),
+            None => "UNSIGNED".to_owned(),
+        };
+        let refused = match (&state.problem, state.fallback) {
+            (None, _) => "",
+            (Some(_), true) => "; FALLBACK: the vault's present state is refused",
+            (Some(_), false) => "; the vault's present state is refused",
+        };
+        format!("{} files, {what}{refused}", state.files)
+    }
+
     /// How it goes, without asking anybody.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -54,10 +54,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub enum ChildError {
     /// It could not be started.
     #[error("cannot start the {}", .0.verb())]
+    #[diagnostic(help(
+        "check the limits of processes, memory and descriptors (TasksMax, MemoryMax, LimitNOFILE of the unit)"
+    ))]
     Start(Role, #[source] io::Error),
     /// It could not be spoken to, or did not answer.
     #[error("the {} ended without an answer", .0.verb())]
-    #[diagnostic(help("its last words are on standard error; memory may be short"))]
+    #[diagnostic(help(
+        "see its last words: `journalctl -u vaultd`, or where `vaultd mount` writes its errors; if there are none it was killed, most likely for want of memory (`journalctl -k`)"
+    ))]
     Silent(Role, #[source] io::Error),
     /// It takes too long.
     #[error("the {} has not answered within {}", .0.verb(), humantime::format_duration(.0.patience()))]
@@ -67,6 +72,7 @@ pub enum ChildError {
     Late(Role),
     /// Its answer cannot be used.
     #[error("cannot use what the {} answered", .0.verb())]
+    #[diagnostic(help("try again; if it stays so, report it: that is a fault of vaultd"))]
     Answer(Role, #[source] io::Error),
     /// It says no, in words for people.
     #[error("{}", .0.trim_start_matches("error: "))]

@@ -17,7 +17,7 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
-use rustix::process::{Gid, Uid};
+use rustix::process::Uid;
 
 use super::mapping::MappingMut;
 use super::memory::{Locking, MemoryError};
@@ -25,6 +25,9 @@ use super::memory::{Locking, MemoryError};
 /// Of the machine's memory, what plaintext may take: nothing here can be swapped out to make room,
 /// and a full store is an honest error where a full machine is a killed process.
 const LIMIT: &str = "75%";
+
+/// An object's creator writes it. Whoever was given a descriptor may read it; nobody else can name it.
+const OBJECT: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::ROTH);
 
 /// What the objects of a store are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +141,7 @@ impl Store {
         self.root.as_ref().map(AsFd::as_fd)
     }
 
-    /// Makes an empty object without a name, for its creator alone.
+    /// Makes an empty object without a name, which its creator alone can write.
     ///
     /// # Errors
     /// What the kernel said.
@@ -154,16 +157,16 @@ impl Store {
         let Some(root) = &self.root else { return memory_object() };
         // EXCL: it can never be given a name.
         let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
-        let object = rustix::fs::openat(root, ".", flags, Mode::RUSR | Mode::WUSR)?;
+        let object = rustix::fs::openat(root, ".", flags, OBJECT)?;
+        rustix::fs::fchmod(&object, OBJECT)?;
         Ok(object.into())
     }
 }
 
-/// Opens an object once more, for reading only, after taking it away from its creator: from now on
-/// only root can open it, so that a holder of the new descriptor cannot turn it into one for writing.
+/// Opens an object once more, for reading only. It is its creator's, whom nobody else runs as: a holder of the new
+/// descriptor cannot turn it into one for writing.
 ///
-/// Descriptors for writing that exist already stay: the creator must be gone before the object counts.
-/// A memfd's size is fixed. Needs CAP_CHOWN and `/proc`.
+/// The creator must be gone before the object counts. A memfd's size is fixed. Needs `/proc`.
 ///
 /// # Errors
 /// What the kernel said.
@@ -173,8 +176,6 @@ pub fn read_only(object: &File) -> io::Result<OwnedFd> {
         Ok(()) | Err(Errno::PERM | Errno::INVAL) => {}
         Err(errno) => return Err(errno.into()),
     }
-    rustix::fs::fchown(object, Some(Uid::ROOT), Some(Gid::ROOT))?;
-    rustix::fs::fchmod(object, Mode::RUSR)?;
     let path = format!("/proc/self/fd/{}", object.as_raw_fd());
     Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
@@ -226,7 +227,7 @@ fn memory_object() -> io::Result<File> {
         Err(Errno::INVAL) => rustix::fs::memfd_create("vaultd", flags),
         made => made,
     }?;
-    rustix::fs::fchmod(&object, Mode::RUSR | Mode::WUSR)?;
+    rustix::fs::fchmod(&object, OBJECT)?;
     Ok(object.into())
 }
 
@@ -275,19 +276,19 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_cannot_write_and_its_creator_cannot_open_it_again() {
-        let creator = Caller::user(50_001);
+    fn who_can_read_cannot_write() {
+        let (creator, other) = (Caller::user(50_001), Caller::user(50_002));
         for store in stores_of(50_001) {
             let object = creator.run(|| filled(&store, b"bytes"));
             let path = format!("/proc/self/fd/{}", object.as_raw_fd());
-            let opens = |options: &OpenOptions| creator.run(|| options.open(&path).is_ok());
+            let opens = |who: &Caller, options: &OpenOptions| who.run(|| options.open(&path).is_ok());
             let (mut read, mut write) = (OpenOptions::new(), OpenOptions::new());
             read.read(true);
             write.write(true);
-            assert!(opens(&read) && opens(&write), "{:?}", store.kind());
+            assert!(opens(&creator, &read) && opens(&creator, &write), "{:?}", store.kind());
+            assert!(opens(&other, &read) && !opens(&other, &write), "{:?}", store.kind());
 
             let reader = read_only(&object).expect("a reader");
-            assert!(!opens(&read) && !opens(&write), "{:?}", store.kind());
             let reader = File::from(reader);
             assert!(reader.write_at(b"x", 0).is_err() && MappingMut::of(&reader, 5).is_err());
         }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
-use vault_format::policy::{Access, Action};
+use vault_format::policy::{Access, Action, TemplatePolicy};
+use vault_format::template::Template;
 use vault_format::{Digest, Recipient, SecretName, Verified};
 
 use crate::snapshot::Snapshot;
@@ -13,7 +15,7 @@ use crate::snapshot::Snapshot;
 /// The files of a mount, for every identity that might be given.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Plan {
-    /// Secrets under their own names, and views of them.
+    /// Secrets under their own names, views of them, and templates.
     pub files: Vec<PlannedFile>,
     /// Each set of recipients that a file has, once.
     audiences: Vec<BTreeSet<Recipient>>,
@@ -30,16 +32,30 @@ pub struct PlannedFile {
     pub group: String,
     /// Permission bits.
     pub mode: u16,
-    /// When its value last changed.
+    /// When its value last changed; not before 1970, where no clock of ours begins.
     pub modified: SystemTime,
-    /// SHA-256 of its ciphertext.
+    /// What tells its bytes from others: SHA-256 of what they are made of.
     pub digest: Digest,
-    /// Where in the snapshot its ciphertext is.
-    pub ciphertext: Range<u64>,
+    /// What they are made of.
+    pub origin: Origin,
     /// What to do when its value changed.
     pub on_change: Vec<Action>,
     /// Who can decrypt it; nothing where only trying tells.
     audience: Option<usize>,
+}
+
+/// What the bytes of a file are made of.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Origin {
+    /// One ciphertext, which lies here in the snapshot.
+    Ciphertext(Range<u64>),
+    /// A text with values in it.
+    Template {
+        /// The text.
+        template: Template,
+        /// Where in the snapshot the ciphertext of each value lies.
+        values: BTreeMap<SecretName, Range<u64>>,
+    },
 }
 
 impl Plan {
@@ -50,20 +66,26 @@ impl Plan {
         let own = vault.lock().secrets.keys().map(|name| (name, name, &policy.secret(name).access));
         let views = policy.views().iter().map(|(path, view)| (path, &view.of, &view.access));
         let mut plan = Self::default();
-        let mut known: BTreeMap<&BTreeSet<Recipient>, usize> = BTreeMap::new();
+        let mut audiences = Audiences::default();
         for (path, name, access) in own.chain(views) {
             let secret = &vault.lock().secrets[name];
             let Some(ciphertext) = snapshot.span(&name.ciphertext_path()) else { continue };
-            let audience = *known.entry(&secret.recipients).or_insert_with(|| {
-                plan.audiences.push(secret.recipients.clone());
-                plan.audiences.len() - 1
-            });
+            let audience = audiences.place(&secret.recipients);
             let modified = secret.rotated.system_time();
-            let file = PlannedFile::new(path, access, modified, secret.sha256, ciphertext);
+            let file =
+                PlannedFile::new(path, access, modified, secret.sha256, Origin::Ciphertext(ciphertext));
             // A view is the same value, and its source has said what to do.
             let on_change = if path == name { policy.secret(name).on_change.clone() } else { Vec::new() };
             plan.files.push(PlannedFile { audience: Some(audience), on_change, ..file });
         }
+        for (path, template) in vault.templates() {
+            let rule = &policy.templates()[path];
+            if let Some(file) = rendered(vault, snapshot, path, rule, template) {
+                let audience = Some(audiences.place(&rule.audience));
+                plan.files.push(PlannedFile { audience, ..file });
+            }
+        }
+        plan.audiences = audiences.all.into_iter().cloned().collect();
         plan
     }
 
@@ -75,6 +97,48 @@ impl Plan {
     }
 }
 
+/// Each set of recipients once.
+#[derive(Default)]
+struct Audiences<'a> {
+    all: Vec<&'a BTreeSet<Recipient>>,
+    places: BTreeMap<&'a BTreeSet<Recipient>, usize>,
+}
+
+impl<'a> Audiences<'a> {
+    fn place(&mut self, audience: &'a BTreeSet<Recipient>) -> usize {
+        *self.places.entry(audience).or_insert_with(|| {
+            self.all.push(audience);
+            self.all.len() - 1
+        })
+    }
+}
+
+/// A template as a file. Its bytes are others as soon as its text is, or the ciphertext of one of its values.
+fn rendered(
+    vault: &Verified,
+    snapshot: &Snapshot,
+    path: &SecretName,
+    rule: &TemplatePolicy,
+    template: &Template,
+) -> Option<PlannedFile> {
+    let shown = template.secrets();
+    let values = shown.iter().map(|&name| Some((name.clone(), snapshot.span(&name.ciphertext_path())?)));
+    let values = values.collect::<Option<BTreeMap<_, _>>>()?;
+    let secrets = || shown.iter().map(|&name| &vault.lock().secrets[name]);
+    let modified = secrets().map(|secret| secret.rotated.system_time()).max();
+    let digests: Vec<String> = secrets().map(|secret| secret.sha256.to_string()).collect();
+    // No ciphertext begins like this, so no secret has this digest.
+    let digest = Digest::of(format!("template of {}\n{template}", digests.join(" ")).as_bytes());
+    let access = Access {
+        owner: rule.owner.clone(),
+        group: rule.group.clone(),
+        mode: rule.mode,
+        services: Arc::new(vault.policy().template_services(rule, &shown).unwrap_or_default()),
+    };
+    let origin = Origin::Template { template: template.clone(), values };
+    Some(PlannedFile::new(path, &access, modified.unwrap_or(SystemTime::UNIX_EPOCH), digest, origin))
+}
+
 impl PlannedFile {
     /// A file of which only trying tells who can decrypt it.
     #[must_use]
@@ -83,16 +147,16 @@ impl PlannedFile {
         access: &Access,
         modified: SystemTime,
         digest: Digest,
-        ciphertext: Range<u64>,
+        origin: Origin,
     ) -> Self {
         Self {
             path: path.clone(),
             owner: access.owner.clone(),
             group: access.group.clone(),
             mode: access.mode.bits(),
-            modified,
+            modified: modified.max(SystemTime::UNIX_EPOCH),
             digest,
-            ciphertext,
+            origin,
             on_change: Vec::new(),
             audience: None,
         }

@@ -10,7 +10,7 @@ use vault_format::legacy;
 use vault_format::policy::{Access, Mode};
 use vault_format::{Digest, SecretName, VaultFiles};
 
-use super::{Findings, Order, Plan, PlannedFile, VerifyError};
+use super::{Findings, Order, Origin, Plan, PlannedFile, VerifyError};
 use crate::snapshot::{Recorder, Snapshot};
 
 /// Reads every secret of the folder. None of it is verified, since there is nothing to verify it by; all else
@@ -28,7 +28,8 @@ pub(super) fn examine(order: &Order, recorder: Recorder<'_>) -> Result<(Findings
     let now = SystemTime::now();
     for (path, name, digest) in paths(&secrets) {
         if let Some(ciphertext) = snapshot.span(&name.ciphertext_path()) {
-            plan.files.push(PlannedFile::new(&path, &access(&path), now, *digest, ciphertext));
+            let origin = Origin::Ciphertext(ciphertext);
+            plan.files.push(PlannedFile::new(&path, &access(&path), now, *digest, origin));
         }
     }
     let warning = format!(
