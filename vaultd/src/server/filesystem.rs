@@ -15,9 +15,10 @@ use fuser::{
     ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 
-use super::answers::{NAME_MAX, child, directory, listing, part};
-use super::attributes::{Totals, attributes, kind, totals};
+use super::answers::{NAME_MAX, child, directory, part};
+use super::attributes::{Totals, attributes, totals};
 use super::handles::unique;
+use super::listing::{Listed, list};
 use super::shared::{Agreement, Shared};
 use crate::sys::passthrough;
 
@@ -135,19 +136,11 @@ impl Filesystem for Requests {
         offset: u64,
         mut reply: ReplyDirectory,
     ) {
-        let Some((view, shown)) = self.shared.listed(request, handle.0, offset) else {
-            return reply.error(Errno::EIO);
-        };
-        let generation = view.generation(shown).unwrap_or(view.current());
-        match listing(generation, inode, offset) {
-            Ok(names) => {
-                let mut names = names.peekable();
-                if names.peek().is_none() {
-                    self.shared.release(handle.0);
-                }
-                names.any(|(next, name, node)| reply.add(INodeNo(node.number), next, kind(node), name));
-                reply.ok();
-            }
+        let listed = list(&self.shared, request, (inode, handle, offset), |listed| {
+            reply.add(listed.attributes.ino, listed.next, listed.attributes.kind, listed.name)
+        });
+        match listed {
+            Ok(()) => reply.ok(),
             Err(errno) => reply.error(errno),
         }
     }
@@ -160,24 +153,13 @@ impl Filesystem for Requests {
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
-        let Some((view, shown)) = self.shared.listed(request, handle.0, offset) else {
-            return reply.error(Errno::EIO);
-        };
-        let generation = view.generation(shown).unwrap_or(view.current());
-        match listing(generation, inode, offset) {
-            Ok(names) => {
-                let mut names = names.peekable();
-                if names.peek().is_none() {
-                    self.shared.release(handle.0);
-                }
-                names.any(|(next, name, node)| {
-                    let attributes = attributes(generation.index(), node);
-                    // The kernel may list what is superseded, and must not remember it.
-                    let keep = if view.is_superseded(node.number) { Duration::ZERO } else { FOREVER };
-                    reply.add(attributes.ino, next, name, &keep, &attributes, FIRST_USE)
-                });
-                reply.ok();
-            }
+        let listed = list(&self.shared, request, (inode, handle, offset), |listed| {
+            let keep = if listed.is_current { FOREVER } else { Duration::ZERO };
+            let Listed { next, name, attributes, .. } = listed;
+            reply.add(attributes.ino, next, name, &keep, &attributes, FIRST_USE)
+        });
+        match listed {
+            Ok(()) => reply.ok(),
             Err(errno) => reply.error(errno),
         }
     }
