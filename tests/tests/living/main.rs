@@ -12,6 +12,7 @@ mod kills;
 mod large;
 mod load;
 mod reload;
+mod slowed;
 mod stand;
 mod switches;
 mod tampering;
