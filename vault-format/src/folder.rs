@@ -15,12 +15,16 @@ use rustix::{
 use thiserror::Error;
 
 use crate::{
+    Digest,
     cipher::MAX_CIPHERTEXT,
     files::{Entry, VaultFiles},
 };
 
 /// Most bytes of one file that are read into memory: the largest secret and its age framing.
 pub const MAX_FILE: u64 = MAX_CIPHERTEXT as u64;
+
+/// Files that are longer are read twice: once to see that they are what was signed, before they take memory.
+const LARGE: u64 = 1 << 20;
 
 /// Folders nest at most this deep.
 const MAX_DEPTH: usize = 64;
@@ -98,6 +102,20 @@ impl VaultFolder {
             return Err(FolderError::NotPlain(path()));
         }
         Ok(file)
+    }
+
+    /// Opens a file of at most `limit` bytes, and tells how many it has.
+    fn open_up_to(&self, relative: &str, limit: u64) -> Result<(File, u64), FolderError> {
+        let file = self.open_file(relative)?;
+        let size = file.metadata().map_err(|error| self.fault(relative, error))?.len();
+        if size > limit {
+            return Err(FolderError::TooLong { path: self.join(relative), limit });
+        }
+        Ok((file, size))
+    }
+
+    fn fault(&self, relative: &str, error: io::Error) -> FolderError {
+        FolderError::Io { path: self.join(relative), error }
     }
 
     fn open_beneath(&self, relative: &str) -> Result<OwnedFd, FolderError> {
@@ -193,15 +211,28 @@ const FOLDER_FLAGS: OFlags =
 impl VaultFiles for VaultFolder {
     /// Into a buffer that never grows.
     fn read(&self, relative: &str, limit: u64) -> Result<Vec<u8>, FolderError> {
-        let file = self.open_file(relative)?;
-        let fault = |error: io::Error| FolderError::Io { path: self.join(relative), error };
-        let size = file.metadata().map_err(fault)?.len();
-        if size > limit {
-            return Err(FolderError::TooLong { path: self.join(relative), limit });
-        }
+        let (mut file, size) = self.open_up_to(relative, limit)?;
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
-        (&file).read_exact(&mut bytes).map_err(fault)?;
+        file.read_exact(&mut bytes).map_err(|error| self.fault(relative, error))?;
         Ok(bytes)
+    }
+
+    fn read_signed(
+        &self,
+        relative: &str,
+        limit: u64,
+        digest: Digest,
+    ) -> Result<Option<Vec<u8>>, FolderError> {
+        let (file, size) = self.open_up_to(relative, limit)?;
+        // Whoever can put a file here can put a long one here.
+        if size > LARGE {
+            let found = Digest::of_reader(file.take(size)).map_err(|error| self.fault(relative, error))?;
+            if found != digest {
+                return Ok(None);
+            }
+        }
+        let bytes = self.read(relative, limit)?;
+        Ok((Digest::of(&bytes) == digest).then_some(bytes))
     }
 
     /// Not what is Git's own.
@@ -302,6 +333,22 @@ mod tests {
         assert!(folder.read_if_present("a/b/none", 9).unwrap().is_none());
         assert!(folder.read_if_present("none/b/none", 9).unwrap().is_none());
         assert!(matches!(folder.read("a/b", 9), Err(FolderError::NotPlain(_))));
+    }
+
+    #[test]
+    fn reads_what_was_signed_and_nothing_else() {
+        let (temp, folder) = folder();
+        let large = vec![7; usize::try_from(LARGE).unwrap() + 1];
+        std::fs::write(temp.path().join("large"), &large).unwrap();
+        for (file, bytes) in [("a/b/file", b"content".as_slice()), ("large", &large)] {
+            let signed = |digest| folder.read_signed(file, LARGE * 2, digest).unwrap();
+            assert_eq!(signed(Digest::of(bytes)).unwrap(), bytes);
+            assert!(signed(Digest::of(b"other")).is_none());
+            assert!(matches!(
+                folder.read_signed(file, 6, Digest::of(bytes)),
+                Err(FolderError::TooLong { .. })
+            ));
+        }
     }
 
     #[test]

@@ -2,8 +2,12 @@
 
 mod background;
 mod canaries;
+mod claims;
 mod confinement;
 mod deaths;
+mod fallbacks;
+mod half_way;
+mod hangs;
 mod kills;
 mod large;
 mod load;

@@ -40,6 +40,8 @@ enum Command {
     Trust(trust::Args),
     Unmount(unmount::Args),
     #[command(hide = true)]
+    Opener,
+    #[command(hide = true)]
     Verifier,
     #[command(hide = true)]
     Resolver,
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Trust(args) => trust::run(&args),
         Command::Unmount(args) => unmount::run(&args),
+        Command::Opener => role::run(Role::Opener),
         Command::Verifier => role::run(Role::Verifier),
         Command::Resolver => role::run(Role::Resolver),
         Command::Decryptor => role::run(Role::Decryptor),

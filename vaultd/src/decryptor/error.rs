@@ -65,6 +65,9 @@ pub enum DecryptError {
     },
     /// There is no place for the plaintext.
     #[error(transparent)]
+    #[diagnostic(help(
+        "all secrets of a machine must fit into three quarters of its memory: give it more, or its identity fewer secrets"
+    ))]
     Build(BuildError<CipherError>),
     /// It cannot give up what it does not need.
     #[error(transparent)]
@@ -76,6 +79,7 @@ pub enum DecryptError {
     Memory(#[from] MemoryError),
     /// What it was asked to read cannot be read.
     #[error("cannot read what is to be decrypted")]
+    #[diagnostic(help("try again; if it stays so, report it: that is a fault of vaultd"))]
     Inputs(#[from] io::Error),
 }
 

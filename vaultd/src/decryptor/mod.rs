@@ -10,6 +10,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use vault_format::cipher;
@@ -75,7 +76,11 @@ pub struct Report {
 /// Nobody is there to be answered.
 pub fn main(channel: &Channel) -> io::Result<()> {
     let Some((order, descriptors)) = channel.receive::<Order>()? else { return Ok(()) };
-    let made = Inputs::of(&order, descriptors).and_then(|inputs| make(&order, &inputs));
+    let inputs = channel
+        .duplicate()
+        .map_err(DecryptError::from)
+        .and_then(|monitor| Inputs::of(&order, descriptors, monitor));
+    let made = inputs.and_then(|inputs| make(&order, &inputs));
     match made {
         Ok((built, report)) => {
             answer(channel, &built, &report).inspect_err(|_| built.wipe())?;
@@ -117,12 +122,14 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn of(order: &Order, descriptors: Vec<OwnedFd>) -> Result<Self, DecryptError> {
+    fn of(order: &Order, descriptors: Vec<OwnedFd>, monitor: Channel) -> Result<Self, DecryptError> {
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
         let (findings, snapshot, owners) = (next()?, next()?, next()?);
         let store =
             if order.has_store { Store::from_fd(next()?) } else { Store::locked(order.station.locking()) };
+        // The monitor wipes what we leave when we are killed.
+        let store = store.witnessed(move |object| monitor.send(&Answer::<Done>::Filling, &[object]));
         // Before anything is looked at that came out of the vault.
         order.station.take(Role::Decryptor, None::<&OwnedFd>, store.root().as_ref())?;
         let (findings, owners) = (blob::read(&findings)?, blob::read(&owners)?);
@@ -132,8 +139,10 @@ impl Inputs {
         let before = match order.before {
             Some(objects) => {
                 let index: Index = blob::read(&next()?)?;
-                let objects = (0..objects).map(|_| next()).collect::<io::Result<Vec<_>>>()?;
-                Some(Generation::open(0, index, &objects, vec![None; objects.len()])?)
+                let map = |_| Ok::<_, DecryptError>(Arc::new(Mapping::whole(&next()?)?));
+                let objects = (0..objects).map(map).collect::<Result<Vec<_>, _>>()?;
+                let backings = vec![None; objects.len()];
+                Some(Generation::open(0, index, objects, backings)?)
             }
             None => None,
         };

@@ -7,7 +7,7 @@ pub mod index;
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 pub use self::build::{BuildError, Built, Object, PASSED_THROUGH, Wanted, build};
 pub use self::changes::{Changes, Stale, stale};
@@ -22,23 +22,22 @@ pub struct Generation {
     index: Index,
     by_number: HashMap<u64, usize>,
     by_place: Vec<usize>,
-    objects: Vec<Mapping>,
+    objects: Vec<Arc<Mapping>>,
     backings: Vec<Option<u32>>,
 }
 
 impl Generation {
-    /// Maps the `objects` that `index` speaks of, to be read. Those that have a number in `backings` are read
-    /// by the kernel itself.
+    /// A generation of the `objects` that `index` speaks of. Those that have a number in `backings` are read by the
+    /// kernel itself.
     ///
     /// # Errors
-    /// They cannot be mapped, or are not as long as the index says.
+    /// They are not as long as the index says.
     pub fn open(
         number: u64,
         index: Index,
-        objects: &[OwnedFd],
+        objects: Vec<Arc<Mapping>>,
         backings: Vec<Option<u32>>,
     ) -> Result<Self, MemoryError> {
-        let objects = objects.iter().map(Mapping::whole).collect::<Result<Vec<_>, _>>()?;
         let fits = |content: &Content| {
             let object = objects.get(content.object);
             object.is_some_and(|object| object.bytes().get(content.span.clone()).is_some())

@@ -1,6 +1,8 @@
 //! All or nothing: a state of the vault is verified, judged by what this machine accepted before, decrypted, and
 //! only then accepted. At the start, where the vault's present state is refused, the one accepted last serves.
 
+use std::os::fd::OwnedFd;
+
 use vault_format::report;
 
 use super::kept::Kept;
@@ -8,7 +10,7 @@ use super::loading::{self, Examined, LoadError};
 use super::settings::Settings;
 use super::workers::Workers;
 use crate::decryptor::Report;
-use crate::state::{Facts, StateFolder, judge};
+use crate::state::{Facts, StateError, StateFolder, Verdict, judge};
 use crate::sys::store::Store;
 
 /// A state of the vault that is ready to be served.
@@ -75,10 +77,9 @@ impl Loader {
             Ok(Some(loaded)) => Ok(Loaded { problem: Some(report::render(&refused)), ..loaded }),
             Ok(None) => Err(refused),
             Err(error) => {
-                eprintln!(
-                    "note: nor can the state be served that was accepted last\n{}",
-                    report::render(&error)
-                );
+                let why = Some(report::render(&error)).filter(|why| *why != report::render(&refused));
+                let why = why.map_or_else(|| "for the same reason".to_owned(), |why| format!("\n{why}"));
+                eprintln!("note: nor can the state be served that was accepted last: {why}");
                 Err(refused)
             }
         }
@@ -100,21 +101,23 @@ impl Loader {
         before: Option<&Kept>,
         intent: Intent,
     ) -> Result<Loaded, LoadError> {
-        let verdict = match self.state.as_ref().zip(examined.facts.as_ref()) {
-            Some((state, facts)) => {
-                let (accepted, waiver) = (state.accepted()?, state.waiver()?);
-                let verdict = judge(accepted.as_ref(), &self.settings.configured, waiver.as_ref(), facts)?;
-                Some((state, facts, verdict))
-            }
-            None => None,
-        };
+        let signed = self.state.as_ref().zip(examined.facts.as_ref());
+        // Better told now than when everything is decrypted.
+        signed.map(|(state, facts)| self.judge(state, facts)).transpose()?;
         let (generation, report) =
             loading::decrypt(&self.settings, &self.workers, &self.store, &examined, number, before)?;
-        if let Some((state, facts, verdict)) = verdict.filter(|_| intent == Intent::Serve) {
-            state.accept(facts, &verdict, &examined.snapshot)?;
+        let mut warnings = [examined.warnings.clone(), report.warnings.clone()].concat();
+        if let Some((state, facts)) = signed.filter(|_| intent == Intent::Serve) {
+            // Meanwhile another monitor may have accepted something for this mount point.
+            let _lock = state.lock()?;
+            warnings.extend(remember(state, facts, &self.judge(state, facts)?, &examined.snapshot)?);
         }
-        let warnings = examined.warnings.iter().chain(&report.warnings).cloned().collect();
         Ok(Loaded { facts: examined.facts, generation, report, warnings, problem: None })
+    }
+
+    fn judge(&self, state: &StateFolder, facts: &Facts) -> Result<Verdict, LoadError> {
+        let (accepted, waiver) = (state.accepted()?, state.waiver()?);
+        Ok(judge(accepted.as_ref(), &self.settings.configured, waiver.as_ref(), facts)?)
     }
 
     /// The state that was accepted last, if there is one: verified against today's signers, and never an older
@@ -129,6 +132,22 @@ impl Loader {
     /// Loads nothing any more, nor waits for what is being loaded.
     pub fn stop(&self) {
         self.workers.stop();
+    }
+}
+
+/// Remembers a state as the one accepted last. Where it was that already, a full disk is no reason to serve
+/// nothing: then this is a warning.
+fn remember(
+    state: &StateFolder,
+    facts: &Facts,
+    verdict: &Verdict,
+    snapshot: &OwnedFd,
+) -> Result<Option<String>, StateError> {
+    match state.accept(facts, verdict, snapshot) {
+        Err(error @ StateError::Write { .. }) if *verdict == Verdict::Same => {
+            Ok(Some(report::render(&error).trim_start_matches("error: ").to_owned()))
+        }
+        accepted => accepted.map(|_| None),
     }
 }
 

@@ -22,7 +22,6 @@ mod workers;
 
 use std::io;
 use std::mem::take;
-use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -60,6 +59,9 @@ pub enum MonitorError {
     Server(#[from] ChildError),
     /// The server died before it served anything.
     #[error("the server crashed")]
+    #[diagnostic(help(
+        "see its last words on standard error, or in `journalctl -u vaultd`, and report them: that is a fault of vaultd"
+    ))]
     Crash,
     /// Signals could not be listened to.
     #[error("cannot listen to signals")]
@@ -246,6 +248,12 @@ impl Monitor {
         }
     }
 
+    /// Asks the server whether it answers requests. Tells whether it could be asked.
+    fn ping(&self) -> bool {
+        // While nobody else speaks to it: a message may be several packets.
+        self.state().server.as_ref().is_some_and(|server| server.channel.send(&Order::Ping, &[]).is_ok())
+    }
+
     fn wait_unless_stopping(&self, delay: Duration) {
         let state = self.state();
         drop(self.changed.wait_timeout_while(state, delay, |state| !state.stopping));
@@ -264,10 +272,7 @@ impl Monitor {
         if agreement.passthrough {
             state.generations.iter().for_each(|generation| generation.register(&connection.device));
         }
-        let generations = state.generations.iter().map(Kept::parcel).collect();
-        let mut descriptors: Vec<BorrowedFd<'_>> = connection.descriptors().to_vec();
-        descriptors.extend(state.generations.iter().flat_map(Kept::descriptors));
-        channel.send(&Order::Serve { generations, resumes }, &descriptors)?;
+        kept::send(&channel, connection, &state.generations, resumes)?;
         state.restarts += u64::from(resumes);
         state.agreement = agreement;
         state.server = Some(Server { pid: server.pid(), channel });

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Monitor;
+use super::kept::Kept;
 use crate::server::Agreement;
 use crate::sys::store::Kind;
 
@@ -95,6 +96,7 @@ impl Monitor {
         let state = self.state();
         let settings = self.loader.settings();
         let Agreement { passthrough, resend } = state.agreement;
+        let passthrough = passthrough && !state.generations.iter().any(Kept::is_refused);
         Status {
             mountpoint: self.mount_point.path().to_owned(),
             vault: settings.vault.clone(),

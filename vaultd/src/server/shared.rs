@@ -58,6 +58,14 @@ impl Served {
         }
     }
 
+    /// Waits until every request is answered that is in hand now.
+    pub(super) fn wait_for_requests(&self) {
+        let before = self.view();
+        // Whoever comes now answers from the copy.
+        self.change_view(|view, _| (view.clone(), ()));
+        Self::wait_for_answers(&before);
+    }
+
     /// Shows what `change` makes of what is shown now; no file is opened meanwhile.
     pub(super) fn change_view<T>(&self, change: impl FnOnce(&View, &Handles) -> (View, T)) -> T {
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);

@@ -10,9 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use tar::{Builder, Header};
-use vault_format::VaultFiles;
 use vault_format::files::Entry;
 use vault_format::folder::FolderError;
+use vault_format::{Digest, VaultFiles};
 
 use super::index::{BLOCK, MAX_PATH};
 use super::{SEALS, Snapshot, bytes, refuse_longer};
@@ -22,6 +22,8 @@ use super::{SEALS, Snapshot, bytes, refuse_longer};
 pub struct Recorder<'a> {
     files: &'a dyn VaultFiles,
     memory: File,
+    /// Most bytes that are kept.
+    most: u64,
     kept: Mutex<Kept>,
 }
 
@@ -30,17 +32,29 @@ struct Kept {
     /// Nothing once a file could not be kept whole.
     archive: Option<Builder<File>>,
     spans: BTreeMap<String, Range<u64>>,
+    /// How many they are, without the headers between them.
+    bytes: u64,
 }
 
 impl<'a> Recorder<'a> {
-    /// Begins with nothing kept.
+    /// Begins with nothing kept. What it keeps takes up to half of the machine's memory: at least as much is
+    /// needed for the plaintext.
     ///
     /// # Errors
     /// The kernel gives no memory object.
     pub fn new(files: &'a dyn VaultFiles) -> io::Result<Self> {
+        let machine = rustix::system::sysinfo();
+        Self::up_to(machine.totalram.saturating_mul(machine.mem_unit.into()) / 2, files)
+    }
+
+    /// As [`Self::new`], and keeps this many bytes at most.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn up_to(most: u64, files: &'a dyn VaultFiles) -> io::Result<Self> {
         let memory = memory_object()?;
         let archive = Some(Builder::new(memory.try_clone()?));
-        Ok(Self { files, memory, kept: Mutex::new(Kept { archive, spans: BTreeMap::new() }) })
+        Ok(Self { files, memory, most, kept: Mutex::new(Kept { archive, spans: BTreeMap::new(), bytes: 0 }) })
     }
 
     /// What was kept, closed to any change.
@@ -58,6 +72,11 @@ impl<'a> Recorder<'a> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn keep(&self, path: &str, bytes: &[u8]) -> Result<Keeping, FolderError> {
+        let kept = self.kept().keep(path, bytes, self.most);
+        kept.map_err(|error| FolderError::Io { path: path.into(), error })
+    }
+
     /// What was kept of a file.
     fn again(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, FolderError> {
         let Some(span) = self.kept().spans.get(path).cloned() else { return Ok(None) };
@@ -73,12 +92,23 @@ impl VaultFiles for Recorder<'_> {
             return Ok(bytes);
         }
         let bytes = self.files.read(path, limit)?;
-        let kept = self.kept().keep(path, &bytes);
-        match kept {
-            Ok(Keeping::New) => Ok(bytes),
+        match self.keep(path, &bytes)? {
+            Keeping::New => Ok(bytes),
             // Somebody else read it at the same time, and perhaps other bytes.
-            Ok(Keeping::Known) => self.again(path, limit).map(Option::unwrap_or_default),
-            Err(error) => Err(FolderError::Io { path: path.into(), error }),
+            Keeping::Known => self.again(path, limit).map(Option::unwrap_or_default),
+        }
+    }
+
+    /// Another file than was signed is not kept: it may be as long as there is memory.
+    fn read_signed(&self, path: &str, limit: u64, digest: Digest) -> Result<Option<Vec<u8>>, FolderError> {
+        let same = |bytes: &Vec<u8>| Digest::of(bytes) == digest;
+        if let Some(bytes) = self.again(path, limit)? {
+            return Ok(Some(bytes).filter(same));
+        }
+        let Some(bytes) = self.files.read_signed(path, limit, digest)? else { return Ok(None) };
+        match self.keep(path, &bytes)? {
+            Keeping::New => Ok(Some(bytes)),
+            Keeping::Known => Ok(self.again(path, limit)?.filter(same)),
         }
     }
 
@@ -95,9 +125,16 @@ enum Keeping {
 }
 
 impl Kept {
-    fn keep(&mut self, path: &str, bytes: &[u8]) -> io::Result<Keeping> {
+    fn keep(&mut self, path: &str, bytes: &[u8], most: u64) -> io::Result<Keeping> {
         if self.spans.contains_key(path) {
             return Ok(Keeping::Known);
+        }
+        let all = self.bytes + bytes.len() as u64;
+        if all > most {
+            return Err(io::Error::new(
+                io::ErrorKind::OutOfMemory,
+                "with it the vault takes more than half of this machine's memory",
+            ));
         }
         if path.len() > MAX_PATH {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -107,6 +144,7 @@ impl Kept {
         let span = append(&mut archive, path, bytes)?;
         self.archive = Some(archive);
         self.spans.insert(path.to_owned(), span);
+        self.bytes = all;
         Ok(Keeping::New)
     }
 }

@@ -10,6 +10,7 @@
 mod facts;
 mod folder_name;
 mod judge;
+mod lock;
 mod moment;
 pub(crate) mod replace;
 mod waiver;
@@ -31,6 +32,7 @@ use vault_format::{Digest, Timestamp};
 pub use facts::Facts;
 pub(crate) use folder_name::escape;
 pub use judge::{Configured, Refusal, Verdict, judge};
+pub use lock::Lock;
 pub use waiver::{Exception, Waiver};
 
 use crate::snapshot;
@@ -112,6 +114,14 @@ impl StateFolder {
         Ok(Self { folder: root.join(name), mount_point: mount_point.to_owned() })
     }
 
+    /// Waits until nobody else is about to change what was accepted, and is the one who does.
+    ///
+    /// # Errors
+    /// [`StateError::Write`].
+    pub fn lock(&self) -> Result<Lock, StateError> {
+        Lock::of(&self.folder)
+    }
+
     /// What was accepted last.
     ///
     /// # Errors
@@ -142,6 +152,7 @@ impl StateFolder {
     /// # Errors
     /// [`StateError`]: it cannot be written, or what is there be read.
     pub fn waive(&self, exception: Exception) -> Result<Waiver, StateError> {
+        let _lock = self.lock()?;
         let used = self.accepted()?.and_then(|accepted| accepted.waiver);
         let waiver = Waiver::after(used.as_ref(), exception);
         self.write_json(WAIVER, &waiver)?;
@@ -149,7 +160,7 @@ impl StateFolder {
     }
 
     /// Remembers a judged state as the one accepted last, with its `snapshot` as the copy to fall back
-    /// to, and a waiver that it needed as used up.
+    /// to, and a waiver that it needed as used up. Whoever judged it must hold the [`lock`](Self::lock) since.
     ///
     /// # Errors
     /// [`StateError::Write`]: then what was accepted before still counts.

@@ -8,6 +8,7 @@
 //! How long each lives: the decryptor creates and fills it, the monitor takes it over with
 //! [`read_only`] and gives descriptors for reading on, and [`wipe`]s it in the end.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -55,6 +56,16 @@ pub enum StoreError {
 pub struct Store {
     root: Option<OwnedFd>,
     locking: Locking,
+    witness: Option<Witness>,
+}
+
+/// Somebody who gets to know of each object before anything is in it.
+struct Witness(Box<dyn Fn(BorrowedFd<'_>) -> io::Result<()> + Send + Sync>);
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Witness")
+    }
 }
 
 impl Store {
@@ -84,13 +95,23 @@ impl Store {
     /// The store of which somebody else handed on the descriptor.
     #[must_use]
     pub fn from_fd(root: OwnedFd) -> Self {
-        Self { root: Some(root), locking: Locking::Required }
+        Self { root: Some(root), locking: Locking::Required, witness: None }
     }
 
     /// A store that works on every kernel; there is nothing to hand on.
     #[must_use]
     pub fn locked(locking: Locking) -> Self {
-        Self { root: None, locking }
+        Self { root: None, locking, witness: None }
+    }
+
+    /// Has `witness` see each object before anything is in it. It can then wipe what its creator leaves.
+    #[must_use]
+    pub fn witnessed(
+        mut self,
+        witness: impl Fn(BorrowedFd<'_>) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.witness = Some(Witness(Box::new(witness)));
+        self
     }
 
     /// Keeps an object out of swap for as long as `mapping` lives, where the store itself does not; call it before
@@ -125,6 +146,14 @@ impl Store {
     /// # Errors
     /// What the kernel said.
     pub fn create(&self) -> io::Result<File> {
+        let object = self.new_object()?;
+        if let Some(Witness(see)) = &self.witness {
+            see(object.as_fd())?;
+        }
+        Ok(object)
+    }
+
+    fn new_object(&self) -> io::Result<File> {
         let Some(root) = &self.root else { return memory_object() };
         // EXCL: it can never be given a name.
         let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;

@@ -56,6 +56,9 @@ pub enum VerifyError {
     Confine(#[from] ConfineError),
     /// There is no memory for the vault's files.
     #[error("cannot keep the vault's files")]
+    #[diagnostic(help(
+        "the files of a vault must fit into memory: give this machine more, or the vault fewer"
+    ))]
     Memory(#[from] io::Error),
     /// Signed, and asked for as if it were not.
     #[error("{}: this is part of a signed vault, which is served by its signature or not at all", .0.display())]

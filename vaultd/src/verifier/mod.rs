@@ -24,6 +24,9 @@ use crate::signers;
 use crate::snapshot::{Recorder, Snapshot};
 use crate::state::Facts;
 
+/// Most bytes of a list of signers.
+const MAX_SIGNERS: u64 = 1 << 24;
+
 /// What the verifier is asked. Beside it come the vault, opened, and the signers' file unless `unsigned`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
@@ -67,11 +70,12 @@ pub struct Findings {
 /// Nobody is there to be answered.
 pub fn main(channel: &Channel) -> io::Result<()> {
     let Some((order, descriptors)) = channel.receive::<Order>()? else { return Ok(()) };
-    match examine(&order, descriptors) {
-        Ok((findings, snapshot)) => {
-            let findings = blob::write("findings", &findings)?;
-            channel.send(&Answer::Done(()), &[findings.as_fd(), snapshot.as_fd()])
-        }
+    let found = examine(&order, descriptors).and_then(|(findings, snapshot)| {
+        let findings = blob::write("findings", &findings)?;
+        Ok((findings, snapshot))
+    });
+    match found {
+        Ok((findings, snapshot)) => channel.send(&Answer::Done(()), &[findings.as_fd(), snapshot.as_fd()]),
         Err(error) => channel.send(&refusal::<()>(&error), &[]),
     }
 }
@@ -105,10 +109,19 @@ fn trusted_signers(order: &Order, file: Option<OwnedFd>) -> Result<AllowedSigner
     let path = || order.signers.clone();
     let mut text = String::new();
     let file = file.ok_or(io::Error::from(io::ErrorKind::NotFound));
-    file.and_then(|file| File::from(file).read_to_string(&mut text))
+    file.and_then(|file| plain(file.into())?.take(MAX_SIGNERS).read_to_string(&mut text))
         .map_err(|error| VerifyError::ReadSigners { path: path(), error })?;
     let signers = AllowedSigners::parse(&text);
     signers.map(signers::trusted).map_err(|error| VerifyError::Signers { path: path(), error })
+}
+
+/// A file that ends, unlike a device.
+fn plain(file: File) -> io::Result<File> {
+    let metadata = file.metadata()?;
+    match metadata.is_file() && metadata.len() < MAX_SIGNERS {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file of less than 16 MiB")),
+    }
 }
 
 fn verified(

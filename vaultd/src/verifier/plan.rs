@@ -32,7 +32,7 @@ pub struct PlannedFile {
     pub group: String,
     /// Permission bits.
     pub mode: u16,
-    /// When its value last changed.
+    /// When its value last changed; not before 1970, where no clock of ours begins.
     pub modified: SystemTime,
     /// What tells its bytes from others: SHA-256 of what they are made of.
     pub digest: Digest,
@@ -154,7 +154,7 @@ impl PlannedFile {
             owner: access.owner.clone(),
             group: access.group.clone(),
             mode: access.mode.bits(),
-            modified,
+            modified: modified.max(SystemTime::UNIX_EPOCH),
             digest,
             origin,
             on_change: Vec::new(),

@@ -11,6 +11,7 @@ use vault_format::Digest;
 use super::{Attempts, Handles, Served, View};
 use crate::generation::index::Entry;
 use crate::generation::{Content, Facts, Generation, Index};
+use crate::sys::mapping::Mapping;
 
 /// What becomes of nothing within this time was not to be.
 const WHILE: Duration = Duration::from_millis(300);
@@ -28,7 +29,8 @@ fn generation(number: u64, before: Option<&Generation>) -> Arc<Generation> {
     }
     let object = tempfile::tempfile().expect("an object");
     object.set_len(1).expect("a byte");
-    Arc::new(Generation::open(number, index, &[object.into()], vec![None]).expect("a generation"))
+    let object = Arc::new(Mapping::whole(&object.into()).expect("a mapping"));
+    Arc::new(Generation::open(number, index, vec![object], vec![None]).expect("a generation"))
 }
 
 fn file(generation: &Generation) -> u64 {
