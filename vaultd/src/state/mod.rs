@@ -7,6 +7,7 @@
 //! | `good.tar` | its files, for when the vault's folder is no good at boot |
 //! | `waiver.json` | what somebody let in once, until it is used up |
 
+mod copy;
 mod facts;
 mod folder_name;
 mod judge;
@@ -19,6 +20,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use miette::Diagnostic;
 use rustix::fs::{Mode, OFlags};
@@ -34,7 +36,8 @@ pub use judge::{Configured, Refusal, Verdict, judge};
 pub use waiver::{Exception, Waiver};
 
 use crate::snapshot;
-use replace::replace;
+use copy::Copied;
+use replace::{Draft, replace};
 
 /// Where the state of a machine lies.
 pub const ROOT: &str = "/var/lib/vaultd";
@@ -45,6 +48,8 @@ const WAIVER: &str = "waiver.json";
 
 /// Most bytes of a file in JSON; a real one has a few hundred.
 const MAX_JSON: u64 = 64 * 1024;
+/// Permission bits of all files here.
+const MODE: u32 = 0o600;
 /// Permission bits that let anybody but the owner write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
@@ -70,6 +75,18 @@ pub struct Accepted {
     /// The last waiver that was used up here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiver: Option<Waiver>,
+    /// How many bytes of the copy belong to it; nothing for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_bytes: Option<u64>,
+}
+
+impl Accepted {
+    /// Whether it is this state, signed by the same.
+    fn is_of(&self, facts: &Facts) -> bool {
+        self.lock_sha256 == facts.lock_sha256
+            && self.signer == facts.signer
+            && self.principal == facts.principal
+    }
 }
 
 /// The folder with the state of one mount point.
@@ -77,7 +94,13 @@ pub struct Accepted {
 pub struct StateFolder {
     folder: PathBuf,
     mount_point: PathBuf,
+    /// The copy, as long as it is known to be that of the state accepted last.
+    copied: Mutex<Option<Copied>>,
 }
+
+/// A copy of a state that is on disk, and does not count before that state is accepted.
+#[derive(Debug)]
+pub struct CopyDraft(Draft);
 
 impl StateFolder {
     /// Opens the folder of a mount point below `root`, and makes both where they are missing.
@@ -109,7 +132,8 @@ impl StateFolder {
     fn at(root: &Path, mount_point: &Path) -> Result<Self, StateError> {
         let name =
             folder_name::escape(mount_point).ok_or_else(|| StateError::MountPoint(mount_point.to_owned()))?;
-        Ok(Self { folder: root.join(name), mount_point: mount_point.to_owned() })
+        let copied = Mutex::default();
+        Ok(Self { folder: root.join(name), mount_point: mount_point.to_owned(), copied })
     }
 
     /// What was accepted last.
@@ -159,11 +183,78 @@ impl StateFolder {
         verdict: &Verdict,
         snapshot: impl AsFd,
     ) -> Result<Accepted, StateError> {
+        self.accept_copied(facts, verdict, self.copy(snapshot)?)
+    }
+
+    /// Writes a copy of a state that may be accepted: the longest part of that, which nobody has to wait for.
+    ///
+    /// # Errors
+    /// [`StateError::Write`].
+    pub fn copy(&self, snapshot: impl AsFd) -> Result<CopyDraft, StateError> {
+        let path = self.folder.join(GOOD);
+        let draft = Draft::write(&path, MODE, |file| snapshot::copy(&snapshot, file));
+        draft.map(CopyDraft).map_err(|error| StateError::Write { path, error })
+    }
+
+    /// As [`Self::accept`], of a state whose copy is on disk.
+    ///
+    /// # Errors
+    /// As [`Self::accept`].
+    pub fn accept_copied(
+        &self,
+        facts: &Facts,
+        verdict: &Verdict,
+        copy: CopyDraft,
+    ) -> Result<Accepted, StateError> {
+        // The copy first: a machine that stops in between can still fall back to it, since it follows
+        // what was accepted before. The other way round it would have to refuse its only copy.
+        self.accept_by(facts, verdict, |_| Copied::whole(&copy.0.take_place()?))
+    }
+
+    /// Whether the copy can be grown by what is new in a state that follows the one accepted last.
+    #[must_use]
+    pub fn can_grow(&self) -> bool {
+        self.copied().is_some_and(|copied| copied.can_grow(&self.folder.join(GOOD)))
+    }
+
+    /// As [`Self::accept`], of a state of which the snapshot has only what the one before had not. Where it is the
+    /// one before, nothing is written.
+    ///
+    /// # Errors
+    /// As [`Self::accept`].
+    pub fn accept_grown(
+        &self,
+        facts: &Facts,
+        verdict: &Verdict,
+        snapshot: impl AsFd,
+    ) -> Result<Accepted, StateError> {
+        if let Some(before) =
+            self.accepted()?.filter(|before| *verdict == Verdict::Same && before.is_of(facts))
+        {
+            return Ok(before);
+        }
+        self.accept_by(facts, verdict, |copied| {
+            copied
+                .ok_or(io::Error::from(io::ErrorKind::InvalidInput))?
+                .grow(&self.folder.join(GOOD), snapshot)
+        })
+    }
+
+    fn accept_by(
+        &self,
+        facts: &Facts,
+        verdict: &Verdict,
+        copy: impl FnOnce(Option<Copied>) -> io::Result<Copied>,
+    ) -> Result<Accepted, StateError> {
         let before = self.accepted()?;
         let waiver = match verdict {
             Verdict::Waived(waiver) => Some(waiver.clone()),
             _ => before.and_then(|before| before.waiver),
         };
+        // Whatever fails from now on, the next copy is a whole one.
+        let copied = self.copied().take();
+        let copied =
+            copy(copied).map_err(|error| StateError::Write { path: self.folder.join(GOOD), error })?;
         let accepted = Accepted {
             mountpoint: self.mount_point.to_string_lossy().into_owned(),
             vault_id: facts.vault_id.clone(),
@@ -173,16 +264,19 @@ impl StateFolder {
             principal: facts.principal.clone(),
             at: Timestamp::now(),
             waiver,
+            copy_bytes: Some(copied.length),
         };
-        // The copy first: a machine that stops in between can still fall back to it, since it follows
-        // what was accepted before. The other way round it would have to refuse its only copy.
-        self.write(GOOD, |file| snapshot::copy(&snapshot, file))?;
         self.write_json(ACCEPTED, &accepted)?;
+        *self.copied() = Some(copied);
         if matches!(verdict, Verdict::Waived(_)) {
             // It counts as used up whether its file is still there or not.
             let _ = fs::remove_file(self.folder.join(WAIVER));
         }
         Ok(accepted)
+    }
+
+    fn copied(&self) -> MutexGuard<'_, Option<Copied>> {
+        self.copied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), StateError> {
@@ -195,7 +289,7 @@ impl StateFolder {
 
     fn write(&self, name: &str, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), StateError> {
         let path = self.folder.join(name);
-        replace(&path, 0o600, write).map_err(|error| StateError::Write { path, error })
+        replace(&path, MODE, write).map_err(|error| StateError::Write { path, error })
     }
 }
 
