@@ -2,6 +2,7 @@
 //! only then accepted. At the start, where the vault's present state is refused, the one accepted last serves.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::thread;
 
 use vault_format::report;
@@ -118,30 +119,21 @@ impl Loader {
             None => None,
         };
         let verdict = verdict.filter(|_| intent == Intent::Serve);
-        let decrypt =
-            || loading::decrypt(&self.settings, &self.workers, &self.store, &examined, number, before);
-        let decrypted = match verdict {
-            None => decrypt()?,
-            Some((state, facts, verdict)) if examined.is_whole => {
-                // On disk by the time that it is decrypted.
-                let (decrypted, copy) = thread::scope(|scope| {
-                    let copy = scope.spawn(|| state.copy(&examined.snapshot));
-                    (decrypt(), copy.join())
-                });
-                let decrypted = decrypted?;
-                let copy = copy.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                state.accept_copied(facts, &verdict, copy?)?;
-                decrypted
-            }
-            Some((state, facts, verdict)) => {
-                let decrypted = decrypt()?;
-                if decrypted.is_some() {
-                    state.accept_grown(facts, &verdict, &examined.snapshot)?;
-                }
-                decrypted
-            }
-        };
-        let Some((generation, report)) = decrypted else { return Ok(None) };
+        let (decrypted, copy) = thread::scope(|scope| {
+            // A whole copy is on disk by the time that everything is decrypted.
+            let state = verdict.as_ref().map(|(state, ..)| state).filter(|_| examined.is_whole);
+            let copy = state.map(|state| scope.spawn(|| state.copy(&examined.snapshot)));
+            let decrypted =
+                loading::decrypt(&self.settings, &self.workers, &self.store, &examined, number, before);
+            (decrypted, copy.map(|copy| copy.join().unwrap_or_else(|panic| resume_unwind(panic))))
+        });
+        let Some((generation, report)) = decrypted? else { return Ok(None) };
+        if let Some((state, facts, verdict)) = &verdict {
+            match copy {
+                Some(copy) => state.accept_copied(facts, verdict, copy?)?,
+                None => state.accept_grown(facts, verdict, &examined.snapshot)?,
+            };
+        }
         let warnings = examined.warnings.iter().chain(&report.warnings).cloned().collect();
         Ok(Some(Loaded { facts: examined.facts, generation, report, warnings, problem: None }))
     }

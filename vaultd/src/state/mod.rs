@@ -7,7 +7,9 @@
 //! | `good.tar` | its files, for when the vault's folder is no good at boot |
 //! | `waiver.json` | what somebody let in once, until it is used up |
 
+mod accept;
 mod copy;
+mod error;
 mod facts;
 mod folder_name;
 mod judge;
@@ -17,27 +19,25 @@ mod waiver;
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
-use miette::Diagnostic;
 use rustix::fs::{Mode, OFlags};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 use vault_format::lock::VaultId;
 use vault_format::{Digest, Timestamp};
 
+pub use accept::CopyDraft;
+pub use error::StateError;
 pub use facts::Facts;
 pub(crate) use folder_name::escape;
 pub use judge::{Configured, Refusal, Verdict, judge};
 pub use waiver::{Exception, Waiver};
 
-use crate::snapshot;
 use copy::Copied;
-use replace::{Draft, replace};
+use replace::replace;
 
 /// Where the state of a machine lies.
 pub const ROOT: &str = "/var/lib/vaultd";
@@ -97,10 +97,6 @@ pub struct StateFolder {
     /// The copy, as long as it is known to be that of the state accepted last.
     copied: Mutex<Option<Copied>>,
 }
-
-/// A copy of a state that is on disk, and does not count before that state is accepted.
-#[derive(Debug)]
-pub struct CopyDraft(Draft);
 
 impl StateFolder {
     /// Opens the folder of a mount point below `root`, and makes both where they are missing.
@@ -170,113 +166,6 @@ impl StateFolder {
         let waiver = Waiver::after(used.as_ref(), exception);
         self.write_json(WAIVER, &waiver)?;
         Ok(waiver)
-    }
-
-    /// Remembers a judged state as the one accepted last, with its `snapshot` as the copy to fall back
-    /// to, and a waiver that it needed as used up.
-    ///
-    /// # Errors
-    /// [`StateError::Write`]: then what was accepted before still counts.
-    pub fn accept(
-        &self,
-        facts: &Facts,
-        verdict: &Verdict,
-        snapshot: impl AsFd,
-    ) -> Result<Accepted, StateError> {
-        self.accept_copied(facts, verdict, self.copy(snapshot)?)
-    }
-
-    /// Writes a copy of a state that may be accepted: the longest part of that, which nobody has to wait for.
-    ///
-    /// # Errors
-    /// [`StateError::Write`].
-    pub fn copy(&self, snapshot: impl AsFd) -> Result<CopyDraft, StateError> {
-        let path = self.folder.join(GOOD);
-        let draft = Draft::write(&path, MODE, |file| snapshot::copy(&snapshot, file));
-        draft.map(CopyDraft).map_err(|error| StateError::Write { path, error })
-    }
-
-    /// As [`Self::accept`], of a state whose copy is on disk.
-    ///
-    /// # Errors
-    /// As [`Self::accept`].
-    pub fn accept_copied(
-        &self,
-        facts: &Facts,
-        verdict: &Verdict,
-        copy: CopyDraft,
-    ) -> Result<Accepted, StateError> {
-        // The copy first: a machine that stops in between can still fall back to it, since it follows
-        // what was accepted before. The other way round it would have to refuse its only copy.
-        self.accept_by(facts, verdict, |_| Copied::whole(&copy.0.take_place()?))
-    }
-
-    /// Whether the copy can be grown by what is new in a state that follows the one accepted last.
-    #[must_use]
-    pub fn can_grow(&self) -> bool {
-        self.copied().is_some_and(|copied| copied.can_grow(&self.folder.join(GOOD)))
-    }
-
-    /// As [`Self::accept`], of a state of which the snapshot has only what the one before had not. Where it is the
-    /// one before, nothing is written.
-    ///
-    /// # Errors
-    /// As [`Self::accept`].
-    pub fn accept_grown(
-        &self,
-        facts: &Facts,
-        verdict: &Verdict,
-        snapshot: impl AsFd,
-    ) -> Result<Accepted, StateError> {
-        if let Some(before) =
-            self.accepted()?.filter(|before| *verdict == Verdict::Same && before.is_of(facts))
-        {
-            return Ok(before);
-        }
-        self.accept_by(facts, verdict, |copied| {
-            copied
-                .ok_or(io::Error::from(io::ErrorKind::InvalidInput))?
-                .grow(&self.folder.join(GOOD), snapshot)
-        })
-    }
-
-    fn accept_by(
-        &self,
-        facts: &Facts,
-        verdict: &Verdict,
-        copy: impl FnOnce(Option<Copied>) -> io::Result<Copied>,
-    ) -> Result<Accepted, StateError> {
-        let before = self.accepted()?;
-        let waiver = match verdict {
-            Verdict::Waived(waiver) => Some(waiver.clone()),
-            _ => before.and_then(|before| before.waiver),
-        };
-        // Whatever fails from now on, the next copy is a whole one.
-        let copied = self.copied().take();
-        let copied =
-            copy(copied).map_err(|error| StateError::Write { path: self.folder.join(GOOD), error })?;
-        let accepted = Accepted {
-            mountpoint: self.mount_point.to_string_lossy().into_owned(),
-            vault_id: facts.vault_id.clone(),
-            serial: facts.serial,
-            lock_sha256: facts.lock_sha256,
-            signer: facts.signer.clone(),
-            principal: facts.principal.clone(),
-            at: Timestamp::now(),
-            waiver,
-            copy_bytes: Some(copied.length),
-        };
-        self.write_json(ACCEPTED, &accepted)?;
-        *self.copied() = Some(copied);
-        if matches!(verdict, Verdict::Waived(_)) {
-            // It counts as used up whether its file is still there or not.
-            let _ = fs::remove_file(self.folder.join(WAIVER));
-        }
-        Ok(accepted)
-    }
-
-    fn copied(&self) -> MutexGuard<'_, Option<Copied>> {
-        self.copied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), StateError> {
@@ -351,47 +240,6 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> 
         return Err(damaged());
     }
     serde_json::from_slice(&bytes).map(Some).map_err(|_| damaged())
-}
-
-/// Why what this machine has accepted is not known, or cannot be remembered.
-#[derive(Debug, Error, Diagnostic)]
-pub enum StateError {
-    /// A mount point that names no place.
-    #[error("{}: not the absolute path of a mount point", .0.display())]
-    #[diagnostic(help("name it as findmnt shows it, such as /run/vault"))]
-    MountPoint(PathBuf),
-    /// A folder that others could write to.
-    #[error("{}: somebody else can write here, or it is no folder", .0.display())]
-    #[diagnostic(help(
-        "what this machine has accepted may be forged: find out why, then chown it to root and chmod 0700"
-    ))]
-    NotOurs(PathBuf),
-    /// It cannot be read.
-    #[error("cannot read what this machine has accepted, {}", .path.display())]
-    #[diagnostic(help("run it as root, and check the disk"))]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        #[source]
-        error: io::Error,
-    },
-    /// It cannot be written.
-    #[error("cannot remember what this machine accepts, {}", .path.display())]
-    #[diagnostic(help("run it as root, and make space there; what was accepted last still counts"))]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        #[source]
-        error: io::Error,
-    },
-    /// It makes no sense.
-    #[error("{}: what this machine has accepted is damaged", .0.display())]
-    #[diagnostic(help(
-        "check the disk; after comparing the vault's serial with its owner's, remove the file: the next vault is then accepted as the first"
-    ))]
-    Damaged(PathBuf),
 }
 
 #[cfg(test)]

@@ -51,7 +51,8 @@ impl<'a> Known<'a> {
     pub fn removed(&self, vault: &Verified) -> Vec<String> {
         let lock = vault.lock();
         // Views too: no file has their names.
-        let secrets = self.files.values().filter(|file| !lock.secrets.contains_key(&file.path));
+        let secrets = self.plan.into_iter().flat_map(|plan| &plan.files);
+        let secrets = secrets.filter(|file| !lock.secrets.contains_key(&file.path));
         let public = self.plan.into_iter().flat_map(|plan| &plan.public);
         let public = public.filter(|path| !lock.files.contains_key(*path)).cloned();
         secrets.map(|file| file.path.ciphertext_path()).chain(public).collect()

@@ -120,9 +120,9 @@ fn examine(order: &Order, descriptors: Vec<OwnedFd>) -> Result<Examined, VerifyE
         true => recorder.finish()?,
         false => recorder.finish_without(&known.removed(&vault))?,
     };
-    let plan = Plan::of(&vault, &snapshot, &known);
+    let (plan, facts) = rayon::join(|| Plan::of(&vault, &snapshot, &known), || Facts::of(&vault));
     let findings = Findings {
-        facts: Some(Facts::of(&vault)),
+        facts: Some(facts),
         names: plan.names(),
         is_whole: known.is_nothing(),
         warnings: vault.warnings().iter().map(ToString::to_string).collect(),

@@ -54,12 +54,13 @@ impl Plan {
     #[must_use]
     pub fn of(vault: &Verified, snapshot: &Snapshot, known: &Known<'_>) -> Self {
         let policy = vault.policy();
-        let own = vault.lock().secrets.keys().map(|name| (name, name, &policy.secret(name).access));
-        let views = policy.views().iter().map(|(path, view)| (path, &view.of, &view.access));
+        let lock = vault.lock();
+        let own = lock.secrets.iter().map(|(name, secret)| (name, name, secret, &policy.secret(name).access));
+        let views = policy.views().iter();
+        let views = views.map(|(path, view)| (path, &view.of, &lock.secrets[&view.of], &view.access));
         let mut plan = Self { public: vault.lock().files.keys().cloned().collect(), ..Self::default() };
         let mut audiences: BTreeMap<&BTreeSet<Recipient>, usize> = BTreeMap::new();
-        for (path, name, access) in own.chain(views) {
-            let secret = &vault.lock().secrets[name];
+        for (path, name, secret, access) in own.chain(views) {
             let ciphertext = name.ciphertext_path();
             let (ciphertext, stamp) = (snapshot.span(&ciphertext), snapshot.stamp(&ciphertext));
             let stamp = stamp.or_else(|| known.stamp(name).filter(|_| ciphertext.is_none()));
@@ -91,8 +92,8 @@ impl Plan {
     /// The users and groups that it names.
     #[must_use]
     pub fn names(&self) -> BTreeSet<Name> {
-        let mut pairs: BTreeSet<(&str, &str)> = BTreeSet::new();
-        pairs.extend(self.files.iter().map(|file| (file.owner.as_str(), file.group.as_str())));
+        let pairs = self.files.chunk_by(|a, b| (&a.owner, &a.group) == (&b.owner, &b.group));
+        let pairs: BTreeSet<_> = pairs.map(|same| (same[0].owner.as_str(), same[0].group.as_str())).collect();
         pairs.into_iter().flat_map(|(owner, group)| Name::of(owner, group)).collect()
     }
 }
