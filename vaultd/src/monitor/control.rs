@@ -1,5 +1,6 @@
 //! The monitor's socket, by which `vaultd` commands speak with it. Only root can reach it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,7 +23,7 @@ use vault_format::{Digest, report};
 use super::Monitor;
 use super::loader::Intent;
 use super::mountinfo::Mounted;
-use crate::generation::Changes;
+use crate::generation::{Changes, Facts};
 use crate::process::channel::Channel;
 use crate::process::{Answer, blob};
 use crate::state::escape;
@@ -41,8 +42,8 @@ pub const DYING: Duration = Duration::from_secs(5);
 pub enum Question {
     /// How it goes.
     Status,
-    /// What is served: the [`Index`](crate::generation::Index).
-    Index,
+    /// Who may open a file, by its path below the mount point: a [`Rule`], if it is served.
+    Rule(String),
     /// To load the vault anew.
     Reload {
         /// Only to say what would change.
@@ -57,6 +58,15 @@ pub struct Reloaded {
     pub changes: Changes,
     /// Worth a look.
     pub warnings: Vec<String>,
+}
+
+/// Who may open a file.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Rule {
+    /// Owner, group and mode.
+    pub facts: Facts,
+    /// The units whose processes alone may; empty if all may.
+    pub services: BTreeSet<String>,
 }
 
 /// Why a monitor could not be asked.
@@ -92,7 +102,7 @@ pub fn ask<T: DeserializeOwned>(mount: &Mounted, question: &Question) -> Result<
         .and_then(|received| received.ok_or(io::ErrorKind::UnexpectedEof.into()))
         .map_err(silent)?;
     match (answer, received.into_iter().next()) {
-        (Answer::Done(()), Some(answer)) => blob::read(&answer).map_err(silent),
+        (Answer::Done(()), Some(answer)) => blob::read_json(&answer).map_err(silent),
         (Answer::Failed(text), _) => Err(AskError::Refused(text)),
         (Answer::Done(()), None) | (Answer::Filling, _) => Err(silent(io::ErrorKind::InvalidData.into())),
     }
@@ -216,11 +226,11 @@ fn answer_one(monitor: &Monitor, socket: OwnedFd) -> io::Result<()> {
     channel.wait_at_most(Some(PATIENCE))?;
     let Some((question, _)) = channel.receive::<Question>()? else { return Ok(()) };
     let answer = match question {
-        Question::Index => monitor.index(),
-        Question::Status => blob::write("status", &monitor.status()),
+        Question::Rule(path) => monitor.rule(&path).and_then(|rule| blob::write_json("rule", &rule)),
+        Question::Status => blob::write_json("status", &monitor.status()),
         Question::Reload { dry_run } => {
             match monitor.reload(if dry_run { Intent::Look } else { Intent::Serve }) {
-                Ok((changes, warnings)) => blob::write("reloaded", &Reloaded { changes, warnings }),
+                Ok((changes, warnings)) => blob::write_json("reloaded", &Reloaded { changes, warnings }),
                 Err(error) => return channel.send(&Answer::<()>::Failed(report::render(&error)), &[]),
             }
         }

@@ -71,8 +71,7 @@ fn look_up(order: Order, descriptors: Vec<OwnedFd>) -> Result<OwnedFd, OwnerErro
 
 fn owners(findings: &OwnedFd, must_answer: bool) -> Result<Owners, OwnerError> {
     let findings: Findings = blob::read(findings)?;
-    let names = findings.plan.files.iter().flat_map(|file| Name::of(&file.owner, &file.group)).collect();
-    ask(names, must_answer, LIMIT, Name::look_up)
+    ask(findings.names, must_answer, LIMIT, Name::look_up)
 }
 
 /// Asks for all names, as long as there is time.

@@ -13,6 +13,7 @@ mod filesystem;
 mod handles;
 mod housekeeping;
 mod judge;
+mod listing;
 mod opening;
 mod retries;
 mod shared;

@@ -14,8 +14,7 @@ use self::judgement::Judgement;
 use self::report::{Report, Service};
 use self::unit::Unit;
 use super::mounted;
-use crate::generation::Index;
-use crate::monitor::control::{Question, ask};
+use crate::monitor::control::{Question, Rule, ask};
 use crate::monitor::settings::SERVER_USER;
 use crate::monitor::workers::Workers;
 use crate::monitor::{mount, units};
@@ -73,29 +72,29 @@ enum ExplainError {
 pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
     mount::require_root()?;
     let mount = mounted::vault(args.mount_point.as_deref())?;
-    let index: Index = ask(&mount, &Question::Index)?;
+    let rule: Option<Rule> = ask(&mount, &Question::Rule(args.name.clone()))?;
     let not_served = || ExplainError::NotServed(args.name.clone(), mount.path.clone());
-    let node = index.at(&args.name).filter(|node| node.content().is_some()).ok_or_else(not_served)?;
-    let services: Vec<Service> = index.services(node).into_iter().flatten().map(service).collect();
+    let Rule { facts, services } = rule.ok_or_else(not_served)?;
+    let services: Vec<Service> = services.iter().map(service).collect();
     let unit = args.unit.as_deref().map(Unit::find).transpose()?;
     let asked = Asked {
-        owner: node.facts.owner,
-        group: node.facts.group,
+        owner: facts.owner,
+        group: facts.group,
         user: args.user.clone().or_else(|| unit.as_ref().and_then(Unit::user)),
         instead: unit.as_ref().and_then(|unit| unit.group.clone()),
         more: unit.as_ref().map(|unit| unit.groups.clone()).unwrap_or_default(),
     };
     let people = people(asked)?;
     let judgement = match (unit, &args.user) {
-        (Some(unit), _) => Some(Judgement::of_unit(&unit, people.user.as_ref(), node.facts, &services)),
+        (Some(unit), _) => Some(Judgement::of_unit(&unit, people.user.as_ref(), facts, &services)),
         (None, Some(name)) => {
             let person = people.user.as_ref().ok_or_else(|| ExplainError::NoUser(name.clone()))?;
-            Some(Judgement::of_user(name, person, node.facts, &services))
+            Some(Judgement::of_user(name, person, facts, &services))
         }
         (None, None) => None,
     };
     let denied = judgement.as_ref().is_some_and(|judgement| !judgement.allowed);
-    Report::new(&args.name, node.facts, &people, services, judgement).print(args.json).into_diagnostic()?;
+    Report::new(&args.name, facts, &people, services, judgement).print(args.json).into_diagnostic()?;
     Ok(if denied { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
