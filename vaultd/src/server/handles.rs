@@ -240,7 +240,7 @@ mod tests {
         assert_eq!((next.shown_to(8), next.shown_to(7), next.shown_to(9)), (Some(4), None, None));
         assert_eq!((next.nodes(), next.listed()), (HashSet::from([3]), HashSet::from([4])));
         assert!(next.remove(8).is_some() && next.listed().is_empty());
-        assert_eq!(opened(&object).expect("a count"), 1);
+        assert_eq!(counts(&object).expect("counts").allowed, 1);
         assert_eq!(object.metadata().expect("stat").len(), 48, "it has one slot");
     }
 
