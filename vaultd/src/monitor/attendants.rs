@@ -42,6 +42,7 @@ impl Lines {
 pub struct Attendants {
     connection: Arc<Connection>,
     recorder: Recorder,
+    told: Channel,
     listener: JoinHandle<()>,
 }
 
@@ -61,14 +62,16 @@ impl Attendants {
         thread::Builder::new().spawn(move || line::answer(&place, units::control_group))?;
         let (connection, recorder) = (Arc::clone(connection), recorder.clone());
         let listener = {
-            let (connection, recorder) = (Arc::clone(&connection), recorder.clone());
+            let (told, connection, recorder) = (told.duplicate()?, Arc::clone(&connection), recorder.clone());
             thread::Builder::new().spawn(move || listen(&told, &connection, &recorder))?
         };
-        Ok((Self { connection, recorder, listener }, Lines([its_who, its_place, its_told])))
+        Ok((Self { connection, recorder, told, listener }, Lines([its_who, its_place, its_told])))
     }
 
     /// When their server has died: notes what it told, and how many opens it counted and did not tell.
     pub fn finish(self) {
+        // A server that is killed and cannot be reaped keeps its end open for as long. What it told is heard first.
+        self.told.hang_up();
         // It ends when it has heard all; one that panicked has not, and the rest is counted as untold.
         let _ = self.listener.join();
         for (decision, count) in self.connection.untold() {
