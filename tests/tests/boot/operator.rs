@@ -53,10 +53,10 @@ impl Machine {
 impl Machine {
     /// Makes the user `billing` the owner of [`TOKEN`], as the page's examples have it.
     pub fn give_token_to_billing(&self) {
-        self.run(&format!(
+        self.run(
             "sed -i '/^\\[secret.\"api\\/token\"\\]/a owner = \"billing\"' /root/vault/vault.toml
-             vaultgen sign --yes --quiet --vault /root/vault"
-        ));
+             vaultgen sign --yes --quiet --vault /root/vault",
+        );
         self.bring_vault();
     }
 

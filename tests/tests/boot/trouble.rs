@@ -41,8 +41,12 @@ fn stopping_leaves_nothing_mounted() {
     machine.run("systemctl enable --quiet --now vaultd.service; systemctl stop vaultd.service");
     machine.run("! mountpoint --quiet /run/vault; test -z \"$(ls -A /run/vault)\"");
     assert_eq!(machine.state_of("vaultd.service"), "inactive");
-    machine.run("systemctl restart vaultd.service; systemctl restart vaultd.service");
+    let sandboxed =
+        "systemd-run --quiet --unit=sandboxed -p ProtectSystem=strict -p PrivateTmp=yes sleep infinity";
+    machine.run(&format!("systemctl start vaultd.service; {sandboxed}; systemctl restart vaultd.service"));
     assert_eq!(machine.run(&format!("cat /run/vault/{TOKEN}")), "first");
+    let inside = "nsenter --mount --target $(systemctl show --property=MainPID --value sandboxed.service)";
+    assert_eq!(machine.run(&format!("{inside} cat /run/vault/{TOKEN}")), "first");
 }
 
 #[test]

@@ -18,3 +18,4 @@ mod switches;
 mod tampering;
 mod templates;
 mod timeout;
+mod unchanged;
