@@ -3,10 +3,28 @@
 
 use std::{fs, thread, time::Duration};
 
-use fixtures::{hanging::Hanging, machine, mount::wait_for, vault::Vault};
-use rustix::process::{Signal, kill_process};
+use fixtures::{
+    hanging::Hanging,
+    machine::{self, Need::Program},
+    mount::wait_for,
+    vault::Vault,
+};
+use rustix::process::{Pid, Signal, kill_process};
 
+use crate::slowed::Slowed;
 use crate::stand::{NEEDS, Stand, child_of, in_time};
+
+/// Stops all threads of the server, which takes a moment.
+fn stop_server(stand: &Stand) -> Pid {
+    let server = stand.server().expect("a server");
+    kill_process(server, Signal::STOP).expect("a stop");
+    let threads = format!("/proc/{}/task", server.as_raw_nonzero());
+    let is_stopped = |thread: fs::DirEntry| {
+        fs::read_to_string(thread.path().join("status")).is_ok_and(|status| status.contains("\nState:\tT"))
+    };
+    wait_for("a stop", || fs::read_dir(&threads).is_ok_and(|threads| threads.flatten().all(is_stopped)));
+    server
+}
 
 #[test]
 fn a_server_that_is_stopped_is_replaced() {
@@ -16,8 +34,7 @@ fn a_server_that_is_stopped_is_replaced() {
     let stand = Stand::with(Vault::with("secret", "s"), &["--resume-timeout", "2s"]);
     let path = stand.place.join("secret");
     for restarts in 1..4 {
-        let server = stand.server().expect("a server");
-        kill_process(server, Signal::STOP).expect("a stop");
+        let server = stop_server(&stand);
         let path = path.clone();
         let read = in_time("a read", move || fs::read(path));
         assert_eq!(read.expect("a read"), b"s");
@@ -25,9 +42,22 @@ fn a_server_that_is_stopped_is_replaced() {
         wait_for("the next server", || stand.status()["server"]["restarts"] == restarts);
     }
     // Also while nobody asks for anything.
-    let server = stand.server().expect("a server");
-    kill_process(server, Signal::STOP).expect("a stop");
+    let server = stop_server(&stand);
     wait_for("another server", || stand.server().is_some_and(|next| next != server));
+}
+
+#[test]
+fn a_server_that_never_comes_to_an_answer_is_replaced() {
+    if !machine::has(&NEEDS) || !machine::has(&[Program("strace")]) {
+        return;
+    }
+    let stand = Stand::with(Vault::with("secret", "s"), &["--resume-timeout", "2s"]);
+    let server = stand.server();
+    // It reads requests, switches and speaks with its monitor as ever.
+    let _slowed = Slowed::server_of(&stand, "writev:delay_enter=600000000");
+    let path = stand.place.join("secret");
+    assert_eq!(in_time("a read", move || fs::read(path)).expect("a read"), b"s");
+    assert_ne!(stand.server(), server);
 }
 
 #[test]

@@ -23,6 +23,8 @@ const OPERATIONS: u32 = 2000;
 
 /// How many times the vault changes, if the machine is fast enough.
 const ROUNDS: u32 = 120;
+/// How many it takes to tell what grows.
+const FEWEST_ROUNDS: usize = 12;
 /// A change is not to take most of a round.
 const SHORTEST_ROUND: Duration = Duration::from_millis(250);
 
@@ -87,8 +89,10 @@ struct Sample {
     objects: u64,
 }
 
+type Figure = fn(&Sample) -> u64;
+
 /// What of a [`Sample`] is looked at, and what of it may come and go.
-const FIGURES: [(&str, fn(&Sample) -> u64, u64); 7] = [
+const FIGURES: [(&str, Figure, u64); 7] = [
     ("monitor KiB", |sample| sample.monitor_memory, SLACK_MEMORY),
     ("monitor descriptors", |sample| sample.monitor_descriptors, SLACK_COUNT),
     ("monitor threads", |sample| sample.threads, SLACK_COUNT),
@@ -131,7 +135,7 @@ fn status(process: Pid, field: &str) -> u64 {
     value.split_whitespace().next().and_then(|number| number.parse().ok()).expect(field)
 }
 
-fn median(samples: &[Sample], figure: fn(&Sample) -> u64) -> u64 {
+fn median(samples: &[Sample], figure: Figure) -> u64 {
     let mut values: Vec<u64> = samples.iter().map(figure).collect();
     values.sort_unstable();
     values[values.len() / 2]
@@ -173,14 +177,15 @@ fn nothing_fails_and_nothing_grows() {
         let end = Instant::now() + (duration / ROUNDS).max(SHORTEST_ROUND);
         stand.change(load::state(secrets, state));
         // Later they live on, so that what they gather shows.
-        if start.elapsed() < duration / 2 {
+        if start.elapsed() < duration / 2 || kills < 3 {
             stand.kill_server();
             kills += 1;
         }
         thread::sleep(end.saturating_duration_since(Instant::now()));
         samples.push(Sample::take(&stand));
         readers.iter_mut().for_each(Reader::is_content);
-        if start.elapsed() >= duration {
+        // On a slow machine a little longer.
+        if start.elapsed() >= duration && samples.len() >= FEWEST_ROUNDS {
             break;
         }
     }
@@ -196,7 +201,6 @@ fn nothing_fails_and_nothing_grows() {
         samples.len(),
     );
     assert!(grown.is_empty(), "{grown:?} grew:\n{table}");
-    assert!(samples.len() >= 8 && kills > 2, "too few rounds to tell");
     wait_for("the end of what is open to nobody", || Sample::take(&stand).generations == 1);
 }
 

@@ -4,10 +4,9 @@
 
 use std::{
     env,
-    fs::{self, File},
+    fs::File,
     io::Read,
     path::Path,
-    process::{Child, Command, Stdio},
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -22,6 +21,7 @@ use fixtures::{
 };
 use rustix::fs::{Dir, Mode, OFlags};
 
+use crate::slowed::Slowed;
 use crate::stand::{NEEDS, Stand, pattern};
 
 /// A file that each state changes.
@@ -80,36 +80,6 @@ fn back_to_back_fail_nobody_and_take_nobody_back() {
     reload_under_readers(&Stand::of(state(0)), 8, reloads);
 }
 
-/// strace(1) on a server, which has each request that it reads wait before it is answered.
-struct Slowed(Child);
-
-impl Slowed {
-    fn server_of(stand: &Stand) -> Self {
-        let server = stand.server().expect("a server").as_raw_nonzero().to_string();
-        let mut strace = Command::new(machine::program("strace").expect("strace"));
-        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=read", "-P", "/dev/fuse"]);
-        strace.args(["-e", "inject=read:delay_exit=150000", "-p", &server]);
-        let slowed = Self(strace.stdin(Stdio::null()).spawn().expect("strace"));
-        let is_traced = |task: &fs::DirEntry| {
-            let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
-            !status.contains("\nTracerPid:\t0\n")
-        };
-        let tasks = format!("/proc/{server}/task");
-        wait_for("strace", || {
-            fs::read_dir(&tasks).is_ok_and(|mut tasks| tasks.all(|task| is_traced(&task.expect("a thread"))))
-        });
-        slowed
-    }
-}
-
-impl Drop for Slowed {
-    fn drop(&mut self) {
-        // It ends with the server, or has ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Between a look-up and the open that follows it there is time for a switch then, and another one.
 #[test]
 fn an_open_that_takes_long_meets_no_two() {
@@ -117,7 +87,7 @@ fn an_open_that_takes_long_meets_no_two() {
         return;
     }
     let stand = Stand::of(state(0));
-    let _slowed = Slowed::server_of(&stand);
+    let _slowed = Slowed::server_of(&stand, "read:delay_exit=150000");
     // Few, so that nobody waits for long.
     reload_under_readers(&stand, 4, 15);
 }
@@ -126,7 +96,7 @@ fn an_open_that_takes_long_meets_no_two() {
 const NAMES: u32 = 500;
 
 #[test]
-fn a_listing_goes_on_where_it_was() {
+fn a_listing_is_of_one_state() {
     if !machine::has(&NEEDS) {
         return;
     }
@@ -142,15 +112,23 @@ fn a_listing_goes_on_where_it_was() {
         entry.expect("an entry").file_name().to_string_lossy().into_owned()
     };
     let mut seen: Vec<String> = listing.by_ref().take(3).map(name).collect();
+    let first = stand.objects();
     // What was listed first is gone, something is before it, and half of the rest is not there any more.
+    let killed = stand.server();
     stand.change(names((0..50).chain((103..NAMES).filter(|number| number % 2 == 1)).collect()));
-    seen.extend(listing.map(name));
-    for number in (103..NAMES).filter(|number| number % 2 == 1) {
-        let count = seen.iter().filter(|name| **name == format!("{number:03}")).count();
-        assert_eq!(count, 1, "{number} was there all the time");
-    }
-    let mut once = seen.clone();
-    once.sort();
-    once.dedup();
-    assert_eq!(once.len(), seen.len(), "nothing is listed twice");
+    assert!(stand.objects().is_superset(&first), "it is kept for the listing");
+    stand.kill_server();
+    assert_ne!(stand.server(), killed);
+    seen.extend(listing.by_ref().map(name));
+    let all = |numbers: Vec<u32>| -> Vec<String> {
+        let names = numbers.iter().map(|number| format!("{number:03}"));
+        [".".to_owned(), "..".to_owned()].into_iter().chain(names).collect()
+    };
+    assert_eq!(seen, all((100..NAMES).collect()), "as it was when it began");
+    listing.rewind();
+    let mut now: Vec<String> = listing.map(name).collect();
+    now.sort();
+    assert_eq!(now, all((0..50).chain((103..NAMES).filter(|number| number % 2 == 1)).collect()));
+    assert!(!stand.place.join("folder/104").exists(), "what was listed of the past is not remembered");
+    wait_for("the end of the generation", || stand.objects().is_disjoint(&first));
 }

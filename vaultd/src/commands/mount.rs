@@ -84,6 +84,7 @@ fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode
     mount::require_root()?;
     process::forbid_dumps()?;
     process::raise_descriptor_limit();
+    process::share_heap();
     let flags = Configuration {
         mountpoint: args.mount_point.clone(),
         fallback: args.no_fallback.then_some(false),

@@ -27,9 +27,9 @@ use crate::process::{Answer, Role, Station, blob, refusal};
 use crate::resolver::Owners;
 use crate::sys::mapping::Mapping;
 use crate::sys::store::Store;
-use crate::verifier::{Findings, Origin, PlannedFile};
+use crate::verifier::{Origin, Plan, PlannedFile};
 
-/// What the decryptor is asked. Beside it come, in this order: what the verifier found, the snapshot, what the
+/// What the decryptor is asked. Beside it come, in this order: the plan and the snapshot of the verifier, what the
 /// resolver found, the store where it is a file system, the identities, and the index and objects of the
 /// generation before.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,11 +50,16 @@ pub struct Order {
     pub allow_empty: bool,
 }
 
-/// What the decryptor made. Beside it come the index, the report, and the new objects.
+/// What the decryptor made.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Done {
-    /// For each object its place in the generation before, or nothing if it is a new one.
-    pub objects: Vec<Option<usize>>,
+pub enum Done {
+    /// A generation. Beside it come the index, the report, and the new objects.
+    Generation {
+        /// For each object its place in the generation before, or nothing if it is a new one.
+        objects: Vec<Option<usize>>,
+    },
+    /// Nothing: a file is to be served that is neither in the snapshot nor in the generation before.
+    Incomplete,
 }
 
 /// What there is to say about a generation.
@@ -90,6 +95,7 @@ pub fn main(channel: &Channel) -> io::Result<()> {
             }
             Ok(())
         }
+        Err(DecryptError::Incomplete) => channel.send(&Answer::Done(Done::Incomplete), &[]),
         Err(error) => channel.send(&refusal::<Done>(&error), &[]),
     }
 }
@@ -108,12 +114,12 @@ fn answer(channel: &Channel, built: &Built, report: &Report) -> io::Result<()> {
             Object::Kept(place) => objects.push(Some(*place)),
         }
     }
-    channel.send(&Answer::Done(Done { objects }), &descriptors)
+    channel.send(&Answer::Done(Done::Generation { objects }), &descriptors)
 }
 
 /// The descriptors that came with an order, each for what it is.
 struct Inputs {
-    findings: Findings,
+    plan: Plan,
     snapshot: Mapping,
     owners: Owners,
     store: Store,
@@ -125,14 +131,14 @@ impl Inputs {
     fn of(order: &Order, descriptors: Vec<OwnedFd>, monitor: Channel) -> Result<Self, DecryptError> {
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
-        let (findings, snapshot, owners) = (next()?, next()?, next()?);
+        let (plan, snapshot, owners) = (next()?, next()?, next()?);
         let store =
             if order.has_store { Store::from_fd(next()?) } else { Store::locked(order.station.locking()) };
         // The monitor wipes what we leave when we are killed.
         let store = store.witnessed(move |object| monitor.send(&Answer::<Done>::Filling, &[object]));
         // Before anything is looked at that came out of the vault.
         order.station.take(Role::Decryptor, None::<&OwnedFd>, store.root().as_ref())?;
-        let (findings, owners) = (blob::read(&findings)?, blob::read(&owners)?);
+        let (plan, owners) = (blob::read(&plan)?, blob::read(&owners)?);
         let snapshot = Mapping::whole(&snapshot)?;
         let identities =
             order.identities.iter().map(|_| next().map(File::from)).collect::<io::Result<_>>()?;
@@ -146,12 +152,14 @@ impl Inputs {
             }
             None => None,
         };
-        Ok(Self { findings, snapshot, owners, store, identities, before })
+        Ok(Self { plan, snapshot, owners, store, identities, before })
     }
 
-    fn ciphertext(&self, span: &Range<u64>) -> &[u8] {
+    /// What was read of a file; an error where it was known, and not read.
+    fn ciphertext(&self, span: Option<&Range<u64>>) -> Result<&[u8], DecryptError> {
         let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-        self.snapshot.bytes().get(place(span.start)..place(span.end)).unwrap_or_default()
+        let span = span.ok_or(DecryptError::Incomplete)?;
+        Ok(self.snapshot.bytes().get(place(span.start)..place(span.end)).unwrap_or_default())
     }
 }
 
@@ -224,20 +232,22 @@ fn ours<'a>(
 ) -> Result<(Vec<&'a PlannedFile>, Vec<String>), DecryptError> {
     let keys = identities.recipients();
     let (mut ours, mut warnings) = (Vec::new(), Vec::new());
-    for file in &inputs.findings.plan.files {
-        match (inputs.findings.plan.is_for(file, &keys), &file.origin) {
+    for file in &inputs.plan.files {
+        match (inputs.plan.is_for(file, &keys), &file.origin) {
             (Some(true), _) => ours.push(file),
             // Of a template it is always known.
             (Some(false), _) | (None, Origin::Template { .. }) => {}
-            (None, Origin::Ciphertext(span)) => match cipher::opens(inputs.ciphertext(span), identities) {
-                Ok(true) => ours.push(file),
-                Ok(false) => {
-                    warnings.push(format!("{} is encrypted to other keys, and is not served", file.path));
+            (None, Origin::Ciphertext(span)) => {
+                match cipher::opens(inputs.ciphertext(span.as_ref())?, identities) {
+                    Ok(true) => ours.push(file),
+                    Ok(false) => {
+                        warnings.push(format!("{} is encrypted to other keys, and is not served", file.path));
+                    }
+                    Err(error) => {
+                        return Err(DecryptError::Decrypt { failures: vec![failure(&file.path, error)] });
+                    }
                 }
-                Err(error) => {
-                    return Err(DecryptError::Decrypt { failures: vec![failure(&file.path, error)] });
-                }
-            },
+            }
         }
     }
     Ok((ours, warnings))

@@ -17,7 +17,7 @@ pub(super) enum Source<'a> {
     Ciphertext(&'a [u8]),
     /// A template as it reads with its values.
     Rendered(Plaintext),
-    /// A template that the generation before has: so many bytes.
+    /// What the generation before has: so many bytes.
     Kept(usize),
 }
 
@@ -54,20 +54,19 @@ pub(super) fn sources<'a>(
     files: &[&PlannedFile],
     identities: &Identities,
 ) -> Result<Vec<Source<'a>>, DecryptError> {
-    let is_template = |file: &&PlannedFile| matches!(file.origin, Origin::Template { .. });
-    // Without a template there is nothing to be found in the generation before.
-    let before = inputs.before.as_ref().filter(|_| files.iter().any(is_template));
-    let had = before.map(|before| before.index().contents()).unwrap_or_default();
+    let had = inputs.before.as_ref().map(|before| before.index().contents()).unwrap_or_default();
     let (mut undecrypted, mut unrendered) = (Vec::new(), Vec::new());
     let mut sources = Vec::with_capacity(files.len());
     let outcomes: Vec<_> = files
         .par_iter()
-        .map(|file| match &file.origin {
-            Origin::Ciphertext(span) => Ok(Source::Ciphertext(inputs.ciphertext(span))),
-            Origin::Template { template, values } => match had.get(&file.digest) {
-                Some(content) => Ok(Source::Kept(content.span.len())),
-                None => render(inputs, &file.path, template, values, identities).map(Source::Rendered),
-            },
+        .map(|file| match (had.get(&file.digest), &file.origin) {
+            (Some(content), _) => Ok(Source::Kept(content.span.len())),
+            (None, Origin::Ciphertext(span)) => {
+                Ok(Source::Ciphertext(inputs.ciphertext(span.as_ref()).map_err(Failure::Other)?))
+            }
+            (None, Origin::Template { template, values }) => {
+                render(inputs, &file.path, template, values, identities).map(Source::Rendered)
+            }
         })
         .collect();
     for outcome in outcomes {
@@ -75,6 +74,7 @@ pub(super) fn sources<'a>(
             Ok(source) => sources.push(source),
             Err(Failure::Decrypt(failures)) => undecrypted.extend(failures),
             Err(Failure::Render(failure)) => unrendered.push(failure),
+            Err(Failure::Other(error)) => return Err(error),
         }
     }
     match (undecrypted.is_empty(), unrendered.is_empty()) {
@@ -88,18 +88,20 @@ pub(super) fn sources<'a>(
 enum Failure {
     Decrypt(Vec<DecryptFailure>),
     Render(RenderFailure),
+    Other(DecryptError),
 }
 
 fn render(
     inputs: &Inputs,
     path: &SecretName,
     template: &Template,
-    values: &BTreeMap<SecretName, Range<u64>>,
+    values: &BTreeMap<SecretName, Option<Range<u64>>>,
     identities: &Identities,
 ) -> Result<Plaintext, Failure> {
     let (mut plaintexts, mut failures) = (BTreeMap::new(), Vec::new());
     for (name, span) in values {
-        match cipher::decrypt(inputs.ciphertext(span), identities) {
+        let ciphertext = inputs.ciphertext(span.as_ref()).map_err(Failure::Other)?;
+        match cipher::decrypt(ciphertext, identities) {
             Ok(plaintext) => {
                 plaintexts.insert(name.clone(), plaintext);
             }

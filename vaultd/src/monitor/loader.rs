@@ -1,7 +1,7 @@
 //! All or nothing: a state of the vault is verified, judged by what this machine accepted before, decrypted, and
 //! only then accepted. At the start, where the vault's present state is refused, the one accepted last serves.
 
-use std::os::fd::OwnedFd;
+use std::io;
 
 use vault_format::report;
 
@@ -90,29 +90,36 @@ impl Loader {
     /// # Errors
     /// [`LoadError`]: nothing of it may be served.
     pub fn present(&self, number: u64, before: Option<&Kept>, intent: Intent) -> Result<Loaded, LoadError> {
-        let examined = loading::examine(&self.settings, &self.workers)?;
-        self.accept(examined, number, before, intent)
+        let known = before.filter(|_| self.state.as_ref().is_none_or(StateFolder::can_grow));
+        let examined = loading::examine(&self.settings, &self.workers, known)?;
+        if let Some(loaded) = self.accept(examined, number, before, intent)? {
+            return Ok(loaded);
+        }
+        let examined = loading::examine(&self.settings, &self.workers, None)?;
+        self.accept(examined, number, before, intent)?.ok_or_else(incomplete)
     }
 
+    /// Judges, decrypts and remembers what was examined; nothing if more of it has to be read.
     fn accept(
         &self,
         examined: Examined,
         number: u64,
         before: Option<&Kept>,
         intent: Intent,
-    ) -> Result<Loaded, LoadError> {
+    ) -> Result<Option<Loaded>, LoadError> {
         let signed = self.state.as_ref().zip(examined.facts.as_ref());
         // Better told now than when everything is decrypted.
         signed.map(|(state, facts)| self.judge(state, facts)).transpose()?;
-        let (generation, report) =
+        let decrypted =
             loading::decrypt(&self.settings, &self.workers, &self.store, &examined, number, before)?;
+        let Some((generation, report)) = decrypted else { return Ok(None) };
         let mut warnings = [examined.warnings.clone(), report.warnings.clone()].concat();
         if let Some((state, facts)) = signed.filter(|_| intent == Intent::Serve) {
             // Meanwhile another monitor may have accepted something for this mount point.
             let _lock = state.lock()?;
-            warnings.extend(remember(state, facts, &self.judge(state, facts)?, &examined.snapshot)?);
+            warnings.extend(remember(state, facts, &self.judge(state, facts)?, &examined)?);
         }
-        Ok(Loaded { facts: examined.facts, generation, report, warnings, problem: None })
+        Ok(Some(Loaded { facts: examined.facts, generation, report, warnings, problem: None }))
     }
 
     fn judge(&self, state: &StateFolder, facts: &Facts) -> Result<Verdict, LoadError> {
@@ -125,8 +132,9 @@ impl Loader {
     fn accepted_last(&self) -> Result<Option<Loaded>, LoadError> {
         let Some(state) = self.state.as_ref().filter(|_| self.settings.fallback) else { return Ok(None) };
         let Some(copy) = state.good()? else { return Ok(None) };
-        let examined = loading::examine_kept(&self.settings, &self.workers, copy)?;
-        self.accept(examined, 1, None, Intent::Serve).map(Some)
+        let length = state.accepted()?.and_then(|accepted| accepted.copy_bytes);
+        let examined = loading::examine_kept(&self.settings, &self.workers, copy, length)?;
+        self.accept(examined, 1, None, Intent::Serve)
     }
 
     /// Loads nothing any more, nor waits for what is being loaded.
@@ -135,15 +143,24 @@ impl Loader {
     }
 }
 
+/// The decryptor lacks what it was given all of.
+fn incomplete() -> LoadError {
+    io::Error::from(io::ErrorKind::InvalidData).into()
+}
+
 /// Remembers a state as the one accepted last. Where it was that already, a full disk is no reason to serve
 /// nothing: then this is a warning.
 fn remember(
     state: &StateFolder,
     facts: &Facts,
     verdict: &Verdict,
-    snapshot: &OwnedFd,
+    examined: &Examined,
 ) -> Result<Option<String>, StateError> {
-    match state.accept(facts, verdict, snapshot) {
+    let accepted = match examined.is_whole {
+        true => state.accept(facts, verdict, &examined.snapshot),
+        false => state.accept_grown(facts, verdict, &examined.snapshot),
+    };
+    match accepted {
         Err(error @ StateError::Write { .. }) if *verdict == Verdict::Same => {
             Ok(Some(report::render(&error).trim_start_matches("error: ").to_owned()))
         }

@@ -3,14 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use miette::Diagnostic;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags, WaitOptions};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use vault_format::report;
@@ -140,7 +140,11 @@ impl Child {
     /// It is no child of this process any more.
     pub fn kill(mut self) -> io::Result<ExitStatus> {
         self.process.kill()?;
-        self.process.wait()
+        match self.ends_soon() {
+            true => self.process.wait(),
+            // Somebody traces it, or it waits in the kernel; it does nothing more.
+            false => Ok(ExitStatus::from_raw(Signal::KILL.as_raw())),
+        }
     }
 
     /// Whether it ends within a second.

@@ -13,7 +13,7 @@ const SECTOR: u32 = 512;
 /// What tmpfs adds to the size of a directory for each name in it (`BOGO_DIRENT_SIZE`).
 const NAME: u64 = 20;
 
-pub(super) fn kind(node: &Node) -> FileType {
+fn kind(node: &Node) -> FileType {
     match node.kind {
         Kind::File(_) => FileType::RegularFile,
         Kind::Directory { .. } => FileType::Directory,

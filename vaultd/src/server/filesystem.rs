@@ -15,8 +15,10 @@ use fuser::{
     ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 
-use super::answers::{NAME_MAX, child, directory, listing, part};
-use super::attributes::{Totals, attributes, kind, totals};
+use super::answers::{NAME_MAX, child, directory, part};
+use super::attributes::{Totals, attributes, totals};
+use super::handles::unique;
+use super::listing::{Listed, list};
 use super::shared::{Agreement, Shared};
 use crate::sys::passthrough;
 
@@ -25,9 +27,6 @@ const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Inode numbers are never used twice within a mount, so there is nothing to tell apart.
 const FIRST_USE: Reuse = Reuse(0);
-
-/// Listing a directory needs no handle: node and offset say it all, also to another server.
-const NO_HANDLE: FileHandle = FileHandle(0);
 
 /// Answers from what is [`Shared`] with the thread that takes orders.
 pub(super) struct Requests {
@@ -122,9 +121,9 @@ impl Filesystem for Requests {
 
     fn opendir(&self, request: &Request, inode: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
-        // Never to be kept by the kernel: who goes on after a switch would look there for a name that is gone.
+        // Never to be kept by the kernel: who goes on after a switch would find there what others began.
         match directory(&view, inode) {
-            Ok(_) => reply.opened(NO_HANDLE, FopenFlags::empty()),
+            Ok(_) => reply.opened(FileHandle(unique(request.unique())), FopenFlags::empty()),
             Err(errno) => reply.error(errno),
         }
     }
@@ -133,16 +132,15 @@ impl Filesystem for Requests {
         &self,
         request: &Request,
         inode: INodeNo,
-        _: FileHandle,
+        handle: FileHandle,
         offset: u64,
         mut reply: ReplyDirectory,
     ) {
-        let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
-        match listing(&view, inode, offset) {
-            Ok(mut names) => {
-                names.any(|(next, name, node)| reply.add(INodeNo(node.number), next, kind(node), name));
-                reply.ok();
-            }
+        let listed = list(&self.shared, request, (inode, handle, offset), |listed| {
+            reply.add(listed.attributes.ino, listed.next, listed.attributes.kind, listed.name)
+        });
+        match listed {
+            Ok(()) => reply.ok(),
             Err(errno) => reply.error(errno),
         }
     }
@@ -151,21 +149,24 @@ impl Filesystem for Requests {
         &self,
         request: &Request,
         inode: INodeNo,
-        _: FileHandle,
+        handle: FileHandle,
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
-        let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
-        match listing(&view, inode, offset) {
-            Ok(mut names) => {
-                names.any(|(next, name, node)| {
-                    let attributes = attributes(view.current().index(), node);
-                    reply.add(attributes.ino, next, name, &FOREVER, &attributes, FIRST_USE)
-                });
-                reply.ok();
-            }
+        let listed = list(&self.shared, request, (inode, handle, offset), |listed| {
+            let keep = if listed.is_current { FOREVER } else { Duration::ZERO };
+            let Listed { next, name, attributes, .. } = listed;
+            reply.add(attributes.ino, next, name, &keep, &attributes, FIRST_USE)
+        });
+        match listed {
+            Ok(()) => reply.ok(),
             Err(errno) => reply.error(errno),
         }
+    }
+
+    fn releasedir(&self, _: &Request, _: INodeNo, handle: FileHandle, _: OpenFlags, reply: ReplyEmpty) {
+        self.shared.release(handle.0);
+        reply.ok();
     }
 
     fn statfs(&self, request: &Request, _: INodeNo, reply: ReplyStatfs) {

@@ -1,9 +1,10 @@
-//! The open files of a mount, in memory that outlives the server.
+//! The open files of a mount, and the listings that somebody is reading, in memory that outlives the server.
 //!
 //! A set, not counts: a handle is the number of the request that opened it, so that an OPEN or RELEASE that the
 //! kernel sends again, because the server died before its answer, changes nothing. Each handle has a slot of
 //! 16 bytes in a memory object that the monitor keeps: the handle and the node, or zeros. A slot is written
-//! with one system call, which a kill does not tear. The first slot has no handle, but how many there ever were.
+//! with one system call, which a kill does not tear. The first slot has no handle, but how many files were opened. A
+//! listing has its generation in the place of the node.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -15,6 +16,9 @@ use fuser::RequestId;
 
 /// Set in the number of a request that is sent again (`FUSE_UNIQUE_RESEND`, Linux 6.9).
 const SENT_AGAIN: u64 = 1 << 63;
+
+/// Set in what is not a node, but the generation that a listing shows. No number gets that far.
+const LISTING: u64 = 1 << 63;
 
 /// Bytes of a slot.
 const SLOT: usize = 16;
@@ -81,18 +85,42 @@ impl Handles {
         if slots.used.contains_key(&handle) {
             return Ok(());
         }
-        let at = slots.free.pop().unwrap_or(slots.end);
+        self.put(&mut slots, handle, node)?;
+        slots.opened += 1;
+        // The handle is there, so the file is open, whether it is counted or not.
+        let _ = self.write(0, 0, slots.opened);
+        Ok(())
+    }
+
+    /// Remembers that a listing shows a generation from now on.
+    ///
+    /// # Errors
+    /// There is no memory; it may then meet another generation before its end.
+    pub fn list(&self, handle: u64, generation: u64) -> io::Result<()> {
+        self.put(&mut self.slots(), handle, LISTING | generation)
+    }
+
+    /// The generation that a listing shows, from its begin to its end.
+    #[must_use]
+    pub fn shown_to(&self, handle: u64) -> Option<u64> {
+        let (_, value) = *self.slots().used.get(&handle)?;
+        (value & LISTING != 0).then_some(value & !LISTING)
+    }
+
+    /// Puts a handle in its slot, or in a free one.
+    fn put(&self, slots: &mut Slots, handle: u64, value: u64) -> io::Result<()> {
+        let own = slots.used.get(&handle).map(|(at, _)| *at);
+        let at = own.or_else(|| slots.free.pop()).unwrap_or(slots.end);
         slots.end = slots.end.max(at + 1);
-        match self.write(at, handle, node) {
+        match self.write(at, handle, value) {
             Ok(()) => {
-                slots.used.insert(handle, (at, node));
-                slots.opened += 1;
-                // The handle is there, so the file is open, whether it is counted or not.
-                let _ = self.write(0, 0, slots.opened);
+                slots.used.insert(handle, (at, value));
                 Ok(())
             }
             Err(error) => {
-                slots.free.push(at);
+                if own.is_none() {
+                    slots.free.push(at);
+                }
                 Err(error)
             }
         }
@@ -112,7 +140,15 @@ impl Handles {
     /// The nodes that are open.
     #[must_use]
     pub fn nodes(&self) -> HashSet<u64> {
-        self.slots().used.values().map(|(_, node)| *node).collect()
+        self.slots().used.values().map(|(_, node)| *node).filter(|node| node & LISTING == 0).collect()
+    }
+
+    /// The generations of which somebody reads a listing.
+    #[must_use]
+    pub fn listed(&self) -> HashSet<u64> {
+        let slots = self.slots();
+        let listings = slots.used.values().filter(|(_, value)| value & LISTING != 0);
+        listings.map(|(_, value)| value & !LISTING).collect()
     }
 
     fn write(&self, at: u64, handle: u64, node: u64) -> io::Result<()> {
@@ -171,6 +207,22 @@ mod tests {
         let left: HashSet<u64> =
             (1..=100).filter(|handle| handle % 3 == 0).map(|handle| handle * 10).collect();
         assert_eq!(next.nodes(), left);
+    }
+
+    #[test]
+    fn a_listing_is_no_open_file() {
+        let object = object();
+        let handles = Handles::take_over(object.try_clone().expect("a duplicate")).expect("empty");
+        handles.insert(7, 3).expect("inserted");
+        handles.list(8, 3).expect("listed");
+        handles.list(8, 4).expect("listed anew");
+        drop(handles);
+        let next = Handles::take_over(object.try_clone().expect("a duplicate")).expect("taken over");
+        assert_eq!((next.shown_to(8), next.shown_to(7), next.shown_to(9)), (Some(4), None, None));
+        assert_eq!((next.nodes(), next.listed()), (HashSet::from([3]), HashSet::from([4])));
+        assert!(next.remove(8).is_some() && next.listed().is_empty());
+        assert_eq!(opened(&object).expect("a count"), 1);
+        assert_eq!(object.metadata().expect("stat").len(), 48, "it has one slot");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod attributes;
 mod filesystem;
 mod handles;
 mod housekeeping;
+mod listing;
 mod retries;
 mod shared;
 mod view;

@@ -141,6 +141,20 @@ impl Shared {
         }
     }
 
+    /// What a listing shows: the generation that was current when it began, to its end, also to another server.
+    pub(super) fn listed(&self, request: &Request, handle: u64, offset: u64) -> Option<(Arc<View>, u64)> {
+        let served = self.served().filter(|served| self.may_handle(served, request))?;
+        // Held until the listing is known: else its generation could be dropped.
+        let view = served.view.read().unwrap_or_else(PoisonError::into_inner);
+        let current = view.current().number();
+        let shown = match offset {
+            0 => served.handles.list(handle, current).ok().map(|()| current),
+            _ => served.handles.shown_to(handle).filter(|number| view.generation(*number).is_some()),
+        };
+        Some((Arc::clone(&view), shown.unwrap_or(current)))
+    }
+
+    /// A file or a listing that nobody needs any more.
     pub(super) fn release(&self, handle: u64) {
         let Some(served) = self.served() else { return };
         let closed = served.handles.remove(handle);

@@ -28,6 +28,15 @@ impl View {
         &self.generations[self.generations.len() - 1]
     }
 
+    /// The generation of that number.
+    #[must_use]
+    pub fn generation(&self, number: u64) -> Option<&Generation> {
+        self.generations
+            .iter()
+            .map(|generation| &**generation)
+            .find(|generation| generation.number() == number)
+    }
+
     /// The node of that number, as it can be opened now.
     #[must_use]
     pub fn current_node(&self, number: u64) -> Option<&Node> {
@@ -65,12 +74,14 @@ impl View {
     #[must_use]
     pub fn without_what_nobody_has_open(&self, handles: &Handles) -> (Self, Vec<u64>) {
         let mut needed: HashSet<u64> = handles.nodes();
+        let listed = handles.listed();
         let (mut kept, mut gone) = (Vec::new(), Vec::new());
         for generation in self.generations.iter().rev() {
             // A node is read from the newest generation that has it.
             let before = needed.len();
             needed.retain(|number| generation.node(*number).is_none());
-            match kept.is_empty() || needed.len() < before {
+            let is_listed = listed.contains(&generation.number());
+            match kept.is_empty() || needed.len() < before || is_listed {
                 true => kept.push(Arc::clone(generation)),
                 false => gone.push(generation.number()),
             }

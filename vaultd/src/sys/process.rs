@@ -39,6 +39,16 @@ pub fn end_first() {
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
 }
 
+/// Has all threads of this process share one heap (mallopt(3)). A process that lives for months and starts a thread
+/// for each question would else keep, for each that ever ran beside another, as much as the largest load ever took.
+///
+/// To be called before there are other threads.
+pub fn share_heap() {
+    // SAFETY: the call sets a number of the C library's allocator, and no other thread is there to allocate.
+    #[cfg(target_env = "gnu")]
+    let _ = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+}
+
 /// Raises the limit of descriptors as far as it goes, for this process and those that it starts: each large file
 /// of each generation needs some, and the usual limit is made for select(2), which nobody uses here.
 pub fn raise_descriptor_limit() {

@@ -7,9 +7,12 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use vault_format::policy::{Access, Action, TemplatePolicy};
+use vault_format::stamp::Stamp;
 use vault_format::template::Template;
 use vault_format::{Digest, Recipient, SecretName, Verified};
 
+use super::known::Known;
+use crate::resolver::Name;
 use crate::snapshot::Snapshot;
 
 /// The files of a mount, for every identity that might be given.
@@ -17,6 +20,8 @@ use crate::snapshot::Snapshot;
 pub struct Plan {
     /// Secrets under their own names, views of them, and templates.
     pub files: Vec<PlannedFile>,
+    /// The public files of the vault.
+    pub public: Vec<String>,
     /// Each set of recipients that a file has, once.
     audiences: Vec<BTreeSet<Recipient>>,
 }
@@ -38,6 +43,8 @@ pub struct PlannedFile {
     pub digest: Digest,
     /// What they are made of.
     pub origin: Origin,
+    /// The state that its file was in when it was read, if that tells whether it was changed since.
+    pub stamp: Option<Stamp>,
     /// What to do when its value changed.
     pub on_change: Vec<Action>,
     /// Who can decrypt it; nothing where only trying tells.
@@ -47,53 +54,68 @@ pub struct PlannedFile {
 /// What the bytes of a file are made of.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Origin {
-    /// One ciphertext, which lies here in the snapshot.
-    Ciphertext(Range<u64>),
+    /// One ciphertext, which lies here in the snapshot; nowhere if it was known and not read again.
+    Ciphertext(Option<Range<u64>>),
     /// A text with values in it.
     Template {
         /// The text.
         template: Template,
-        /// Where in the snapshot the ciphertext of each value lies.
-        values: BTreeMap<SecretName, Range<u64>>,
+        /// Where in the snapshot the ciphertext of each value lies, as above.
+        values: BTreeMap<SecretName, Option<Range<u64>>>,
     },
 }
 
 impl Plan {
-    /// What is in a verified vault that `snapshot` has all files of.
+    /// What is in a verified vault. `snapshot` has all of its files but those that were `known`.
     #[must_use]
-    pub fn of(vault: &Verified, snapshot: &Snapshot) -> Self {
+    pub fn of(vault: &Verified, snapshot: &Snapshot, known: &Known<'_>) -> Self {
         let policy = vault.policy();
-        let own = vault.lock().secrets.keys().map(|name| (name, name, &policy.secret(name).access));
-        let views = policy.views().iter().map(|(path, view)| (path, &view.of, &view.access));
-        let mut plan = Self::default();
+        let lock = vault.lock();
+        let own = lock.secrets.iter().map(|(name, secret)| (name, name, secret, &policy.secret(name).access));
+        let views = policy.views().iter();
+        let views = views.map(|(path, view)| (path, &view.of, &lock.secrets[&view.of], &view.access));
+        let mut plan = Self { public: lock.files.keys().cloned().collect(), ..Self::default() };
         let mut audiences = Audiences::default();
-        for (path, name, access) in own.chain(views) {
-            let secret = &vault.lock().secrets[name];
-            let Some(ciphertext) = snapshot.span(&name.ciphertext_path()) else { continue };
+        for (path, name, secret, access) in own.chain(views) {
+            let ciphertext = name.ciphertext_path();
+            let (ciphertext, stamp) = (snapshot.span(&ciphertext), snapshot.stamp(&ciphertext));
+            let stamp = stamp.or_else(|| known.stamp(name).filter(|_| ciphertext.is_none()));
             let audience = audiences.place(&secret.recipients);
             let modified = secret.rotated.system_time();
             let file =
                 PlannedFile::new(path, access, modified, secret.sha256, Origin::Ciphertext(ciphertext));
             // A view is the same value, and its source has said what to do.
             let on_change = if path == name { policy.secret(name).on_change.clone() } else { Vec::new() };
-            plan.files.push(PlannedFile { audience: Some(audience), on_change, ..file });
+            plan.files.push(PlannedFile { audience: Some(audience), on_change, stamp, ..file });
         }
         for (path, template) in vault.templates() {
             let rule = &policy.templates()[path];
-            if let Some(file) = rendered(vault, snapshot, path, rule, template) {
-                let audience = Some(audiences.place(&rule.audience));
-                plan.files.push(PlannedFile { audience, ..file });
-            }
+            let file = rendered(vault, snapshot, path, rule, template);
+            let audience = Some(audiences.place(&rule.audience));
+            plan.files.push(PlannedFile { audience, ..file });
         }
         plan.audiences = audiences.all.into_iter().cloned().collect();
         plan
     }
 
+    /// Who can decrypt a file; nothing where only trying tells.
+    #[must_use]
+    pub fn audience(&self, file: &PlannedFile) -> Option<&BTreeSet<Recipient>> {
+        self.audiences.get(file.audience?)
+    }
+
     /// Whether one of `keys` can decrypt a file; nothing where only trying tells.
     #[must_use]
     pub fn is_for(&self, file: &PlannedFile, keys: &BTreeSet<Recipient>) -> Option<bool> {
-        let audience = self.audiences.get(file.audience?)?;
-        Some(!audience.is_disjoint(keys))
+        Some(!self.audience(file)?.is_disjoint(keys))
+    }
+
+    /// The users and groups that it names.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<Name> {
+        let pairs = self.files.chunk_by(|a, b| (&a.owner, &a.group) == (&b.owner, &b.group));
+        let pairs: BTreeSet<_> = pairs.map(|same| (same[0].owner.as_str(), same[0].group.as_str())).collect();
+        pairs.into_iter().flat_map(|(owner, group)| Name::of(owner, group)).collect()
     }
 }
 
@@ -120,10 +142,9 @@ fn rendered(
     path: &SecretName,
     rule: &TemplatePolicy,
     template: &Template,
-) -> Option<PlannedFile> {
+) -> PlannedFile {
     let shown = template.secrets();
-    let values = shown.iter().map(|&name| Some((name.clone(), snapshot.span(&name.ciphertext_path())?)));
-    let values = values.collect::<Option<BTreeMap<_, _>>>()?;
+    let values = shown.iter().map(|&name| (name.clone(), snapshot.span(&name.ciphertext_path()))).collect();
     let secrets = || shown.iter().map(|&name| &vault.lock().secrets[name]);
     let modified = secrets().map(|secret| secret.rotated.system_time()).max();
     let digests: Vec<String> = secrets().map(|secret| secret.sha256.to_string()).collect();
@@ -136,7 +157,7 @@ fn rendered(
         services: Arc::new(vault.policy().template_services(rule, &shown).unwrap_or_default()),
     };
     let origin = Origin::Template { template: template.clone(), values };
-    Some(PlannedFile::new(path, &access, modified.unwrap_or(SystemTime::UNIX_EPOCH), digest, origin))
+    PlannedFile::new(path, &access, modified.unwrap_or(SystemTime::UNIX_EPOCH), digest, origin)
 }
 
 impl PlannedFile {
@@ -157,6 +178,7 @@ impl PlannedFile {
             modified: modified.max(SystemTime::UNIX_EPOCH),
             digest,
             origin,
+            stamp: None,
             on_change: Vec::new(),
             audience: None,
         }
