@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::folder::FolderError;
+use crate::{folder::FolderError, stamp::Stamp};
 
 /// The files of one state of a vault.
 pub trait VaultFiles: fmt::Debug + Send + Sync {
@@ -21,6 +21,13 @@ pub trait VaultFiles: fmt::Debug + Send + Sync {
     ///
     /// If they cannot be listed.
     fn entries(&self) -> Result<Vec<Entry>, FolderError>;
+
+    /// The state that a file is in, to be compared with that of another moment. Nothing where reading it is the
+    /// only way to know.
+    fn stamp(&self, path: &str) -> Option<Stamp> {
+        let _ = path;
+        None
+    }
 
     /// As [`Self::read`]. Nothing if there is no such file.
     ///

@@ -5,11 +5,12 @@ use std::{
     io::{self, Read},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use miette::Diagnostic;
 use rustix::{
-    fs::{self, CWD, Dir, FileType, Mode, OFlags},
+    fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags},
     io::Errno,
 };
 use thiserror::Error;
@@ -17,6 +18,7 @@ use thiserror::Error;
 use crate::{
     cipher::MAX_CIPHERTEXT,
     files::{Entry, VaultFiles},
+    stamp::{self, Stamp},
 };
 
 /// Most bytes of one file that are read into memory: the largest secret and its age framing.
@@ -33,6 +35,8 @@ const MAX_DEPTH: usize = 64;
 pub struct VaultFolder {
     path: PathBuf,
     root: OwnedFd,
+    /// The number of its file system, if stamps mean something there.
+    stamps: OnceLock<Option<u64>>,
 }
 
 impl VaultFolder {
@@ -54,7 +58,7 @@ impl VaultFolder {
     /// A folder that somebody opened before, for reading.
     #[must_use]
     pub fn opened(root: OwnedFd, path: &Path) -> Self {
-        Self { path: path.to_owned(), root }
+        Self { path: path.to_owned(), root, stamps: OnceLock::new() }
     }
 
     /// The folder's descriptor, to be handed to another process.
@@ -90,14 +94,22 @@ impl VaultFolder {
         self.root.as_fd()
     }
 
-    fn open_file(&self, relative: &str) -> Result<File, FolderError> {
+    /// A plain file, and its size.
+    fn open_file(&self, relative: &str) -> Result<(File, u64), FolderError> {
         let path = || self.join(relative);
         let file = File::from(self.open_beneath(relative)?);
         let metadata = file.metadata().map_err(|error| FolderError::Io { path: path(), error })?;
         if !metadata.is_file() {
             return Err(FolderError::NotPlain(path()));
         }
-        Ok(file)
+        Ok((file, metadata.len()))
+    }
+
+    fn device_with_stamps(&self) -> Option<u64> {
+        *self.stamps.get_or_init(|| {
+            let kind = fs::fstatfs(&self.root).ok()?.f_type;
+            stamp::is_trusted(kind.into()).then(|| fs::fstat(&self.root).map(|stat| stat.st_dev).ok())?
+        })
     }
 
     fn open_beneath(&self, relative: &str) -> Result<OwnedFd, FolderError> {
@@ -170,7 +182,7 @@ impl VaultFolder {
             let path = format!("{prefix}{}", name.to_bytes().escape_ascii());
             let kind = match entry.file_type() {
                 // Not every file system tells.
-                FileType::Unknown => fs::statat(&folder, name, fs::AtFlags::SYMLINK_NOFOLLOW)
+                FileType::Unknown => fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)
                     .map(|stat| FileType::from_raw_mode(stat.st_mode))
                     .map_err(fault)?,
                 kind => kind,
@@ -193,15 +205,24 @@ const FOLDER_FLAGS: OFlags =
 impl VaultFiles for VaultFolder {
     /// Into a buffer that never grows.
     fn read(&self, relative: &str, limit: u64) -> Result<Vec<u8>, FolderError> {
-        let file = self.open_file(relative)?;
+        let (file, size) = self.open_file(relative)?;
         let fault = |error: io::Error| FolderError::Io { path: self.join(relative), error };
-        let size = file.metadata().map_err(fault)?.len();
         if size > limit {
             return Err(FolderError::TooLong { path: self.join(relative), limit });
         }
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
         (&file).read_exact(&mut bytes).map_err(fault)?;
         Ok(bytes)
+    }
+
+    /// Of a plain file. A link on the way there is none of its business: it leads to another file, or to the same.
+    fn stamp(&self, relative: &str) -> Option<Stamp> {
+        let device = self.device_with_stamps()?;
+        self.check_parts(relative).ok()?;
+        let stat = fs::statat(&self.root, relative, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let stamp = Stamp::of(&stat);
+        (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stamp.is_on(device))
+            .then_some(stamp)
     }
 
     /// Not what is Git's own.
@@ -281,68 +302,4 @@ impl FolderError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{fs, os::unix::fs::symlink};
-
-    use super::*;
-
-    fn folder() -> (tempfile::TempDir, VaultFolder) {
-        let temp = tempfile::tempdir().unwrap();
-        fs::create_dir_all(temp.path().join("a/b")).unwrap();
-        fs::write(temp.path().join("a/b/file"), "content").unwrap();
-        let folder = VaultFolder::open(temp.path()).unwrap();
-        (temp, folder)
-    }
-
-    #[test]
-    fn reads_files_up_to_a_limit() {
-        let (_temp, folder) = folder();
-        assert_eq!(folder.read("a/b/file", 7).unwrap(), b"content");
-        assert!(matches!(folder.read("a/b/file", 6), Err(FolderError::TooLong { .. })));
-        assert!(folder.read_if_present("a/b/none", 9).unwrap().is_none());
-        assert!(folder.read_if_present("none/b/none", 9).unwrap().is_none());
-        assert!(matches!(folder.read("a/b", 9), Err(FolderError::NotPlain(_))));
-    }
-
-    #[test]
-    fn no_link_is_followed_at_any_depth() {
-        let (temp, folder) = folder();
-        symlink("b", temp.path().join("a/link")).unwrap();
-        symlink("file", temp.path().join("a/b/link")).unwrap();
-        assert!(matches!(folder.read("a/link/file", 9), Err(FolderError::NotPlain(_))));
-        assert!(matches!(folder.read("a/b/link", 9), Err(FolderError::NotPlain(_))));
-    }
-
-    /// Where openat2(2) is not to be had.
-    #[test]
-    fn the_walk_leads_to_the_same_folder() {
-        let (temp, folder) = folder();
-        let walked = folder.walk("a/b/file", "a/b").unwrap().unwrap();
-        let (at_once, name) = folder.parent_of("a/b/file").unwrap();
-        assert_eq!(name, "file");
-        let inode = |folder: &OwnedFd| rustix::fs::fstat(folder).unwrap().st_ino;
-        assert_eq!(inode(&walked), inode(&at_once.unwrap()));
-        symlink("b", temp.path().join("a/link")).unwrap();
-        assert!(matches!(folder.walk("a/link/file", "a/link"), Err(FolderError::NotPlain(_))));
-        assert!(open_at_once(folder.root(), "a/link/file", OFlags::RDONLY).is_none());
-        assert!(open_at_once(folder.root(), "../x", OFlags::RDONLY).is_none());
-    }
-
-    #[test]
-    fn a_fifo_is_refused_without_waiting() {
-        let (temp, folder) = folder();
-        rustix::fs::mkfifoat(CWD, temp.path().join("fifo"), Mode::RUSR).unwrap();
-        assert!(matches!(folder.read("fifo", 9), Err(FolderError::NotPlain(_))));
-    }
-
-    #[test]
-    fn lists_everything_but_git() {
-        let (temp, folder) = folder();
-        fs::create_dir(temp.path().join(".git")).unwrap();
-        fs::write(temp.path().join(".git/config"), "").unwrap();
-        symlink("x", temp.path().join("a/link")).unwrap();
-        let listed: Vec<_> =
-            folder.entries().unwrap().into_iter().map(|e| (e.path, e.is_plain_file)).collect();
-        assert_eq!(listed, [("a/b/file".to_owned(), true), ("a/link".to_owned(), false)]);
-    }
-}
+mod tests;

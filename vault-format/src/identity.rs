@@ -12,6 +12,7 @@ use crate::{
     passphrase::AskPassphrase,
     plugin::{FileKey, PluginError, PluginIdentity, Stanza},
     ssh::{SshError, SshKey},
+    x25519::X25519Key,
 };
 
 /// How an age file starts that is armoured as text.
@@ -26,7 +27,7 @@ const PUBLIC_KEY_COMMENTS: [&str; 2] = ["public key:", "recipient:"];
 pub struct Identities(Vec<(Option<Recipient>, PrivateKey)>);
 
 enum PrivateKey {
-    X25519(age::x25519::Identity),
+    X25519(X25519Key),
     Ssh(age::ssh::Identity),
     Plugin(PluginIdentity),
 }
@@ -55,7 +56,7 @@ impl Identities {
     /// Makes a new X25519 identity.
     #[must_use]
     pub fn generate() -> Self {
-        Self(vec![Self::x25519(age::x25519::Identity::generate())])
+        Self(Self::x25519(age::x25519::Identity::generate()).into_iter().collect())
     }
 
     /// Reads an identity file: what `age-keygen` and age plugins write (one `AGE-SECRET-KEY-1…` or
@@ -89,7 +90,7 @@ impl Identities {
             } else if let Ok(key) = line.parse() {
                 // What was said was said of this one.
                 said = None;
-                keys.push(Self::x25519(key));
+                keys.push(Self::x25519(key).ok_or(IdentityError::Line(index + 1))?);
             } else if let Some(key) = PluginIdentity::parse(line)? {
                 keys.push((said.take(), PrivateKey::Plugin(key)));
             } else if !line.is_empty() {
@@ -99,8 +100,8 @@ impl Identities {
         if keys.is_empty() { Err(IdentityError::Empty) } else { Ok(Self(keys)) }
     }
 
-    fn x25519(key: age::x25519::Identity) -> (Option<Recipient>, PrivateKey) {
-        (Some(Recipient::from(&key)), PrivateKey::X25519(key))
+    fn x25519(key: age::x25519::Identity) -> Option<(Option<Recipient>, PrivateKey)> {
+        Some((Some(Recipient::from(&key)), PrivateKey::X25519(X25519Key::new(key)?)))
     }
 
     fn ssh(text: &Plaintext, passphrases: &dyn AskPassphrase) -> Result<Self, IdentityError> {
@@ -125,7 +126,7 @@ impl Identities {
             for part in ["# created: ", &created.to_string(), "\n# public key: ", recipient.as_str(), "\n"] {
                 text.push_str(part);
             }
-            text.push_str(identity.to_string().expose_secret());
+            text.push_str(identity.text().expose_secret());
             text.push('\n');
         }
         Plaintext::from(text)

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`files`](mod@files) | where the files of a state are read from |
 //! | [`folder`] | opening files beneath the vault's own descriptor, following no link |
+//! | [`stamp`] | whether a file was changed since it was read |
 //! | [`signature`], [`signers`] | who signed the lock, and who may |
 //! | [`lock`] | `vault.lock`: the facts about every file, written by machine |
 //! | [`policy`] | `vault.toml`: who may decrypt and who may read, written by people |
@@ -67,11 +68,13 @@ pub mod report;
 pub mod signature;
 pub mod signers;
 pub mod ssh;
+pub mod stamp;
 pub mod standard;
 pub mod template;
 pub mod timestamp;
 pub mod transaction;
 pub mod verify;
+mod x25519;
 
 pub use ancestor::Ancestor;
 pub use change::Change;

@@ -1,9 +1,16 @@
 //! Recipients: public keys that can decrypt.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    borrow::{Borrow, Cow},
+    cell::RefCell,
+    collections::BTreeSet,
+    fmt,
+    str::FromStr,
+    sync::Arc,
+};
 
 use miette::Diagnostic;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use thiserror::Error;
 
 use crate::plugin::{self, PluginRecipient};
@@ -13,8 +20,7 @@ use crate::plugin::{self, PluginRecipient};
 ///
 /// Ordered and compared by its one spelling: Bech32 in lower case, or type and base64 without a
 /// comment. The text is shared, since each of ten thousand secrets names it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Recipient(Arc<str>);
 
 impl Recipient {
@@ -135,6 +141,45 @@ impl FromStr for Recipient {
 pub fn is_private(text: &str) -> bool {
     let upper = text.to_ascii_uppercase();
     ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY"].iter().any(|private| upper.contains(private))
+}
+
+/// Most keys that each thread remembers to have parsed.
+const MOST_KNOWN: usize = 1_000;
+
+thread_local! {
+    /// The keys that were parsed before: a lock names few keys, each for ten thousand secrets.
+    static KNOWN: RefCell<BTreeSet<Recipient>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+impl<'de> Deserialize<'de> for Recipient {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        // Only a key's own spelling is found, which is that key.
+        if let Some(known) = KNOWN.with_borrow(|known| known.get(&*text).cloned()) {
+            return Ok(known);
+        }
+        let parsed: Self = text.parse().map_err(D::Error::custom)?;
+        KNOWN.with_borrow_mut(|known| {
+            if known.len() == MOST_KNOWN {
+                known.clear();
+            }
+            known.insert(parsed.clone());
+        });
+        Ok(parsed)
+    }
+}
+
+impl Serialize for Recipient {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// Compared and ordered as its text is.
+impl Borrow<str> for Recipient {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl TryFrom<String> for Recipient {

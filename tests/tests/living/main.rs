@@ -9,3 +9,4 @@ mod large;
 mod reload;
 mod stand;
 mod timeout;
+mod unchanged;

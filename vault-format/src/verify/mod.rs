@@ -120,13 +120,29 @@ pub fn verify(
     trusted: &AllowedSigners,
     keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
 ) -> Result<Verified, Unsound> {
+    verify_unless_known(files, trusted, keep, |_, _| false)
+}
+
+/// As [`verify`], without reading the ciphertexts that are `known` to be just what the lock says: its bytes and
+/// its readers. Everything else is verified anew: signature, lock, policy and public files, and that no file is
+/// there which should not.
+///
+/// # Errors
+///
+/// As [`verify`].
+pub fn verify_unless_known(
+    files: &dyn VaultFiles,
+    trusted: &AllowedSigners,
+    keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
+    known: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
+) -> Result<Verified, Unsound> {
     let (lock, lock_digest, signer) = authenticate(files, trusted)?;
-    let mut problems = Vec::new();
-    let documents = check_public_files(files, &lock, &mut problems);
-    let kept = check_ciphertexts(files, &lock, keep, &mut problems);
-    let mut warnings = exposures(&lock);
-    warnings.extend(unopened(&lock));
-    check_extra_files(files, &lock, &mut problems, &mut warnings);
+    let ((documents, mut problems), ((kept, damaged), (extra, unlisted))) = rayon::join(
+        || check_public_files(files, &lock),
+        || rayon::join(|| check_ciphertexts(files, &lock, &keep, &known), || check_extra_files(files, &lock)),
+    );
+    problems.extend(damaged.into_iter().chain(extra));
+    let warnings = exposures(&lock).into_iter().chain(unopened(&lock)).chain(unlisted).collect();
     // A link is one problem, however many files cannot be read because of it.
     if problems.iter().any(|problem| matches!(problem, Problem::NotPlain(_))) {
         problems.retain(|problem| !matches!(problem, Problem::File(FolderError::NotPlain(_))));
@@ -148,8 +164,9 @@ pub(crate) fn authenticate(
 ) -> Result<(Lock, Digest, Signer), Problem> {
     let bytes = files.read(LOCK_FILE, lock::MAX_BYTES)?;
     let signature = files.read(SIGNATURE_FILE, MAX_SIGNATURE)?;
-    let signer = signature::verify(&signature, &bytes, trusted)?.clone();
-    let lock_digest = Digest::of(&bytes);
+    let (signer, lock_digest) =
+        rayon::join(|| signature::verify(&signature, &bytes, trusted).cloned(), || Digest::of(&bytes));
+    let signer = signer?;
     Ok((Lock::parse(&read_text(LOCK_FILE, bytes)?)?, lock_digest, signer))
 }
 
@@ -162,7 +179,8 @@ struct Documents {
 }
 
 /// Checks every public file, and reads those that say something, if they are the signed ones.
-fn check_public_files(files: &dyn VaultFiles, lock: &Lock, problems: &mut Vec<Problem>) -> Option<Documents> {
+fn check_public_files(files: &dyn VaultFiles, lock: &Lock) -> (Option<Documents>, Vec<Problem>) {
+    let mut problems = Vec::new();
     for required in REQUIRED_FILES {
         if !lock.files.contains_key(required) {
             problems.push(Problem::NotCovered(required));
@@ -183,8 +201,13 @@ fn check_public_files(files: &dyn VaultFiles, lock: &Lock, problems: &mut Vec<Pr
         };
         problems.extend(read.err());
     }
-    let (policy, policy_text) = policy?;
-    Some(Documents { policy, policy_text, signers: signers?, templates })
+    let documents = policy.zip(signers).map(|((policy, policy_text), signers)| Documents {
+        policy,
+        policy_text,
+        signers,
+        templates,
+    });
+    (documents, problems)
 }
 
 pub(crate) fn read_policy(bytes: Vec<u8>) -> Result<(Policy, String), Problem> {
@@ -214,31 +237,34 @@ fn unopened(lock: &Lock) -> impl Iterator<Item = Warning> {
     files.map(|path| Warning::Unopened(path.clone()))
 }
 
-/// Checks every ciphertext on all cores, and gives back those to keep.
+/// Checks every ciphertext that is not known on all cores, and gives back those to keep.
 fn check_ciphertexts(
     files: &dyn VaultFiles,
     lock: &Lock,
     keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<SecretName, Vec<u8>> {
+    known: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
+) -> (BTreeMap<SecretName, Vec<u8>>, Vec<Problem>) {
     let secrets: Vec<_> = lock.secrets.iter().collect();
     let work = Work::on("verifying", secrets.len());
     let checked: Vec<_> = secrets
         .par_iter()
         .map(|&(name, secret)| {
+            if known(name, secret) {
+                return Ok(None);
+            }
             let bytes = check_ciphertext(files, name, secret)?;
             Ok(keep(name, secret).then(|| (name.clone(), bytes)))
         })
         .inspect(|_| work.advances())
         .collect();
-    let mut kept = BTreeMap::new();
+    let (mut kept, mut problems) = (BTreeMap::new(), Vec::new());
     for result in checked {
         match result {
             Ok(entry) => kept.extend(entry),
             Err(problem) => problems.push(problem),
         }
     }
-    kept
+    (kept, problems)
 }
 
 fn check_ciphertext(
@@ -260,16 +286,12 @@ fn check_ciphertext(
 }
 
 /// An unlisted ciphertext or template source is refused, anything else unlisted is a warning.
-fn check_extra_files(
-    files: &dyn VaultFiles,
-    lock: &Lock,
-    problems: &mut Vec<Problem>,
-    warnings: &mut Vec<Warning>,
-) {
+fn check_extra_files(files: &dyn VaultFiles, lock: &Lock) -> (Vec<Problem>, Vec<Warning>) {
     let entries = match files.entries() {
         Ok(entries) => entries,
-        Err(error) => return problems.push(error.into()),
+        Err(error) => return (vec![error.into()], Vec::new()),
     };
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     for entry in entries {
         let path = entry.path;
         let belongs = is_listed(&path, lock) || is_known(&path);
@@ -281,6 +303,7 @@ fn check_extra_files(
             warnings.push(Warning::Unlisted(path));
         }
     }
+    (problems, warnings)
 }
 
 fn is_listed(path: &str, lock: &Lock) -> bool {

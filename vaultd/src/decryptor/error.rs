@@ -17,6 +17,9 @@ use crate::sys::memory::MemoryError;
 /// Why a vault cannot be decrypted here. No message shows any plaintext.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum DecryptError {
+    /// It would have to be read, and was not.
+    #[error("a file is not at hand")]
+    Incomplete,
     /// A key file cannot be read.
     #[error(transparent)]
     #[diagnostic(transparent)]

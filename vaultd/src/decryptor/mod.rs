@@ -3,7 +3,7 @@
 
 mod error;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,18 +14,20 @@ use vault_format::cipher;
 use vault_format::key_file::KeyFile;
 use vault_format::passphrase::Nobody;
 use vault_format::policy::Action;
-use vault_format::{Identities, SecretName};
+use vault_format::{Digest, Identities, SecretName};
 
 pub use self::error::{DecryptError, DecryptFailure};
-use crate::generation::{self, BuildError, Built, Changes, Facts, Generation, Index, Node, Object, Wanted};
+use crate::generation::{
+    self, BuildError, Built, Changes, Content, Facts, Generation, Index, Node, Object, Wanted,
+};
 use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob, refusal};
 use crate::resolver::Owners;
 use crate::sys::mapping::Mapping;
 use crate::sys::store::Store;
-use crate::verifier::{Findings, PlannedFile};
+use crate::verifier::{Plan, PlannedFile};
 
-/// What the decryptor is asked. Beside it come, in this order: what the verifier found, the snapshot, what the
+/// What the decryptor is asked. Beside it come, in this order: the plan and the snapshot of the verifier, what the
 /// resolver found, the store where it is a file system, the identities, and the index and objects of the
 /// generation before.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,11 +48,16 @@ pub struct Order {
     pub allow_empty: bool,
 }
 
-/// What the decryptor made. Beside it come the index, the report, and the new objects.
+/// What the decryptor made.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Done {
-    /// For each object its place in the generation before, or nothing if it is a new one.
-    pub objects: Vec<Option<usize>>,
+pub enum Done {
+    /// A generation. Beside it come the index, the report, and the new objects.
+    Generation {
+        /// For each object its place in the generation before, or nothing if it is a new one.
+        objects: Vec<Option<usize>>,
+    },
+    /// Nothing: a file is to be served that is neither in the snapshot nor in the generation before.
+    Incomplete,
 }
 
 /// What there is to say about a generation.
@@ -82,6 +89,7 @@ pub fn main(channel: &Channel) -> io::Result<()> {
             }
             Ok(())
         }
+        Err(DecryptError::Incomplete) => channel.send(&Answer::Done(Done::Incomplete), &[]),
         Err(error) => channel.send(&refusal::<Done>(&error), &[]),
     }
 }
@@ -100,12 +108,12 @@ fn answer(channel: &Channel, built: &Built, report: &Report) -> io::Result<()> {
             Object::Kept(place) => objects.push(Some(*place)),
         }
     }
-    channel.send(&Answer::Done(Done { objects }), &descriptors)
+    channel.send(&Answer::Done(Done::Generation { objects }), &descriptors)
 }
 
 /// The descriptors that came with an order, each for what it is.
 struct Inputs {
-    findings: Findings,
+    plan: Plan,
     snapshot: Mapping,
     owners: Owners,
     store: Store,
@@ -117,12 +125,12 @@ impl Inputs {
     fn of(order: &Order, descriptors: Vec<OwnedFd>) -> Result<Self, DecryptError> {
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
-        let (findings, snapshot, owners) = (next()?, next()?, next()?);
+        let (plan, snapshot, owners) = (next()?, next()?, next()?);
         let store =
             if order.has_store { Store::from_fd(next()?) } else { Store::locked(order.station.locking()) };
         // Before anything is looked at that came out of the vault.
         order.station.take(Role::Decryptor, None::<&OwnedFd>, store.root().as_ref())?;
-        let (findings, owners) = (blob::read(&findings)?, blob::read(&owners)?);
+        let (plan, owners) = (blob::read(&plan)?, blob::read(&owners)?);
         let snapshot = Mapping::whole(&snapshot)?;
         let identities =
             order.identities.iter().map(|_| next().map(File::from)).collect::<io::Result<_>>()?;
@@ -134,15 +142,14 @@ impl Inputs {
             }
             None => None,
         };
-        Ok(Self { findings, snapshot, owners, store, identities, before })
+        Ok(Self { plan, snapshot, owners, store, identities, before })
     }
 
-    fn ciphertext(&self, file: &PlannedFile) -> &[u8] {
+    /// What was read of a file; nothing where it was known.
+    fn ciphertext(&self, file: &PlannedFile) -> Result<&[u8], DecryptError> {
         let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-        self.snapshot
-            .bytes()
-            .get(place(file.ciphertext.start)..place(file.ciphertext.end))
-            .unwrap_or_default()
+        let span = file.ciphertext.as_ref().ok_or(DecryptError::Incomplete)?;
+        Ok(self.snapshot.bytes().get(place(span.start)..place(span.end)).unwrap_or_default())
     }
 }
 
@@ -153,9 +160,12 @@ fn make(order: &Order, inputs: &Inputs) -> Result<(Built, Report), DecryptError>
     if ours.is_empty() && !order.allow_empty {
         return Err(DecryptError::Nothing(order.vault.clone()));
     }
-    let wanted = ours.iter().map(|file| wanted(inputs, file)).collect::<Result<Vec<_>, _>>()?;
+    let had = inputs.before.as_ref().map(|before| before.index().contents()).unwrap_or_default();
+    let wanted = ours.iter().map(|file| wanted(inputs, &had, file)).collect::<Result<Vec<_>, _>>()?;
     let built = generation::build(&inputs.store, &wanted, inputs.before.as_ref(), |place, plaintext| {
-        cipher::decrypt_into(inputs.ciphertext(ours[place]), &identities, plaintext)
+        // Only what the generation before does not have is asked for, and that was read.
+        let ciphertext = inputs.ciphertext(ours[place]).unwrap_or_default();
+        cipher::decrypt_into(ciphertext, &identities, plaintext)
     });
     let built = built.map_err(|error| match error {
         BuildError::Fill(failed) => {
@@ -213,11 +223,11 @@ fn ours<'a>(
 ) -> Result<(Vec<&'a PlannedFile>, Vec<String>), DecryptError> {
     let keys = identities.recipients();
     let (mut ours, mut warnings) = (Vec::new(), Vec::new());
-    for file in &inputs.findings.plan.files {
-        match inputs.findings.plan.is_for(file, &keys) {
+    for file in &inputs.plan.files {
+        match inputs.plan.is_for(file, &keys) {
             Some(true) => ours.push(file),
             Some(false) => {}
-            None => match cipher::opens(inputs.ciphertext(file), identities) {
+            None => match cipher::opens(inputs.ciphertext(file)?, identities) {
                 Ok(true) => ours.push(file),
                 Ok(false) => {
                     warnings.push(format!("{} is encrypted to other keys, and is not served", file.path));
@@ -231,10 +241,17 @@ fn ours<'a>(
     Ok((ours, warnings))
 }
 
-fn wanted(inputs: &Inputs, file: &PlannedFile) -> Result<Wanted, DecryptError> {
+fn wanted(
+    inputs: &Inputs,
+    had: &HashMap<Digest, &Content>,
+    file: &PlannedFile,
+) -> Result<Wanted, DecryptError> {
     let ownership = inputs.owners.resolve(&file.owner, &file.group, file.mode)?;
-    let size = cipher::plaintext_len(inputs.ciphertext(file))
-        .map_err(|error| DecryptError::Decrypt { failures: vec![failure(&file.path, error)] })?;
+    let size = match had.get(&file.digest) {
+        Some(content) => content.span.len(),
+        None => cipher::plaintext_len(inputs.ciphertext(file)?)
+            .map_err(|error| DecryptError::Decrypt { failures: vec![failure(&file.path, error)] })?,
+    };
     Ok(Wanted {
         path: file.path.to_string(),
         facts: Facts {

@@ -5,46 +5,19 @@
 //! breadth-first order of their names, so the children of a directory are neighbours: a look-up is a binary
 //! search in place.
 
-use std::collections::{HashMap, VecDeque};
+mod grow;
+
+use std::collections::HashMap;
 use std::ops::Range;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use vault_format::Digest;
 
-/// Longest name of a file or directory in bytes (NAME_MAX of tmpfs).
-const NAME_MAX: usize = 255;
+pub use self::grow::TreeError;
 
 /// The number of the directory at the mount point (`FUSE_ROOT_ID`).
 pub const ROOT: u64 = 1;
-
-/// Why entries make no tree.
-#[derive(Debug, thiserror::Error)]
-pub enum TreeError {
-    /// Not a relative path of plain names.
-    #[error("{path:?} is not a path that can be served")]
-    Path {
-        /// The path as given.
-        path: String,
-    },
-    /// Permission bits beyond `0o777`.
-    #[error("{path:?} has mode {mode:o}, which is more than permission bits")]
-    Mode {
-        /// Whose mode it is.
-        path: String,
-        /// The mode as given.
-        mode: u16,
-    },
-    /// Two entries with this path, or one that is a file here and a directory there.
-    #[error("{path:?} is served twice")]
-    Twice {
-        /// The path as given.
-        path: String,
-    },
-    /// More nodes than can be numbered.
-    #[error("too many files")]
-    TooMany,
-}
 
 /// A file to be served.
 #[derive(Debug, Clone)]
@@ -119,46 +92,6 @@ pub struct Index {
 }
 
 impl Index {
-    /// Makes the nodes for `entries`, numbered from the first.
-    ///
-    /// # Errors
-    /// [`TreeError`].
-    pub fn grow(entries: &[Entry]) -> Result<Self, TreeError> {
-        entries.iter().try_for_each(check)?;
-        let mut leaves: Vec<&Entry> = entries.iter().collect();
-        leaves.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
-
-        // Directories have no time of their own: they show the latest of the files.
-        let modified = entries.iter().map(|entry| entry.facts.modified).max();
-        let modified = modified.unwrap_or(SystemTime::UNIX_EPOCH);
-        let mut index = Self { nodes: vec![directory(0, "", modified)], unused: ROOT + 1 };
-        let mut pending = VecDeque::from([Pending { node: 0, leaves: &leaves, prefix: 0 }]);
-        while let Some(parent) = pending.pop_front() {
-            let first = index.nodes.len();
-            let mut directories = 0;
-            for same in parent.leaves.chunk_by(|a, b| parent.name(a) == parent.name(b)) {
-                let leaf = same[0];
-                let node = match parent.rest(leaf).split_once('/') {
-                    Some((name, _)) => {
-                        pending.push_back(parent.below(index.nodes.len(), name, same));
-                        directories += 1;
-                        directory(parent.node, name, modified)
-                    }
-                    None if same.len() == 1 => file(parent.node, parent.rest(leaf), leaf),
-                    None => return Err(TreeError::Twice { path: leaf.path.clone() }),
-                };
-                index.nodes.push(node);
-            }
-            index.nodes[parent.node].kind =
-                Kind::Directory { children: first..index.nodes.len(), directories };
-        }
-        for (node, number) in index.nodes.iter_mut().zip(ROOT..) {
-            node.number = number;
-            index.unused = number + 1;
-        }
-        Ok(index)
-    }
-
     /// Numbers the nodes anew: those that are as in `before` have the number that they had there, all others one
     /// that nothing had. Bytes are the same if their digest is, or if it was `renewed` from that one.
     ///
@@ -274,61 +207,6 @@ impl Node {
             _ => false,
         }
     }
-}
-
-/// A directory whose children are still to come.
-struct Pending<'a> {
-    /// Where among the nodes it is.
-    node: usize,
-    /// The sorted entries below it.
-    leaves: &'a [&'a Entry],
-    /// Length of its own path in theirs, with the final slash.
-    prefix: usize,
-}
-
-impl<'a> Pending<'a> {
-    fn below(&self, node: usize, name: &str, leaves: &'a [&'a Entry]) -> Self {
-        Self { node, leaves, prefix: self.prefix + name.len() + 1 }
-    }
-
-    /// The path of a leaf as seen from this directory.
-    fn rest(&self, leaf: &'a Entry) -> &'a str {
-        &leaf.path[self.prefix..]
-    }
-
-    /// The name in this directory that leads to a leaf.
-    fn name(&self, leaf: &'a Entry) -> &'a str {
-        let rest = self.rest(leaf);
-        rest.split_once('/').map_or(rest, |(name, _)| name)
-    }
-}
-
-fn check(entry: &Entry) -> Result<(), TreeError> {
-    let path = &entry.path;
-    let plain = |name: &str| !matches!(name, "" | "." | "..") && name.len() <= NAME_MAX;
-    if !path.split('/').all(plain) || path.contains(char::is_control) {
-        return Err(TreeError::Path { path: path.clone() });
-    }
-    let mode = entry.facts.mode;
-    match mode & !0o777 {
-        0 => Ok(()),
-        _ => Err(TreeError::Mode { path: path.clone(), mode }),
-    }
-}
-
-/// Everybody may pass through a directory, only root may list it.
-fn directory(parent: usize, name: &str, modified: SystemTime) -> Node {
-    Node {
-        number: 0,
-        parent,
-        name: name.into(),
-        facts: Facts { owner: 0, group: 0, mode: 0o711, modified },
-        kind: Kind::Directory { children: 0..0, directories: 0 },
-    }
-}
-
-fn file(parent: usize, name: &str, entry: &Entry) -> Node {
-    Node { number: 0, parent, name: name.into(), facts: entry.facts, kind: Kind::File(entry.content.clone()) }
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ pub fn ask<T: DeserializeOwned>(mount: &Mounted, question: &Question) -> Result<
         .and_then(|received| received.ok_or(io::ErrorKind::UnexpectedEof.into()))
         .map_err(silent)?;
     match (answer, received.into_iter().next()) {
-        (Answer::Done(()), Some(answer)) => blob::read(&answer).map_err(silent),
+        (Answer::Done(()), Some(answer)) => blob::read_json(&answer).map_err(silent),
         (Answer::Failed(text), _) => Err(AskError::Refused(text)),
         (Answer::Done(()), None) => Err(silent(io::ErrorKind::InvalidData.into())),
     }
@@ -200,10 +200,10 @@ fn answer_one(monitor: &Monitor, socket: OwnedFd) -> io::Result<()> {
     channel.wait_at_most(Some(PATIENCE))?;
     let Some((question, _)) = channel.receive::<Question>()? else { return Ok(()) };
     let answer = match question {
-        Question::Status => blob::write("status", &monitor.status()),
+        Question::Status => blob::write_json("status", &monitor.status()),
         Question::Reload { dry_run } => {
             match monitor.reload(if dry_run { Intent::Look } else { Intent::Serve }) {
-                Ok((changes, warnings)) => blob::write("reloaded", &Reloaded { changes, warnings }),
+                Ok((changes, warnings)) => blob::write_json("reloaded", &Reloaded { changes, warnings }),
                 Err(error) => return channel.send(&Answer::<()>::Failed(report::render(&error)), &[]),
             }
         }

@@ -67,6 +67,8 @@ pub struct Kept {
     pub number: u64,
     /// What its index was written to.
     pub index: OwnedFd,
+    /// What its plan was written to, by which the next state is verified.
+    pub plan: OwnedFd,
     /// The objects that the index speaks of. The first is shared by small files.
     pub objects: Vec<Arc<Object>>,
 }
@@ -77,7 +79,8 @@ impl Kept {
     /// # Errors
     /// The system has no descriptors left.
     pub fn duplicate(&self) -> io::Result<Self> {
-        Ok(Self { number: self.number, index: self.index.try_clone()?, objects: self.objects.clone() })
+        let (index, plan) = (self.index.try_clone()?, self.plan.try_clone()?);
+        Ok(Self { number: self.number, index, plan, objects: self.objects.clone() })
     }
 
     /// Has the kernel read all objects but the shared one itself, on the connection of `device`. What it

@@ -1,6 +1,10 @@
 //! All or nothing: a state of the vault is verified, judged by what this machine accepted before, decrypted, and
 //! only then accepted. At the start, where the vault's present state is refused, the one accepted last serves.
 
+use std::io;
+use std::panic::resume_unwind;
+use std::thread;
+
 use vault_format::report;
 
 use super::kept::Kept;
@@ -89,17 +93,23 @@ impl Loader {
     /// # Errors
     /// [`LoadError`]: nothing of it may be served.
     pub fn present(&self, number: u64, before: Option<&Kept>, intent: Intent) -> Result<Loaded, LoadError> {
-        let examined = loading::examine(&self.settings, &self.workers)?;
-        self.accept(examined, number, before, intent)
+        let known = before.filter(|_| self.state.as_ref().is_none_or(StateFolder::can_grow));
+        let examined = loading::examine(&self.settings, &self.workers, known)?;
+        if let Some(loaded) = self.accept(examined, number, before, intent)? {
+            return Ok(loaded);
+        }
+        let examined = loading::examine(&self.settings, &self.workers, None)?;
+        self.accept(examined, number, before, intent)?.ok_or_else(incomplete)
     }
 
+    /// Judges, decrypts and remembers what was examined; nothing if more of it has to be read.
     fn accept(
         &self,
         examined: Examined,
         number: u64,
         before: Option<&Kept>,
         intent: Intent,
-    ) -> Result<Loaded, LoadError> {
+    ) -> Result<Option<Loaded>, LoadError> {
         let verdict = match self.state.as_ref().zip(examined.facts.as_ref()) {
             Some((state, facts)) => {
                 let (accepted, waiver) = (state.accepted()?, state.waiver()?);
@@ -108,13 +118,24 @@ impl Loader {
             }
             None => None,
         };
-        let (generation, report) =
-            loading::decrypt(&self.settings, &self.workers, &self.store, &examined, number, before)?;
-        if let Some((state, facts, verdict)) = verdict.filter(|_| intent == Intent::Serve) {
-            state.accept(facts, &verdict, &examined.snapshot)?;
+        let verdict = verdict.filter(|_| intent == Intent::Serve);
+        let (decrypted, copy) = thread::scope(|scope| {
+            // A whole copy is on disk by the time that everything is decrypted.
+            let state = verdict.as_ref().map(|(state, ..)| state).filter(|_| examined.is_whole);
+            let copy = state.map(|state| scope.spawn(|| state.copy(&examined.snapshot)));
+            let decrypted =
+                loading::decrypt(&self.settings, &self.workers, &self.store, &examined, number, before);
+            (decrypted, copy.map(|copy| copy.join().unwrap_or_else(|panic| resume_unwind(panic))))
+        });
+        let Some((generation, report)) = decrypted? else { return Ok(None) };
+        if let Some((state, facts, verdict)) = &verdict {
+            match copy {
+                Some(copy) => state.accept_copied(facts, verdict, copy?)?,
+                None => state.accept_grown(facts, verdict, &examined.snapshot)?,
+            };
         }
         let warnings = examined.warnings.iter().chain(&report.warnings).cloned().collect();
-        Ok(Loaded { facts: examined.facts, generation, report, warnings, problem: None })
+        Ok(Some(Loaded { facts: examined.facts, generation, report, warnings, problem: None }))
     }
 
     /// The state that was accepted last, if there is one: verified against today's signers, and never an older
@@ -122,14 +143,20 @@ impl Loader {
     fn accepted_last(&self) -> Result<Option<Loaded>, LoadError> {
         let Some(state) = self.state.as_ref().filter(|_| self.settings.fallback) else { return Ok(None) };
         let Some(copy) = state.good()? else { return Ok(None) };
-        let examined = loading::examine_kept(&self.settings, &self.workers, copy)?;
-        self.accept(examined, 1, None, Intent::Serve).map(Some)
+        let length = state.accepted()?.and_then(|accepted| accepted.copy_bytes);
+        let examined = loading::examine_kept(&self.settings, &self.workers, copy, length)?;
+        self.accept(examined, 1, None, Intent::Serve)
     }
 
     /// Loads nothing any more, nor waits for what is being loaded.
     pub fn stop(&self) {
         self.workers.stop();
     }
+}
+
+/// The decryptor lacks what it was given all of.
+fn incomplete() -> LoadError {
+    io::Error::from(io::ErrorKind::InvalidData).into()
 }
 
 /// What a state is loaded for.

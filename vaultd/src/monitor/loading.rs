@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,8 +29,11 @@ use crate::verifier::{self, Findings};
 pub struct Examined {
     /// What the verifier found, as it was written down.
     findings: OwnedFd,
+    plan: OwnedFd,
     /// The vault's files.
     pub snapshot: OwnedFd,
+    /// Whether the snapshot has all files, and not only those that were not known.
+    pub is_whole: bool,
     /// What tells this state from others; nothing of a vault that nobody signed.
     pub facts: Option<Facts>,
     /// Worth a look, but no reason not to serve.
@@ -77,58 +80,69 @@ pub enum LoadError {
     Answer(#[from] io::Error),
 }
 
-/// Has a vault verified that lies in its folder.
+/// Has a vault verified that lies in its folder. What was not changed since the generation `before` is not read.
 ///
 /// # Errors
 /// [`LoadError`], with every problem that was found.
-pub fn examine(settings: &Settings, workers: &Workers) -> Result<Examined, LoadError> {
+pub fn examine(settings: &Settings, workers: &Workers, before: Option<&Kept>) -> Result<Examined, LoadError> {
     let vault = VaultFolder::open(&settings.vault)?.into_root();
-    ask_verifier(settings, workers, verifier::Source::Folder, &vault)
+    ask_verifier(settings, workers, verifier::Source::Folder, &vault, before)
 }
 
 /// Has the copy verified that was kept of a vault when it was accepted.
 ///
 /// # Errors
 /// As [`examine`].
-pub fn examine_kept(settings: &Settings, workers: &Workers, copy: File) -> Result<Examined, LoadError> {
-    ask_verifier(settings, workers, verifier::Source::Kept, &copy.into())
+pub fn examine_kept(
+    settings: &Settings,
+    workers: &Workers,
+    copy: File,
+    length: Option<u64>,
+) -> Result<Examined, LoadError> {
+    ask_verifier(settings, workers, verifier::Source::Kept { length }, &copy.into(), None)
 }
 
 fn ask_verifier(
     settings: &Settings,
     workers: &Workers,
-    kind: verifier::Source,
+    source: verifier::Source,
     vault: &OwnedFd,
+    before: Option<&Kept>,
 ) -> Result<Examined, LoadError> {
     let signers = match settings.unsigned {
         true => None,
         false => Some(open_signers(&settings.allowed_signers)?),
     };
+    // Nothing is known of files that nobody signed.
+    let before = before.filter(|_| !settings.unsigned);
     let order = verifier::Order {
         station: settings.station()?,
         vault: settings.vault.clone(),
-        source: kind,
+        source,
         signers: settings.allowed_signers.clone(),
         unsigned: settings.unsigned,
         allow_snakeoil: settings.allow_snakeoil,
+        knows: before.is_some(),
     };
-    let descriptors: Vec<BorrowedFd<'_>> =
-        [Some(vault.as_fd()), signers.as_ref().map(AsFd::as_fd)].into_iter().flatten().collect();
-    let [findings, snapshot] =
+    let mut descriptors = vec![vault.as_fd()];
+    descriptors.extend(signers.as_ref().map(AsFd::as_fd));
+    descriptors.extend(before.map(|before| before.plan.as_fd()));
+    let [findings, plan, snapshot] =
         workers.ask(Role::Verifier, &order, &descriptors, |(), received| exactly(received))?;
     // What was verified is what is decrypted, and kept.
-    if !snapshot::is_sealed(&snapshot)? {
+    if !snapshot::is_sealed(&snapshot)? || !snapshot::is_sealed(&plan)? {
         return Err(io::Error::from(io::ErrorKind::InvalidData).into());
     }
-    let Findings { facts, warnings, .. } = blob::read(&findings)?;
-    Ok(Examined { findings, snapshot, facts, warnings })
+    let Findings { facts, warnings, is_whole, .. } = blob::read(&findings)?;
+    Ok(Examined { findings, plan, snapshot, is_whole, facts, warnings })
 }
 
 fn open_signers(path: &Path) -> Result<File, LoadError> {
     File::open(path).map_err(|error| LoadError::Signers { path: path.to_owned(), error })
 }
 
-/// Has a vault that was verified decrypted into a generation, taking from the one before what is in both.
+/// Has a vault that was verified decrypted into a generation, taking from the one before what is in both. Nothing if
+/// the one before lacks something that was not read again: these are not the identities that opened it.
 ///
 /// # Errors
 /// [`LoadError`], with every problem that was found.
@@ -139,7 +153,7 @@ pub fn decrypt(
     examined: &Examined,
     number: u64,
     before: Option<&Kept>,
-) -> Result<(Kept, Report), LoadError> {
+) -> Result<Option<(Kept, Report)>, LoadError> {
     let station = settings.station()?;
     let findings = [examined.findings.as_fd()];
     // What runs keeps its owners rather than lose them.
@@ -156,13 +170,17 @@ pub fn decrypt(
         allow_snakeoil: settings.allow_snakeoil,
         allow_empty: settings.allow_empty,
     };
-    let mut descriptors = vec![examined.findings.as_fd(), examined.snapshot.as_fd(), owners.as_fd()];
+    let mut descriptors = vec![examined.plan.as_fd(), examined.snapshot.as_fd(), owners.as_fd()];
     descriptors.extend(store.root());
     descriptors.extend(identities.iter().map(AsFd::as_fd));
     descriptors.extend(before.into_iter().flat_map(Kept::descriptors));
-    let take = |done: decryptor::Done, received| {
-        let take_over = |object| take_over(object, store.kind(), settings.locking);
-        keep(number, &done, received, before, take_over)
+    let take = |done: decryptor::Done, received| match done {
+        decryptor::Done::Incomplete => Ok(None),
+        decryptor::Done::Generation { objects } => {
+            let take_over = |object| take_over(object, store.kind(), settings.locking);
+            let plan = examined.plan.try_clone()?;
+            keep(number, plan, &objects, received, before, take_over).map(Some)
+        }
     };
     Ok(workers.ask(Role::Decryptor, &order, &descriptors, take)?)
 }
@@ -170,7 +188,8 @@ pub fn decrypt(
 /// Takes over what the decryptor made.
 fn keep(
     number: u64,
-    done: &decryptor::Done,
+    plan: OwnedFd,
+    objects: &[Option<usize>],
     received: Vec<OwnedFd>,
     before: Option<&Kept>,
     take_over: impl Fn(OwnedFd) -> io::Result<Object>,
@@ -184,8 +203,8 @@ fn keep(
         None => take_over(received.next().ok_or_else(invalid)?).map(Arc::new),
         Some(place) => before.and_then(|before| before.objects.get(*place)).cloned().ok_or_else(invalid),
     };
-    let objects = done.objects.iter().map(object).collect::<io::Result<_>>()?;
-    Ok((Kept { number, index, objects }, report))
+    let objects = objects.iter().map(object).collect::<io::Result<_>>()?;
+    Ok((Kept { number, index, plan, objects }, report))
 }
 
 /// Takes over an object of a store, while the decryptor still is there.

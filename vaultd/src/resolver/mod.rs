@@ -47,8 +47,7 @@ fn look_up(order: &Order, findings: &OwnedFd) -> Result<Owners, OwnerError> {
     // Before anything is looked at that came out of the vault.
     order.station.take(Role::Resolver, None::<&OwnedFd>, None::<&OwnedFd>)?;
     let findings: Findings = blob::read(findings)?;
-    let names = findings.plan.files.iter().flat_map(|file| Name::of(&file.owner, &file.group)).collect();
-    ask(names, order.must_answer, LIMIT, Name::look_up)
+    ask(findings.names, order.must_answer, LIMIT, Name::look_up)
 }
 
 /// Asks for all names, as long as there is time.

@@ -54,7 +54,7 @@ pub struct Ownership {
 }
 
 /// What there is to look up.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Name {
     /// A user.
     User(String),

@@ -4,6 +4,9 @@
 //! sealed memory object, so that whoever decrypts later reads what was verified, and not what a
 //! `git pull` has put there since. The last good one is kept on disk, where nothing can be sealed: it
 //! is recorded and verified anew before use.
+//!
+//! What is kept on disk grows: behind a whole snapshot come others, each with the files that were read for a later
+//! state, and with the paths of those that it has no more (tar knows such archives, `tar -i`).
 
 mod index;
 mod recorder;
@@ -22,6 +25,7 @@ use thiserror::Error;
 use vault_format::VaultFiles;
 use vault_format::files::Entry;
 use vault_format::folder::FolderError;
+use vault_format::stamp::Stamp;
 
 pub use recorder::Recorder;
 
@@ -34,6 +38,7 @@ const SEALS: SealFlags =
 pub struct Snapshot {
     file: File,
     spans: BTreeMap<String, Range<u64>>,
+    stamps: BTreeMap<String, Stamp>,
 }
 
 impl Snapshot {
@@ -43,9 +48,23 @@ impl Snapshot {
     /// # Errors
     /// [`SnapshotError`]: it cannot be read, or is not just what a [`Recorder`] writes.
     pub fn from_file(file: impl Into<OwnedFd>) -> Result<Self, SnapshotError> {
+        Self::from_file_up_to(file, None)
+    }
+
+    /// As [`Self::from_file`], of a file in which what is behind `length` may have been cut off while it was written.
+    ///
+    /// # Errors
+    /// As [`Self::from_file`].
+    pub fn from_file_up_to(file: impl Into<OwnedFd>, length: Option<u64>) -> Result<Self, SnapshotError> {
         let file = File::from(file.into());
-        let spans = index::read(&file)?;
-        Ok(Self { file, spans })
+        let spans = index::read(&file, length)?;
+        Ok(Self { file, spans, stamps: BTreeMap::new() })
+    }
+
+    /// The state that a file was in when it was read, if that tells whether it was changed since.
+    #[must_use]
+    pub fn stamp(&self, path: &str) -> Option<Stamp> {
+        self.stamps.get(path).copied()
     }
 
     /// Where the bytes of a file lie in it.
@@ -93,7 +112,7 @@ pub fn is_sealed(file: impl AsFd) -> io::Result<bool> {
     }
 }
 
-/// Writes a snapshot to `target` without looking into it, in the kernel (sendfile(2)).
+/// Writes a snapshot to where `target` is, without looking into it, in the kernel (sendfile(2)).
 ///
 /// # Errors
 /// It cannot be read, or `target` cannot take it.

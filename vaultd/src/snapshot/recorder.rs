@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::SystemTime;
 
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
-use tar::{Builder, Header};
+use tar::{EntryType, Header};
 use vault_format::VaultFiles;
 use vault_format::files::Entry;
 use vault_format::folder::FolderError;
+use vault_format::stamp::Stamp;
 
-use super::index::{BLOCK, MAX_PATH};
+use super::index::{BLOCK, END, MAX_PATH, REMOVED};
 use super::{SEALS, Snapshot, bytes, refuse_longer};
 
 /// The files of a vault, of which each that is read is kept. What was read once is read from what is
@@ -22,14 +26,27 @@ use super::{SEALS, Snapshot, bytes, refuse_longer};
 pub struct Recorder<'a> {
     files: &'a dyn VaultFiles,
     memory: File,
+    /// Before anything was read.
+    begun: SystemTime,
     kept: Mutex<Kept>,
 }
 
 /// What was read so far.
+#[derive(Default)]
 struct Kept {
-    /// Nothing once a file could not be kept whole.
-    archive: Option<Builder<File>>,
-    spans: BTreeMap<String, Range<u64>>,
+    places: BTreeMap<String, Place>,
+    stamps: BTreeMap<String, Stamp>,
+    /// How many bytes of the archive are taken.
+    length: u64,
+    /// Whether a file could not be kept whole.
+    is_broken: bool,
+}
+
+/// Where a file is kept.
+struct Place {
+    span: Range<u64>,
+    /// Whether its bytes are there yet.
+    is_written: bool,
 }
 
 impl<'a> Recorder<'a> {
@@ -38,9 +55,8 @@ impl<'a> Recorder<'a> {
     /// # Errors
     /// The kernel gives no memory object.
     pub fn new(files: &'a dyn VaultFiles) -> io::Result<Self> {
-        let memory = memory_object()?;
-        let archive = Some(Builder::new(memory.try_clone()?));
-        Ok(Self { files, memory, kept: Mutex::new(Kept { archive, spans: BTreeMap::new() }) })
+        let (memory, begun) = (memory_object()?, SystemTime::now());
+        Ok(Self { files, memory, begun, kept: Mutex::default() })
     }
 
     /// What was kept, closed to any change.
@@ -49,21 +65,91 @@ impl<'a> Recorder<'a> {
     /// There was no memory for some of it, or the kernel does not seal it.
     pub fn finish(self) -> io::Result<Snapshot> {
         let kept = self.kept.into_inner().unwrap_or_else(PoisonError::into_inner);
-        drop(kept.archive.ok_or_else(incomplete)?.into_inner()?);
+        if kept.is_broken {
+            return Err(incomplete());
+        }
+        self.memory.set_len(kept.length + END)?;
         rustix::fs::fcntl_add_seals(&self.memory, SEALS)?;
-        Ok(Snapshot { file: self.memory, spans: kept.spans })
+        let spans = kept.places.into_iter().map(|(path, place)| (path, place.span)).collect();
+        Ok(Snapshot { file: self.memory, spans, stamps: kept.stamps })
+    }
+
+    /// What was kept, to follow an earlier snapshot of which some files are `removed`.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_without(self, removed: &[String]) -> io::Result<Snapshot> {
+        let list: String = removed.iter().flat_map(|path| [path, "\0"]).collect();
+        let entry = archived(REMOVED, list.as_bytes());
+        let at = self.kept().take_room(entry.len() as u64);
+        self.memory.write_all_at(&entry, at)?;
+        self.finish()
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was kept of a file.
+    /// What was kept of a file, once it is.
     fn again(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, FolderError> {
-        let Some(span) = self.kept().spans.get(path).cloned() else { return Ok(None) };
+        let failed = |error| FolderError::Io { path: path.into(), error };
+        let span = loop {
+            let kept = self.kept();
+            match kept.places.get(path) {
+                None => return Ok(None),
+                Some(place) if place.is_written => break place.span.clone(),
+                Some(_) if kept.is_broken => return Err(failed(incomplete())),
+                // Somebody else is writing it right now.
+                Some(_) => {}
+            }
+            drop(kept);
+            thread::yield_now();
+        };
         refuse_longer(path, &span, limit)?;
-        let read = bytes(&self.memory, &span);
-        read.map(Some).map_err(|error| FolderError::Io { path: path.into(), error })
+        bytes(&self.memory, &span).map(Some).map_err(failed)
+    }
+
+    /// Keeps a file, if nobody did so before.
+    fn keep(&self, path: &str, bytes: &[u8], stamp: Option<Stamp>) -> io::Result<Keeping> {
+        if path.len() > MAX_PATH {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let entry = archived(path, bytes);
+        let Some(at) = self.kept().reserve(path, entry.len() as u64, bytes.len() as u64) else {
+            return Ok(Keeping::Known);
+        };
+        // Each where nobody else writes, so all at the same time.
+        let written = self.memory.write_all_at(&entry, at);
+        let mut kept = self.kept();
+        kept.is_broken |= written.is_err();
+        written?;
+        if let Some(place) = kept.places.get_mut(path) {
+            place.is_written = true;
+        }
+        kept.stamps.extend(stamp.map(|stamp| (path.to_owned(), stamp)));
+        Ok(Keeping::New)
+    }
+}
+
+impl Kept {
+    /// Takes the next so many bytes of the archive.
+    fn take_room(&mut self, bytes: u64) -> u64 {
+        let at = self.length;
+        self.length += bytes;
+        at
+    }
+
+    /// Takes the next place in the archive for an entry whose last part is a file of `size`; nothing if the file has
+    /// one.
+    fn reserve(&mut self, path: &str, entry: u64, size: u64) -> Option<u64> {
+        if self.places.contains_key(path) {
+            return None;
+        }
+        let at = self.take_room(entry);
+        let start = self.length - size.next_multiple_of(BLOCK);
+        let place = Place { span: start..start + size, is_written: false };
+        self.places.insert(path.to_owned(), place);
+        Some(at)
     }
 }
 
@@ -72,9 +158,10 @@ impl VaultFiles for Recorder<'_> {
         if let Some(bytes) = self.again(path, limit)? {
             return Ok(bytes);
         }
+        // First, so that whatever happens to the file from now on shows.
+        let stamp = self.files.stamp(path).filter(|stamp| stamp.is_settled(self.begun));
         let bytes = self.files.read(path, limit)?;
-        let kept = self.kept().keep(path, &bytes);
-        match kept {
+        match self.keep(path, &bytes, stamp) {
             Ok(Keeping::New) => Ok(bytes),
             // Somebody else read it at the same time, and perhaps other bytes.
             Ok(Keeping::Known) => self.again(path, limit).map(Option::unwrap_or_default),
@@ -86,6 +173,10 @@ impl VaultFiles for Recorder<'_> {
     fn entries(&self) -> Result<Vec<Entry>, FolderError> {
         self.files.entries()
     }
+
+    fn stamp(&self, path: &str) -> Option<Stamp> {
+        self.files.stamp(path)
+    }
 }
 
 /// Whether a file was kept before.
@@ -94,31 +185,32 @@ enum Keeping {
     Known,
 }
 
-impl Kept {
-    fn keep(&mut self, path: &str, bytes: &[u8]) -> io::Result<Keeping> {
-        if self.spans.contains_key(path) {
-            return Ok(Keeping::Known);
-        }
-        if path.len() > MAX_PATH {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        // Put back only when all went well: after half of a file nothing can follow.
-        let mut archive = self.archive.take().ok_or_else(incomplete)?;
-        let span = append(&mut archive, path, bytes)?;
-        self.archive = Some(archive);
-        self.spans.insert(path.to_owned(), span);
-        Ok(Keeping::New)
+/// A file as it lies in an archive, with its path before it where that does not fit into its header.
+fn archived(path: &str, bytes: &[u8]) -> Vec<u8> {
+    let blocks = bytes.len().next_multiple_of(512) + path.len().next_multiple_of(512) + 3 * 512;
+    let mut archive = Vec::with_capacity(blocks);
+    if path.len() > Header::new_gnu().as_old().name.len() {
+        append(&mut archive, EntryType::GNULongName, LONG_NAME, &[path.as_bytes(), &[0]].concat());
     }
+    append(&mut archive, EntryType::Regular, path.as_bytes(), bytes);
+    archive
 }
 
-fn append(archive: &mut Builder<File>, path: &str, bytes: &[u8]) -> io::Result<Range<u64>> {
-    let size = bytes.len() as u64;
+/// The path of an entry that holds the path of the next one.
+const LONG_NAME: &[u8] = b"././@LongLink";
+
+fn append(archive: &mut Vec<u8>, kind: EntryType, path: &[u8], bytes: &[u8]) {
     let mut header = Header::new_gnu();
-    header.set_size(size);
+    header.set_entry_type(kind);
+    header.set_size(bytes.len() as u64);
     header.set_mode(0o644);
-    archive.append_data(&mut header, path, bytes)?;
-    let start = archive.get_mut().stream_position()? - size.next_multiple_of(BLOCK);
-    Ok(start..start + size)
+    let name = &mut header.as_old_mut().name;
+    let length = path.len().min(name.len());
+    name[..length].copy_from_slice(&path[..length]);
+    header.set_cksum();
+    archive.extend_from_slice(header.as_bytes());
+    archive.extend_from_slice(bytes);
+    archive.resize(archive.len().next_multiple_of(512), 0);
 }
 
 fn incomplete() -> io::Error {

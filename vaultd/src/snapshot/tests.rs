@@ -190,6 +190,78 @@ fn stock_tar_reads_it() {
     assert_eq!(listed, ["a/file".to_owned(), long]);
 }
 
+/// A whole snapshot, and two that follow it: `a` changes, `b` goes, `c` comes and goes again, `d` stays.
+fn grown() -> (Vec<u8>, [usize; 2]) {
+    let (temp, files) = folder(&[("a", b"1"), ("b", b"1"), ("d", b"1")]);
+    let mut tar = bytes_of(&snapshot_of(&files));
+    let mut ends = [tar.len(), 0];
+    for (path, bytes, removed) in [("c", b"2", "b"), ("a", b"3", "c")] {
+        write(temp.path(), path, bytes);
+        let recorder = Recorder::new(&files).expect("a memory object");
+        recorder.read(path, 9).expect("a file");
+        let later = recorder.finish_without(&[removed.to_owned()]).expect("a snapshot");
+        assert_eq!(later.read(path, 9).expect("a file"), bytes);
+        tar.extend(bytes_of(&later));
+        ends[1] = if ends[1] == 0 { tar.len() } else { ends[1] };
+    }
+    (tar, ends)
+}
+
+fn contents(snapshot: &Snapshot) -> Vec<(String, Vec<u8>)> {
+    let entries = snapshot.entries().expect("a listing").into_iter();
+    entries.map(|entry| (entry.path.clone(), snapshot.read(&entry.path, 9).expect("a file"))).collect()
+}
+
+#[test]
+fn what_follows_takes_the_place_of_what_was() {
+    let (tar, ends) = grown();
+    let of = |length: usize| Snapshot::from_file(file_of(&tar[..length])).expect("a snapshot");
+    let files = |pairs: &[(&str, &str)]| -> Vec<(String, Vec<u8>)> {
+        pairs.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.as_bytes().to_vec())).collect()
+    };
+    assert_eq!(contents(&of(ends[0])), files(&[("a", "1"), ("b", "1"), ("d", "1")]));
+    assert_eq!(contents(&of(ends[1])), files(&[("a", "1"), ("c", "2"), ("d", "1")]));
+    assert_eq!(contents(&of(tar.len())), files(&[("a", "3"), ("d", "1")]));
+}
+
+/// A machine may stop while it writes what follows, wherever that is.
+#[test]
+fn what_was_cut_off_behind_its_length_does_not_count() {
+    let (tar, ends) = grown();
+    let whole = Snapshot::from_file(file_of(&tar[..ends[1]])).expect("a snapshot");
+    let length = Some(ends[1] as u64);
+    for end in ends[1]..tar.len() {
+        let cut = Snapshot::from_file_up_to(file_of(&tar[..end]), length).expect("a snapshot");
+        assert_eq!(contents(&cut), contents(&whole), "cut at {end}");
+        if end > ends[1] {
+            let mut holes = tar.clone();
+            holes[ends[1]..end].fill(0);
+            let holes = Snapshot::from_file_up_to(file_of(&holes), length).expect("a snapshot");
+            assert_eq!(contents(&holes), contents(&whole), "zeros up to {end}");
+            assert!(Snapshot::from_file(file_of(&tar[..end])).is_err(), "cut at {end}, and nobody knows");
+        }
+        for other in [None, Some(ends[0] as u64), Some(tar.len() as u64)].iter().filter(|_| end > ends[1]) {
+            assert!(Snapshot::from_file_up_to(file_of(&tar[..end]), *other).is_err(), "cut at {end}");
+        }
+    }
+    // Nor may what counts be cut.
+    for end in (0..ends[1]).filter(|end| *end != ends[0]) {
+        assert!(Snapshot::from_file_up_to(file_of(&tar[..end]), length).is_err(), "cut at {end}");
+    }
+}
+
+#[test]
+fn a_file_whose_times_cannot_be_trusted_yet_has_no_stamp() {
+    let (_temp, folder) = folder(&[("file", b"bytes")]);
+    let young = snapshot_of(&folder);
+    assert!(young.stamp("file").is_none());
+    let stamp = folder.stamp("file").expect("a stamp");
+    while !stamp.is_settled(std::time::SystemTime::now()) {
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(snapshot_of(&folder).stamp("file"), Some(stamp));
+}
+
 #[test]
 fn what_no_recorder_wrote_is_refused() {
     use EntryType as Kind;
@@ -202,7 +274,11 @@ fn what_no_recorder_wrote_is_refused() {
     let cut = |at: usize| good[..at].to_vec();
     let with = |more: &[u8]| [good.as_slice(), more].concat();
     let endless = b"n".repeat(5000);
-    let cases: [(&str, Vec<u8>); 25] = [
+    let (grown, ends) = grown();
+    let cases: [(&str, Vec<u8>); 28] = [
+        ("a change of nothing", grown[ends[0]..ends[1]].to_vec()),
+        ("a change before its beginning", [&grown[ends[0]..], &grown[..ends[0]]].concat()),
+        ("a gap in the middle", [&grown[..ends[0]], &[0; 512], &grown[ends[0]..]].concat()),
         ("nothing", Vec::new()),
         ("no tar", b"no tar at all".repeat(200)),
         ("a cut end", cut(good.len() - 512)),

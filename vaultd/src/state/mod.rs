@@ -7,6 +7,9 @@
 //! | `good.tar` | its files, for when the vault's folder is no good at boot |
 //! | `waiver.json` | what somebody let in once, until it is used up |
 
+mod accept;
+mod copy;
+mod error;
 mod facts;
 mod folder_name;
 mod judge;
@@ -16,24 +19,24 @@ mod waiver;
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-use miette::Diagnostic;
 use rustix::fs::{Mode, OFlags};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 use vault_format::lock::VaultId;
 use vault_format::{Digest, Timestamp};
 
+pub use accept::CopyDraft;
+pub use error::StateError;
 pub use facts::Facts;
 pub(crate) use folder_name::escape;
 pub use judge::{Configured, Refusal, Verdict, judge};
 pub use waiver::{Exception, Waiver};
 
-use crate::snapshot;
+use copy::Copied;
 use replace::replace;
 
 /// Where the state of a machine lies.
@@ -45,6 +48,8 @@ const WAIVER: &str = "waiver.json";
 
 /// Most bytes of a file in JSON; a real one has a few hundred.
 const MAX_JSON: u64 = 64 * 1024;
+/// Permission bits of all files here.
+const MODE: u32 = 0o600;
 /// Permission bits that let anybody but the owner write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
@@ -70,6 +75,18 @@ pub struct Accepted {
     /// The last waiver that was used up here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiver: Option<Waiver>,
+    /// How many bytes of the copy belong to it; nothing for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_bytes: Option<u64>,
+}
+
+impl Accepted {
+    /// Whether it is this state, signed by the same.
+    fn is_of(&self, facts: &Facts) -> bool {
+        self.lock_sha256 == facts.lock_sha256
+            && self.signer == facts.signer
+            && self.principal == facts.principal
+    }
 }
 
 /// The folder with the state of one mount point.
@@ -77,6 +94,8 @@ pub struct Accepted {
 pub struct StateFolder {
     folder: PathBuf,
     mount_point: PathBuf,
+    /// The copy, as long as it is known to be that of the state accepted last.
+    copied: Mutex<Option<Copied>>,
 }
 
 impl StateFolder {
@@ -109,7 +128,8 @@ impl StateFolder {
     fn at(root: &Path, mount_point: &Path) -> Result<Self, StateError> {
         let name =
             folder_name::escape(mount_point).ok_or_else(|| StateError::MountPoint(mount_point.to_owned()))?;
-        Ok(Self { folder: root.join(name), mount_point: mount_point.to_owned() })
+        let copied = Mutex::default();
+        Ok(Self { folder: root.join(name), mount_point: mount_point.to_owned(), copied })
     }
 
     /// What was accepted last.
@@ -148,43 +168,6 @@ impl StateFolder {
         Ok(waiver)
     }
 
-    /// Remembers a judged state as the one accepted last, with its `snapshot` as the copy to fall back
-    /// to, and a waiver that it needed as used up.
-    ///
-    /// # Errors
-    /// [`StateError::Write`]: then what was accepted before still counts.
-    pub fn accept(
-        &self,
-        facts: &Facts,
-        verdict: &Verdict,
-        snapshot: impl AsFd,
-    ) -> Result<Accepted, StateError> {
-        let before = self.accepted()?;
-        let waiver = match verdict {
-            Verdict::Waived(waiver) => Some(waiver.clone()),
-            _ => before.and_then(|before| before.waiver),
-        };
-        let accepted = Accepted {
-            mountpoint: self.mount_point.to_string_lossy().into_owned(),
-            vault_id: facts.vault_id.clone(),
-            serial: facts.serial,
-            lock_sha256: facts.lock_sha256,
-            signer: facts.signer.clone(),
-            principal: facts.principal.clone(),
-            at: Timestamp::now(),
-            waiver,
-        };
-        // The copy first: a machine that stops in between can still fall back to it, since it follows
-        // what was accepted before. The other way round it would have to refuse its only copy.
-        self.write(GOOD, |file| snapshot::copy(&snapshot, file))?;
-        self.write_json(ACCEPTED, &accepted)?;
-        if matches!(verdict, Verdict::Waived(_)) {
-            // It counts as used up whether its file is still there or not.
-            let _ = fs::remove_file(self.folder.join(WAIVER));
-        }
-        Ok(accepted)
-    }
-
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), StateError> {
         self.write(name, |mut file| {
             let mut text = serde_json::to_vec_pretty(value)?;
@@ -195,7 +178,7 @@ impl StateFolder {
 
     fn write(&self, name: &str, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), StateError> {
         let path = self.folder.join(name);
-        replace(&path, 0o600, write).map_err(|error| StateError::Write { path, error })
+        replace(&path, MODE, write).map_err(|error| StateError::Write { path, error })
     }
 }
 
@@ -257,47 +240,6 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateError> 
         return Err(damaged());
     }
     serde_json::from_slice(&bytes).map(Some).map_err(|_| damaged())
-}
-
-/// Why what this machine has accepted is not known, or cannot be remembered.
-#[derive(Debug, Error, Diagnostic)]
-pub enum StateError {
-    /// A mount point that names no place.
-    #[error("{}: not the absolute path of a mount point", .0.display())]
-    #[diagnostic(help("name it as findmnt shows it, such as /run/vault"))]
-    MountPoint(PathBuf),
-    /// A folder that others could write to.
-    #[error("{}: somebody else can write here, or it is no folder", .0.display())]
-    #[diagnostic(help(
-        "what this machine has accepted may be forged: find out why, then chown it to root and chmod 0700"
-    ))]
-    NotOurs(PathBuf),
-    /// It cannot be read.
-    #[error("cannot read what this machine has accepted, {}", .path.display())]
-    #[diagnostic(help("run it as root, and check the disk"))]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        #[source]
-        error: io::Error,
-    },
-    /// It cannot be written.
-    #[error("cannot remember what this machine accepts, {}", .path.display())]
-    #[diagnostic(help("run it as root, and make space there; what was accepted last still counts"))]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        #[source]
-        error: io::Error,
-    },
-    /// It makes no sense.
-    #[error("{}: what this machine has accepted is damaged", .0.display())]
-    #[diagnostic(help(
-        "check the disk; after comparing the vault's serial with its owner's, remove the file: the next vault is then accepted as the first"
-    ))]
-    Damaged(PathBuf),
 }
 
 #[cfg(test)]

@@ -57,6 +57,55 @@ fn what_was_accepted_is_remembered_with_its_files() {
     assert_eq!(serde_json::from_str::<Facts>(&text).expect("facts"), facts);
 }
 
+/// The snapshot of a vault of which everything but its public files is known.
+fn later(vault: &Vault) -> (Facts, Snapshot) {
+    let folder = VaultFolder::open(&vault.path()).expect("a vault");
+    let recorder = Recorder::new(&folder).expect("a memory object");
+    let trusted = fs::read_to_string(vault.signers()).expect("signers");
+    let trusted = AllowedSigners::parse(&trusted).expect("sound signers");
+    let known = vault_format::verify::verify_unless_known(&recorder, &trusted, |_, _| false, |_, _| true);
+    let facts = Facts::of(&known.expect("a sound vault"));
+    (facts, recorder.finish_without(&["gone.age".to_owned()]).expect("a snapshot"))
+}
+
+#[test]
+fn the_copy_grows_and_what_does_not_count_yet_is_no_part_of_it() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let state = opened(&temp.path().join("state"));
+    let vault = Vault::with("token", vec![7; 20_000]).and("gone", "g").build();
+    let (facts, snapshot) = verified(&vault);
+    assert!(!state.can_grow(), "there is nothing yet");
+    state.accept(&facts, &Verdict::First, &snapshot).expect("accepted");
+    assert!(state.can_grow());
+    assert!(!opened(&temp.path().join("state")).can_grow(), "nobody knows who wrote it");
+    let path = state.folder.join(GOOD);
+    let whole = fs::read(&path).expect("the copy");
+
+    let same = state.accept_grown(&facts, &Verdict::Same, &snapshot).expect("the same");
+    assert_eq!(
+        (same.copy_bytes, fs::read(&path).expect("the copy")),
+        (Some(whole.len() as u64), whole.clone())
+    );
+    Vault::with("token", vec![7; 20_000]).build_upon(&vault);
+    let (facts, snapshot) = later(&vault);
+    let accepted = state.accept_grown(&facts, &Verdict::Newer, &snapshot).expect("accepted");
+    let grown = fs::read(&path).expect("the copy");
+    assert!(grown.starts_with(&whole) && grown.len() < whole.len() + 15_000, "{} bytes", grown.len());
+    assert_eq!(accepted.copy_bytes, Some(grown.len() as u64));
+    let good = Snapshot::from_file(state.good().expect("readable").expect("a copy")).expect("a snapshot");
+    let trusted =
+        AllowedSigners::parse(&fs::read_to_string(vault.signers()).expect("signers")).expect("signers");
+    verify(&good, &trusted, |_, _| false).expect("all of the state, and nothing else");
+
+    // Somebody else wrote to it: the next one is whole.
+    fs::write(&path, [grown.as_slice(), b"x"].concat()).expect("the copy");
+    assert!(!state.can_grow());
+    assert!(state.accept_grown(&facts, &Verdict::First, &snapshot).is_err());
+    assert_eq!(state.accepted().expect("readable"), Some(accepted));
+    fs::write(&path, &grown).expect("the copy");
+    assert!(!state.can_grow(), "what failed once is not tried again");
+}
+
 #[test]
 fn a_waiver_lets_one_state_in_once() {
     let temp = tempfile::tempdir().expect("a folder");

@@ -2,9 +2,11 @@
 //! plaintext; what it passes on are the very bytes that it verified.
 
 mod error;
+mod known;
 mod plan;
 mod unsigned;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,18 +15,21 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use vault_format::signature::SignatureError;
 use vault_format::signers::AllowedSigners;
-use vault_format::verify::{Problem, Unsound};
-use vault_format::{VaultFiles, VaultFolder, Verified, verify};
+use vault_format::verify::{Problem, Unsound, verify_unless_known};
+use vault_format::{VaultFiles, VaultFolder, Verified};
 
 pub use self::error::VerifyError;
+use self::known::Known;
 pub use self::plan::{Plan, PlannedFile};
 use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob, refusal};
+use crate::resolver::Name;
 use crate::signers;
 use crate::snapshot::{Recorder, Snapshot};
 use crate::state::Facts;
 
-/// What the verifier is asked. Beside it come the vault, opened, and the signers' file unless `unsigned`.
+/// What the verifier is asked. Beside it come the vault, opened, the signers' file unless `unsigned`, and the plan of
+/// the state that is served now if it `knows` that.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
     /// Where the verifier stands.
@@ -39,6 +44,8 @@ pub struct Order {
     pub unsigned: bool,
     /// Whether the vault that everybody can read may be served.
     pub allow_snakeoil: bool,
+    /// Whether what was not changed since the state that is served now need not be read again.
+    pub knows: bool,
 }
 
 /// What a vault is read from.
@@ -47,18 +54,30 @@ pub enum Source {
     /// Its folder.
     Folder,
     /// What was kept of it when it was last accepted.
-    Kept,
+    Kept {
+        /// How much of that belongs to what was accepted; nothing for all.
+        length: Option<u64>,
+    },
 }
 
-/// What the verifier found, beside the snapshot.
+/// What the verifier found, for whoever need not know each file. Beside it come the plan and the snapshot.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Findings {
     /// What tells this state from others; nothing of a vault that nobody signed.
     pub facts: Option<Facts>,
-    /// What is to be served.
-    pub plan: Plan,
+    /// The users and groups that files are to belong to.
+    pub names: BTreeSet<Name>,
+    /// Whether the snapshot has all files, and not only those that were not known.
+    pub is_whole: bool,
     /// Worth a look, but no reason not to serve.
     pub warnings: Vec<String>,
+}
+
+/// All that is found out about a vault.
+struct Examined {
+    findings: Findings,
+    plan: Plan,
+    snapshot: Snapshot,
 }
 
 /// Does what the verifier was started for.
@@ -68,37 +87,47 @@ pub struct Findings {
 pub fn main(channel: &Channel) -> io::Result<()> {
     let Some((order, descriptors)) = channel.receive::<Order>()? else { return Ok(()) };
     match examine(&order, descriptors) {
-        Ok((findings, snapshot)) => {
-            let findings = blob::write("findings", &findings)?;
-            channel.send(&Answer::Done(()), &[findings.as_fd(), snapshot.as_fd()])
+        Ok(Examined { findings, plan, snapshot }) => {
+            let (findings, plan) = (blob::write("findings", &findings)?, blob::write("plan", &plan)?);
+            channel.send(&Answer::Done(()), &[findings.as_fd(), plan.as_fd(), snapshot.as_fd()])
         }
         Err(error) => channel.send(&refusal::<()>(&error), &[]),
     }
 }
 
 /// Everything about the vault that can be told without an identity.
-fn examine(order: &Order, descriptors: Vec<OwnedFd>) -> Result<(Findings, Snapshot), VerifyError> {
+fn examine(order: &Order, descriptors: Vec<OwnedFd>) -> Result<Examined, VerifyError> {
     let mut descriptors = descriptors.into_iter();
     let vault = descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData))?;
     order.station.take(Role::Verifier, Some(&vault), None::<&OwnedFd>)?;
     let files: Box<dyn VaultFiles> = match order.source {
         Source::Folder => Box::new(VaultFolder::opened(vault, &order.vault)),
-        Source::Kept => Box::new(Snapshot::from_file(File::from(vault))?),
+        Source::Kept { length } => Box::new(Snapshot::from_file_up_to(File::from(vault), length)?),
     };
     let recorder = Recorder::new(&*files)?;
     if order.unsigned {
         return unsigned::examine(order, recorder);
     }
     let trusted = trusted_signers(order, descriptors.next())?;
-    let vault = verified(order, &recorder, &trusted)?;
+    let plan: Option<Plan> = match order.knows {
+        true => Some(blob::read(&descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData))?)?),
+        false => None,
+    };
+    let known = Known::of(plan.as_ref());
+    let vault = verified(order, &recorder, &trusted, &known)?;
     refuse_what_cannot_be_enforced(&vault)?;
-    let snapshot = recorder.finish()?;
+    let snapshot = match known.is_nothing() {
+        true => recorder.finish()?,
+        false => recorder.finish_without(&known.removed(&vault))?,
+    };
+    let (plan, facts) = rayon::join(|| Plan::of(&vault, &snapshot, &known), || Facts::of(&vault));
     let findings = Findings {
-        facts: Some(Facts::of(&vault)),
-        plan: Plan::of(&vault, &snapshot),
+        facts: Some(facts),
+        names: plan.names(),
+        is_whole: known.is_nothing(),
         warnings: vault.warnings().iter().map(ToString::to_string).collect(),
     };
-    Ok((findings, snapshot))
+    Ok(Examined { findings, plan, snapshot })
 }
 
 fn trusted_signers(order: &Order, file: Option<OwnedFd>) -> Result<AllowedSigners, VerifyError> {
@@ -113,14 +142,18 @@ fn trusted_signers(order: &Order, file: Option<OwnedFd>) -> Result<AllowedSigner
 
 fn verified(
     order: &Order,
-    files: &dyn VaultFiles,
+    recorder: &Recorder<'_>,
     trusted: &AllowedSigners,
+    known: &Known<'_>,
 ) -> Result<Verified, VerifyError> {
+    let verify = || {
+        verify_unless_known(recorder, trusted, |_, _| false, |name, secret| known.has(recorder, name, secret))
+    };
     if order.allow_snakeoil {
-        return Ok(verify(files, trusted, |_, _| false)?);
+        return Ok(verify()?);
     }
     snakeoil::refuse_signers(trusted)?;
-    let vault = match verify(files, trusted, |_, _| false) {
+    let vault = match verify() {
         Err(unsound) if is_signed_by_snakeoil(&unsound) => {
             return Err(snakeoil::SnakeOil::by_its_signer().into());
         }

@@ -10,15 +10,15 @@ use vault_format::legacy;
 use vault_format::policy::{Access, Mode};
 use vault_format::{Digest, SecretName, VaultFiles};
 
-use super::{Findings, Order, Plan, PlannedFile, VerifyError};
-use crate::snapshot::{Recorder, Snapshot};
+use super::{Examined, Findings, Order, Plan, PlannedFile, VerifyError};
+use crate::snapshot::Recorder;
 
 /// Reads every secret of the folder. None of it is verified, since there is nothing to verify it by; all else
 /// is as for a signed vault.
 ///
 /// # Errors
 /// If any file of a signed vault is there, or a name or file is not what a vault may hold.
-pub(super) fn examine(order: &Order, recorder: Recorder<'_>) -> Result<(Findings, Snapshot), VerifyError> {
+pub(super) fn examine(order: &Order, recorder: Recorder<'_>) -> Result<Examined, VerifyError> {
     refuse_signed(order, &recorder)?;
     let secrets = read(order, &recorder)?;
     // It may have been adopted meanwhile, and half of what we read be new.
@@ -27,16 +27,16 @@ pub(super) fn examine(order: &Order, recorder: Recorder<'_>) -> Result<(Findings
     let mut plan = Plan::default();
     let now = SystemTime::now();
     for (path, name, digest) in paths(&secrets) {
-        if let Some(ciphertext) = snapshot.span(&name.ciphertext_path()) {
-            plan.files.push(PlannedFile::new(&path, &access(&path), now, *digest, ciphertext));
-        }
+        let ciphertext = snapshot.span(&name.ciphertext_path());
+        plan.files.push(PlannedFile::new(&path, &access(&path), now, *digest, ciphertext));
     }
     let warning = format!(
         "UNSIGNED: nothing in {} is verified; whoever can write there, or to its repository, decides what the \
          services of this machine get. Turn it into a signed vault with `vaultgen adopt`",
         order.vault.display()
     );
-    Ok((Findings { facts: None, plan, warnings: vec![warning] }, snapshot))
+    let findings = Findings { facts: None, names: plan.names(), is_whole: true, warnings: vec![warning] };
+    Ok(Examined { findings, plan, snapshot })
 }
 
 /// A vault is served by its signature, or it has none.

@@ -28,6 +28,7 @@ use vaultd::process::{Station, blob, channel::Channel};
 use vaultd::server::{self, Order, Report};
 use vaultd::sys::memory::Locking;
 use vaultd::sys::store::Store;
+use vaultd::verifier::Plan;
 
 const VAULTD: &str = env!("CARGO_BIN_EXE_vaultd");
 const SNAKE_OIL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../snakeoil/vault");
@@ -77,6 +78,7 @@ fn kept(built: Built) -> Kept {
     Kept {
         number: 1,
         index: blob::write("index", &built.index).expect("an index"),
+        plan: blob::write("plan", &Plan::default()).expect("a plan"),
         objects: built.objects.into_iter().map(object).collect(),
     }
 }

@@ -38,6 +38,7 @@ fn last() -> Accepted {
         principal: facts.principal,
         at,
         waiver: None,
+        copy_bytes: None,
     }
 }
 
