@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::{folder::FolderError, stamp::Stamp};
+use crate::{Digest, folder::FolderError, stamp::Stamp};
 
 /// The files of one state of a vault.
 pub trait VaultFiles: fmt::Debug + Send + Sync {
@@ -14,6 +14,17 @@ pub trait VaultFiles: fmt::Debug + Send + Sync {
     /// If there is no such file, it is no regular file, lies behind a link, is longer than `limit`,
     /// or cannot be read.
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, FolderError>;
+
+    /// As [`Self::read`], of a file that is to have this digest. Nothing if it has another one: however long it
+    /// is, that takes little memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    fn read_signed(&self, path: &str, limit: u64, digest: Digest) -> Result<Option<Vec<u8>>, FolderError> {
+        let bytes = self.read(path, limit)?;
+        Ok((Digest::of(&bytes) == digest).then_some(bytes))
+    }
 
     /// Lists every file, link and special file at any depth, sorted by path.
     ///

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Seek},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -16,6 +16,7 @@ use rustix::{
 use thiserror::Error;
 
 use crate::{
+    Digest,
     cipher::MAX_CIPHERTEXT,
     files::{Entry, VaultFiles},
     stamp::{self, Stamp},
@@ -23,6 +24,9 @@ use crate::{
 
 /// Most bytes of one file that are read into memory: the largest secret and its age framing.
 pub const MAX_FILE: u64 = MAX_CIPHERTEXT as u64;
+
+/// Files that are longer are read twice: once to see that they are what was signed, before they take memory.
+const LARGE: u64 = 1 << 20;
 
 /// Folders nest at most this deep.
 const MAX_DEPTH: usize = 64;
@@ -110,6 +114,19 @@ impl VaultFolder {
             let kind = fs::fstatfs(&self.root).ok()?.f_type;
             stamp::is_trusted(kind.into()).then(|| fs::fstat(&self.root).map(|stat| stat.st_dev).ok())?
         })
+    }
+
+    /// Opens a file of at most `limit` bytes, and tells how many it has.
+    fn open_up_to(&self, relative: &str, limit: u64) -> Result<(File, u64), FolderError> {
+        let (file, size) = self.open_file(relative)?;
+        if size > limit {
+            return Err(FolderError::TooLong { path: self.join(relative), limit });
+        }
+        Ok((file, size))
+    }
+
+    fn fault(&self, relative: &str, error: io::Error) -> FolderError {
+        FolderError::Io { path: self.join(relative), error }
     }
 
     fn open_beneath(&self, relative: &str) -> Result<OwnedFd, FolderError> {
@@ -205,14 +222,30 @@ const FOLDER_FLAGS: OFlags =
 impl VaultFiles for VaultFolder {
     /// Into a buffer that never grows.
     fn read(&self, relative: &str, limit: u64) -> Result<Vec<u8>, FolderError> {
-        let (file, size) = self.open_file(relative)?;
-        let fault = |error: io::Error| FolderError::Io { path: self.join(relative), error };
-        if size > limit {
-            return Err(FolderError::TooLong { path: self.join(relative), limit });
+        let (mut file, size) = self.open_up_to(relative, limit)?;
+        let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
+        file.read_exact(&mut bytes).map_err(|error| self.fault(relative, error))?;
+        Ok(bytes)
+    }
+
+    fn read_signed(
+        &self,
+        relative: &str,
+        limit: u64,
+        digest: Digest,
+    ) -> Result<Option<Vec<u8>>, FolderError> {
+        let (mut file, size) = self.open_up_to(relative, limit)?;
+        // Whoever can put a file here can put a long one here.
+        if size > LARGE {
+            let found = Digest::of_reader((&file).take(size)).map_err(|error| self.fault(relative, error))?;
+            if found != digest {
+                return Ok(None);
+            }
+            file.rewind().map_err(|error| self.fault(relative, error))?;
         }
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
-        (&file).read_exact(&mut bytes).map_err(fault)?;
-        Ok(bytes)
+        file.read_exact(&mut bytes).map_err(|error| self.fault(relative, error))?;
+        Ok((Digest::of(&bytes) == digest).then_some(bytes))
     }
 
     /// Of a plain file. A link on the way there is none of its business: it leads to another file, or to the same.

@@ -86,6 +86,8 @@ fn render_with_source(error: &dyn Diagnostic) -> String {
     if handler.render_report(&mut text, error).is_err() {
         return format!("error: {error}");
     }
+    // As everywhere else.
+    let text = text.replace("\n  help: ", "\n  hint: ");
     format!("error: {}", text.trim_start_matches(['\n', ' ', '×']).trim_end())
 }
 

@@ -4,22 +4,31 @@
 //! any other text. Blanks may stand between the words. Nothing else is known: `{%`, `{#` and whatever
 //! else begins with `{{` are errors, so that nobody takes a template for more than it is.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+mod filter;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{SecretName, name::NameError};
+use self::filter::FILTERS;
+pub use self::filter::{Filter, FilterError};
+use crate::{Plaintext, SecretName, name::NameError};
 
 /// Most bytes of a template: a configuration file is far shorter.
 pub const MAX_BYTES: usize = 1 << 20;
 
 /// A parsed template: its parts in their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template(Vec<Part>);
 
 /// One part of a template.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Part {
     /// Text that is taken over as it is. Never empty, and never next to another.
     Text(String),
@@ -31,23 +40,6 @@ pub enum Part {
         filter: Filter,
     },
 }
-
-/// How the value of a secret is written into the text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Filter {
-    /// Byte for byte.
-    #[default]
-    None,
-    /// As the value of an INI file.
-    Ini,
-    /// As a JSON string with its quotes.
-    Json,
-    /// As one word of a POSIX shell.
-    Shell,
-}
-
-/// The filters by their names.
-const FILTERS: [(&str, Filter); 3] = [("ini", Filter::Ini), ("json", Filter::Json), ("shell", Filter::Shell)];
 
 impl Template {
     /// The parts, in their order.
@@ -65,6 +57,59 @@ impl Template {
         });
         names.collect()
     }
+
+    /// The text with the values of its secrets in it, in memory that never grows.
+    ///
+    /// # Errors
+    ///
+    /// [`RenderError`]; it tells nothing of a value.
+    pub fn render(&self, values: &BTreeMap<SecretName, Plaintext>) -> Result<Plaintext, RenderError> {
+        let mut length = 0;
+        self.write(values, |piece| length += piece.len())?;
+        let mut rendered = Plaintext::zeroed(length);
+        let mut rest = rendered.expose_mut();
+        self.write(values, |piece| {
+            let (place, after) = std::mem::take(&mut rest).split_at_mut(piece.len());
+            place.copy_from_slice(piece);
+            rest = after;
+        })?;
+        Ok(rendered)
+    }
+
+    fn write(
+        &self,
+        values: &BTreeMap<SecretName, Plaintext>,
+        mut put: impl FnMut(&[u8]),
+    ) -> Result<(), RenderError> {
+        self.0.iter().try_for_each(|part| match part {
+            Part::Text(text) => {
+                put(text.as_bytes());
+                Ok(())
+            }
+            Part::Secret { name, filter } => {
+                let value = values.get(name).ok_or_else(|| RenderError::Missing(name.clone()))?;
+                let written = filter.write(value.expose(), &mut put);
+                written.map_err(|why| RenderError::Value { name: name.clone(), why })
+            }
+        })
+    }
+}
+
+/// Why a template cannot be rendered. Nothing of a value is in it.
+#[derive(Debug, Error, Diagnostic)]
+pub enum RenderError {
+    /// A value that would be read as something else.
+    #[error("the value of {name} cannot be written with this filter: {why}")]
+    #[diagnostic(help("use another filter for {name} in the template's source, or give it another value"))]
+    Value {
+        /// The secret.
+        name: SecretName,
+        /// What is in the way.
+        why: FilterError,
+    },
+    /// A secret whose value is not known.
+    #[error("the value of {0} is missing")]
+    Missing(SecretName),
 }
 
 impl FromStr for Template {
@@ -267,6 +312,24 @@ mod tests {
             assert!(error.line == 3 && error.to_string().contains(what), "{wrong}: {error}");
         }
         assert!("x".repeat(MAX_BYTES + 1).parse::<Template>().is_err());
+    }
+
+    #[test]
+    fn values_stand_where_their_names_stood() {
+        let parsed: Template =
+            "a = {{ secret(\"a\") | ini }}\nb: {{ secret(\"b\") | json }}, {{ secret(\"a\") }}"
+                .parse()
+                .unwrap();
+        let value = |bytes: &[u8]| Plaintext::from(bytes.to_vec());
+        let mut values: BTreeMap<SecretName, Plaintext> =
+            [("a".parse().unwrap(), value(b"1")), ("b".parse().unwrap(), value(b"2\n"))].into();
+        let rendered = parsed.render(&values).unwrap();
+        assert_eq!(rendered.expose(), b"a = 1\nb: \"2\\n\", 1");
+        values.insert("a".parse().unwrap(), value(b"hunter2\n"));
+        let refused = parsed.render(&values).unwrap_err().to_string();
+        assert!(refused.contains("value of a") && !refused.contains("hunter2"), "{refused}");
+        values.clear();
+        assert!(matches!(parsed.render(&values), Err(RenderError::Missing(_))));
     }
 
     fn any_part() -> impl Strategy<Value = Part> {

@@ -1,6 +1,6 @@
 //! Serves a verified odbox vault from memory, each file to the services it is for.
 //!
-//! [`commands`] reads top-down. The [`monitor`] loads a vault with three short-lived processes, the
+//! [`commands`] reads top-down. The [`monitor`] loads a vault with four short-lived processes, the [`opener`], the
 //! [`verifier`], the [`resolver`] and the [`decryptor`], into a [`Generation`] that lies in memory objects, mounts
 //! it, and keeps a [`server`] alive, which answers the kernel. [`process`] is how they speak with each other.
 //! [`configuration`] and [`signers`] are what the machine's owner decides, [`snapshot`] the bytes of a vault as
@@ -12,6 +12,7 @@ pub mod configuration;
 pub mod decryptor;
 pub mod generation;
 pub mod monitor;
+pub mod opener;
 pub mod process;
 pub mod resolver;
 pub mod server;

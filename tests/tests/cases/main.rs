@@ -1,4 +1,4 @@
-//! Every verb of `vaultgen` as a person meets it: what is typed, what comes back, which files change.
+//! Every verb of `vaultgen`, and `vaultd keygen`, as a person meets it: what is typed, what comes back, which files change.
 //!
 //! The cases are in `tests/cases/VERB.txt`. A new one takes a title, a scene and a command; with
 //! `SNAPSHOTS=overwrite` the test writes what came back into the file, to be read before it is

@@ -2,11 +2,19 @@
 
 mod background;
 mod canaries;
+mod claims;
 mod confinement;
 mod deaths;
+mod fallbacks;
+mod half_way;
+mod hangs;
 mod kills;
 mod large;
+mod load;
 mod reload;
 mod stand;
+mod switches;
+mod tampering;
+mod templates;
 mod timeout;
 mod unchanged;

@@ -48,6 +48,11 @@ impl Stand {
     pub fn with(files: VaultBuilder, flags: &[&str]) -> Self {
         let (vault, place) = (files.build(), MountPoint::new());
         place.mount(&vault).args(flags).succeeds();
+        Self::at(vault, place)
+    }
+
+    /// What is served at a place.
+    pub fn at(vault: Vault, place: MountPoint) -> Self {
         let status = place.ask("status").arg("--json").succeeds();
         let status: Value = serde_json::from_slice(&status.output).expect("JSON");
         let monitor = status["monitor"]["pid"].as_i64().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
@@ -106,14 +111,20 @@ impl Stand {
 
 /// The server among the children of a monitor.
 pub fn server_of(monitor: Pid) -> Option<Pid> {
+    child_of(monitor, "server")
+}
+
+/// The child of a monitor that does this.
+pub fn child_of(monitor: Pid, verb: &str) -> Option<Pid> {
     let tasks = fs::read_dir(format!("/proc/{}/task", monitor.as_raw_nonzero())).ok()?.flatten();
     let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
     let numbers: Vec<String> =
         children.flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
-    let is_server = |number: &String| {
-        fs::read(format!("/proc/{number}/cmdline")).is_ok_and(|words| words == b"vaultd\0server\0")
+    let words = format!("vaultd\0{verb}\0");
+    let is_it = |number: &String| {
+        fs::read(format!("/proc/{number}/cmdline")).is_ok_and(|line| line == words.as_bytes())
     };
-    let number = numbers.into_iter().find(is_server)?;
+    let number = numbers.into_iter().find(is_it)?;
     Pid::from_raw(number.parse().ok()?)
 }
 

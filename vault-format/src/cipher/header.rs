@@ -11,7 +11,9 @@ use crate::Recipient;
 pub(super) const MAC_LINE: usize = 4 + 43 + 1;
 const GREASE_SUFFIX: &str = "-grease";
 /// The types of stanzas that the age crate makes by itself, and that no plugin may.
-pub(super) const NATIVE_STANZAS: [&str; 4] = ["X25519", "ssh-ed25519", "ssh-rsa", "scrypt"];
+pub(super) const NATIVE_STANZAS: [&str; 4] = ["X25519", "ssh-ed25519", "ssh-rsa", PASSPHRASE_STANZA];
+/// The type of the stanza for a passphrase, whose cost its author chooses.
+pub(crate) const PASSPHRASE_STANZA: &str = "scrypt";
 
 /// The part of an age file that can be read without a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,6 +23,19 @@ fn reads_files_up_to_a_limit() {
 }
 
 #[test]
+fn reads_what_was_signed_and_nothing_else() {
+    let (temp, folder) = folder();
+    let large = vec![7; usize::try_from(LARGE).unwrap() + 1];
+    std::fs::write(temp.path().join("large"), &large).unwrap();
+    for (file, bytes) in [("a/b/file", b"content".as_slice()), ("large", &large)] {
+        let signed = |digest| folder.read_signed(file, LARGE * 2, digest).unwrap();
+        assert_eq!(signed(Digest::of(bytes)).unwrap(), bytes);
+        assert!(signed(Digest::of(b"other")).is_none());
+        assert!(matches!(folder.read_signed(file, 6, Digest::of(bytes)), Err(FolderError::TooLong { .. })));
+    }
+}
+
+#[test]
 fn no_link_is_followed_at_any_depth() {
     let (temp, folder) = folder();
     symlink("b", temp.path().join("a/link")).unwrap();
@@ -59,7 +72,6 @@ fn lists_everything_but_git() {
     fs::create_dir(temp.path().join(".git")).unwrap();
     fs::write(temp.path().join(".git/config"), "").unwrap();
     symlink("x", temp.path().join("a/link")).unwrap();
-    let listed: Vec<_> =
-        folder.entries().unwrap().into_iter().map(|e| (e.path, e.is_plain_file)).collect();
+    let listed: Vec<_> = folder.entries().unwrap().into_iter().map(|e| (e.path, e.is_plain_file)).collect();
     assert_eq!(listed, [("a/b/file".to_owned(), true), ("a/link".to_owned(), false)]);
 }

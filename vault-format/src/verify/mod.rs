@@ -19,7 +19,7 @@ pub use self::{
 use crate::{
     CIPHERTEXT_SUFFIX, Digest, IDENTITY_FILE, LOCK_FILE, Lock, OLD_IDENTITY_FILE, POLICY_FILE, Policy,
     RECOVERY_FILE, SIGNATURE_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFiles,
-    cipher::Header,
+    cipher::{CipherError, Header, PASSPHRASE_STANZA},
     folder::{FolderError, MAX_FILE},
     lock::{self, LockedSecret},
     name::{below_files, path_order},
@@ -188,16 +188,16 @@ fn check_public_files(files: &dyn VaultFiles, lock: &Lock) -> (Option<Documents>
     }
     let (mut policy, mut signers, mut templates) = (None, None, Sources::new());
     for (path, digest) in &lock.files {
-        let read = match files.read(path, MAX_PUBLIC) {
+        let read = match files.read_signed(path, MAX_PUBLIC, *digest) {
             Err(error) => Err(error.into()),
-            Ok(bytes) if Digest::of(&bytes) != *digest => Err(Problem::Changed(path.clone())),
-            Ok(bytes) if path == POLICY_FILE => read_policy(bytes).map(|read| policy = Some(read)),
-            Ok(bytes) if path == SIGNERS_FILE => read_signers(bytes).map(|read| signers = Some(read)),
-            Ok(bytes) if is_template(path) => {
+            Ok(None) => Err(Problem::Changed(path.clone())),
+            Ok(Some(bytes)) if path == POLICY_FILE => read_policy(bytes).map(|read| policy = Some(read)),
+            Ok(Some(bytes)) if path == SIGNERS_FILE => read_signers(bytes).map(|read| signers = Some(read)),
+            Ok(Some(bytes)) if is_template(path) => {
                 templates.insert(path.clone(), bytes);
                 Ok(())
             }
-            Ok(_) => Ok(()),
+            Ok(Some(_)) => Ok(()),
         };
         problems.extend(read.err());
     }
@@ -273,11 +273,13 @@ fn check_ciphertext(
     secret: &LockedSecret,
 ) -> Result<Vec<u8>, Problem> {
     let path = name.ciphertext_path();
-    let bytes = files.read(&path, MAX_FILE)?;
-    if Digest::of(&bytes) != secret.sha256 {
+    let Some(bytes) = files.read_signed(&path, MAX_FILE, secret.sha256)? else {
         return Err(Problem::Changed(path));
-    }
+    };
     let header = Header::parse(&bytes).map_err(|error| Problem::Ciphertext { path: path.clone(), error })?;
+    if header.stanzas().iter().any(|tag| tag == PASSPHRASE_STANZA) {
+        return Err(Problem::Ciphertext { path, error: CipherError::Passphrase });
+    }
     if !header.fits(&secret.recipients) {
         let (expected, found) = (secret.recipients.len(), header.stanzas().len());
         return Err(Problem::Stanzas { path, expected, found });

@@ -86,7 +86,7 @@ pub enum Problem {
         error: CipherError,
     },
     /// Another number or type of recipient stanzas than the lock says.
-    #[error("{path} is encrypted to {found} keys, and not to the {expected} that the lock names")]
+    #[error("{path} is encrypted to {}", how_else(*found, *expected))]
     #[diagnostic(help("the lock is wrong about who can decrypt it: find out who signed this state"))]
     Stanzas {
         /// The file.
@@ -148,6 +148,13 @@ pub enum Problem {
         /// The upper one.
         file: SecretName,
     },
+}
+
+fn how_else(found: usize, expected: usize) -> String {
+    match found == expected {
+        true => "other kinds of keys than those that the lock names".to_owned(),
+        false => format!("{found} keys, and not to the {expected} that the lock names"),
+    }
 }
 
 /// Something that does not make a vault unsound.

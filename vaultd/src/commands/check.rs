@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use miette::IntoDiagnostic;
 use serde::Serialize;
 
 use super::source::Source;
@@ -51,7 +50,7 @@ fn check(args: &Args) -> miette::Result<ExitCode> {
     process::raise_descriptor_limit();
     let flags = Configuration { mountpoint: args.mount_point.clone(), ..Configuration::default() };
     let settings = args.source.settings(flags)?;
-    let store = Store::open(settings.locking, settings.station().into_diagnostic()?.user())?;
+    let store = Store::open(settings.locking, settings.decryptor().user())?;
     let loader = Loader::new(settings, store)?;
     let loaded = loader.present(1, None, Intent::Look)?;
     for warning in &loaded.warnings {

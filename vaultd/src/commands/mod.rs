@@ -2,6 +2,7 @@
 
 mod accept;
 mod check;
+mod keygen;
 mod mount;
 mod mounted;
 mod reload;
@@ -32,11 +33,14 @@ struct Cli {
 enum Command {
     Accept(accept::Args),
     Check(check::Args),
+    Keygen(keygen::Args),
     Mount(mount::Args),
     Reload(reload::Args),
     Status(status::Args),
     Trust(trust::Args),
     Unmount(unmount::Args),
+    #[command(hide = true)]
+    Opener,
     #[command(hide = true)]
     Verifier,
     #[command(hide = true)]
@@ -52,11 +56,13 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Accept(args) => accept::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
         Command::Mount(args) => mount::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Trust(args) => trust::run(&args),
         Command::Unmount(args) => unmount::run(&args),
+        Command::Opener => role::run(Role::Opener),
         Command::Verifier => role::run(Role::Verifier),
         Command::Resolver => role::run(Role::Resolver),
         Command::Decryptor => role::run(Role::Decryptor),

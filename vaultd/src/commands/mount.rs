@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use miette::IntoDiagnostic;
-
 use super::source::Source;
 use crate::configuration::{Configuration, parse_duration};
 use crate::monitor::loader::Loader;
@@ -99,7 +97,7 @@ fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode
     settings.mount_point = mount_point.path().to_owned();
     // Better told now than when everything is decrypted.
     drop(mount::open_device()?);
-    let store = Store::open(settings.locking, settings.station().into_diagnostic()?.user())?;
+    let store = Store::open(settings.locking, settings.decryptor().user())?;
 
     let loader = Loader::new(settings, store)?;
     let loaded = loader.first()?;

@@ -17,6 +17,14 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 
+    /// Only list what is to be changed, or ends, within 30 days
+    #[arg(long, conflicts_with = "json")]
+    due: bool,
+
+    /// Say nothing, but fail and tell why if the vault's present state was refused
+    #[arg(long, conflicts_with_all = ["json", "due"])]
+    fail_if_refused: bool,
+
     /// Where the vault is mounted; may be left out if there is only one
     #[arg(value_name = "MOUNTPOINT")]
     mount_point: Option<PathBuf>,
@@ -25,13 +33,34 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
     mount::require_root()?;
     let status: Status = ask(&mounted::vault(args.mount_point.as_deref())?, &Question::Status)?;
+    if args.fail_if_refused {
+        return match status.problem {
+            Some(problem) => Err(Refused { problem, fallback: status.fallback }.into()),
+            None => Ok(ExitCode::SUCCESS),
+        };
+    }
     let mut output = io::stdout().lock();
-    match args.json {
-        true => writeln!(output, "{}", serde_json::to_string_pretty(&status).into_diagnostic()?),
-        false => show(&status, &mut output),
+    match (args.json, args.due) {
+        (true, _) => writeln!(output, "{}", serde_json::to_string_pretty(&status).into_diagnostic()?),
+        (false, true) => show_due(&status, &mut output),
+        (false, false) => show(&status, &mut output),
     }
     .into_diagnostic()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The vault's present state is not what is served.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("the vault's present state is not served{}:\n{problem}", if *.fallback { ", but the one accepted last" } else { "" })]
+#[diagnostic(help("put the vault right, then `vaultd reload`; what is served stays until then"))]
+struct Refused {
+    problem: String,
+    fallback: bool,
+}
+
+/// Nothing is said where nothing is to be done.
+fn show_due(status: &Status, output: &mut impl Write) -> io::Result<()> {
+    status.due.iter().try_for_each(|due| writeln!(output, "{due}"))
 }
 
 fn show(status: &Status, output: &mut impl Write) -> io::Result<()> {

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use miette::IntoDiagnostic;
+
 use super::mounted;
-use crate::monitor::mount;
+use crate::monitor::{control, mount};
 
 /// Stop serving a vault, or clean up a dead mount
 ///
@@ -18,6 +20,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
     mount::require_root()?;
-    mount::detach(&mounted::vault(args.mount_point.as_deref())?)?;
+    let vault = mounted::vault(args.mount_point.as_deref())?;
+    mount::detach(&vault)?;
+    control::remove_abandoned(&vault.path).into_diagnostic()?;
     Ok(ExitCode::SUCCESS)
 }

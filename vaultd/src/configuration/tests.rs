@@ -93,7 +93,7 @@ fn errors_show_the_place_and_what_to_write() {
         let shown = report::render(&parse(text).expect_err(text));
         assert!(shown.contains(&format!("vaultd.toml:{place}]")), "{place}: {shown}");
         assert!(shown.contains(what), "{what}: {shown}");
-        let expected = if expected == "hint" { "help: " } else { expected };
+        let expected = if expected == "hint" { "hint: " } else { expected };
         assert!(shown.contains(expected), "{expected}: {shown}");
     }
 }

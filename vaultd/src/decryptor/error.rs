@@ -8,6 +8,7 @@ use vault_format::SecretName;
 use vault_format::cipher::CipherError;
 use vault_format::identity::IdentityError;
 use vault_format::key_file::KeyFileError;
+use vault_format::template::RenderError;
 
 use crate::generation::BuildError;
 use crate::resolver::OwnerError;
@@ -58,8 +59,18 @@ pub enum DecryptError {
         #[related]
         failures: Vec<DecryptFailure>,
     },
+    /// Some templates cannot be rendered.
+    #[error("{} of the templates cannot be rendered", .failures.len())]
+    Render {
+        /// Each of them.
+        #[related]
+        failures: Vec<RenderFailure>,
+    },
     /// There is no place for the plaintext.
     #[error(transparent)]
+    #[diagnostic(help(
+        "all secrets of a machine must fit into three quarters of its memory: give it more, or its identity fewer secrets"
+    ))]
     Build(BuildError<CipherError>),
     /// It cannot give up what it does not need.
     #[error(transparent)]
@@ -71,6 +82,7 @@ pub enum DecryptError {
     Memory(#[from] MemoryError),
     /// What it was asked to read cannot be read.
     #[error("cannot read what is to be decrypted")]
+    #[diagnostic(help("try again; if it stays so, report it: that is a fault of vaultd"))]
     Inputs(#[from] io::Error),
 }
 
@@ -83,4 +95,15 @@ pub struct DecryptFailure {
     /// Why.
     #[diagnostic_source]
     pub error: CipherError,
+}
+
+/// A template that cannot be rendered.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{template}: {error}")]
+pub struct RenderFailure {
+    /// Its path in the mount.
+    pub template: SecretName,
+    /// Why.
+    #[diagnostic_source]
+    pub error: RenderError,
 }

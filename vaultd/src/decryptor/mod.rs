@@ -2,30 +2,32 @@
 //! user, and is gone when the generation is made.
 
 mod error;
+mod render;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use vault_format::cipher;
 use vault_format::key_file::KeyFile;
 use vault_format::passphrase::Nobody;
 use vault_format::policy::Action;
-use vault_format::{Digest, Identities, SecretName};
+use vault_format::{Identities, SecretName};
 
-pub use self::error::{DecryptError, DecryptFailure};
-use crate::generation::{
-    self, BuildError, Built, Changes, Content, Facts, Generation, Index, Node, Object, Wanted,
-};
+pub use self::error::{DecryptError, DecryptFailure, RenderFailure};
+use self::render::Source;
+use crate::generation::{self, BuildError, Built, Changes, Facts, Generation, Index, Node, Object, Wanted};
 use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob, refusal};
 use crate::resolver::Owners;
 use crate::sys::mapping::Mapping;
 use crate::sys::store::Store;
-use crate::verifier::{Plan, PlannedFile};
+use crate::verifier::{Origin, Plan, PlannedFile};
 
 /// What the decryptor is asked. Beside it come, in this order: the plan and the snapshot of the verifier, what the
 /// resolver found, the store where it is a file system, the identities, and the index and objects of the
@@ -79,7 +81,11 @@ pub struct Report {
 /// Nobody is there to be answered.
 pub fn main(channel: &Channel) -> io::Result<()> {
     let Some((order, descriptors)) = channel.receive::<Order>()? else { return Ok(()) };
-    let made = Inputs::of(&order, descriptors).and_then(|inputs| make(&order, &inputs));
+    let inputs = channel
+        .duplicate()
+        .map_err(DecryptError::from)
+        .and_then(|monitor| Inputs::of(&order, descriptors, monitor));
+    let made = inputs.and_then(|inputs| make(&order, &inputs));
     match made {
         Ok((built, report)) => {
             answer(channel, &built, &report).inspect_err(|_| built.wipe())?;
@@ -122,12 +128,14 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn of(order: &Order, descriptors: Vec<OwnedFd>) -> Result<Self, DecryptError> {
+    fn of(order: &Order, descriptors: Vec<OwnedFd>, monitor: Channel) -> Result<Self, DecryptError> {
         let mut descriptors = descriptors.into_iter();
         let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
         let (plan, snapshot, owners) = (next()?, next()?, next()?);
         let store =
             if order.has_store { Store::from_fd(next()?) } else { Store::locked(order.station.locking()) };
+        // The monitor wipes what we leave when we are killed.
+        let store = store.witnessed(move |object| monitor.send(&Answer::<Done>::Filling, &[object]));
         // Before anything is looked at that came out of the vault.
         order.station.take(Role::Decryptor, None::<&OwnedFd>, store.root().as_ref())?;
         let (plan, owners) = (blob::read(&plan)?, blob::read(&owners)?);
@@ -137,18 +145,20 @@ impl Inputs {
         let before = match order.before {
             Some(objects) => {
                 let index: Index = blob::read(&next()?)?;
-                let objects = (0..objects).map(|_| next()).collect::<io::Result<Vec<_>>>()?;
-                Some(Generation::open(0, index, &objects, vec![None; objects.len()])?)
+                let map = |_| Ok::<_, DecryptError>(Arc::new(Mapping::whole(&next()?)?));
+                let objects = (0..objects).map(map).collect::<Result<Vec<_>, _>>()?;
+                let backings = vec![None; objects.len()];
+                Some(Generation::open(0, index, objects, backings)?)
             }
             None => None,
         };
         Ok(Self { plan, snapshot, owners, store, identities, before })
     }
 
-    /// What was read of a file; nothing where it was known.
-    fn ciphertext(&self, file: &PlannedFile) -> Result<&[u8], DecryptError> {
+    /// What was read of a file; an error where it was known, and not read.
+    fn ciphertext(&self, span: Option<&Range<u64>>) -> Result<&[u8], DecryptError> {
         let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
-        let span = file.ciphertext.as_ref().ok_or(DecryptError::Incomplete)?;
+        let span = span.ok_or(DecryptError::Incomplete)?;
         Ok(self.snapshot.bytes().get(place(span.start)..place(span.end)).unwrap_or_default())
     }
 }
@@ -160,12 +170,11 @@ fn make(order: &Order, inputs: &Inputs) -> Result<(Built, Report), DecryptError>
     if ours.is_empty() && !order.allow_empty {
         return Err(DecryptError::Nothing(order.vault.clone()));
     }
-    let had = inputs.before.as_ref().map(|before| before.index().contents()).unwrap_or_default();
-    let wanted = ours.iter().map(|file| wanted(inputs, &had, file)).collect::<Result<Vec<_>, _>>()?;
+    let sources = render::sources(inputs, &ours, &identities)?;
+    let wanted = ours.iter().zip(&sources).map(|(file, source)| wanted(inputs, file, source));
+    let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
     let built = generation::build(&inputs.store, &wanted, inputs.before.as_ref(), |place, plaintext| {
-        // Only what the generation before does not have is asked for, and that was read.
-        let ciphertext = inputs.ciphertext(ours[place]).unwrap_or_default();
-        cipher::decrypt_into(ciphertext, &identities, plaintext)
+        sources[place].fill(&identities, plaintext)
     });
     let built = built.map_err(|error| match error {
         BuildError::Fill(failed) => {
@@ -224,34 +233,31 @@ fn ours<'a>(
     let keys = identities.recipients();
     let (mut ours, mut warnings) = (Vec::new(), Vec::new());
     for file in &inputs.plan.files {
-        match inputs.plan.is_for(file, &keys) {
-            Some(true) => ours.push(file),
-            Some(false) => {}
-            None => match cipher::opens(inputs.ciphertext(file)?, identities) {
-                Ok(true) => ours.push(file),
-                Ok(false) => {
-                    warnings.push(format!("{} is encrypted to other keys, and is not served", file.path));
+        match (inputs.plan.is_for(file, &keys), &file.origin) {
+            (Some(true), _) => ours.push(file),
+            // Of a template it is always known.
+            (Some(false), _) | (None, Origin::Template { .. }) => {}
+            (None, Origin::Ciphertext(span)) => {
+                match cipher::opens(inputs.ciphertext(span.as_ref())?, identities) {
+                    Ok(true) => ours.push(file),
+                    Ok(false) => {
+                        warnings.push(format!("{} is encrypted to other keys, and is not served", file.path));
+                    }
+                    Err(error) => {
+                        return Err(DecryptError::Decrypt { failures: vec![failure(&file.path, error)] });
+                    }
                 }
-                Err(error) => {
-                    return Err(DecryptError::Decrypt { failures: vec![failure(&file.path, error)] });
-                }
-            },
+            }
         }
     }
     Ok((ours, warnings))
 }
 
-fn wanted(
-    inputs: &Inputs,
-    had: &HashMap<Digest, &Content>,
-    file: &PlannedFile,
-) -> Result<Wanted, DecryptError> {
+fn wanted(inputs: &Inputs, file: &PlannedFile, source: &Source<'_>) -> Result<Wanted, DecryptError> {
     let ownership = inputs.owners.resolve(&file.owner, &file.group, file.mode)?;
-    let size = match had.get(&file.digest) {
-        Some(content) => content.span.len(),
-        None => cipher::plaintext_len(inputs.ciphertext(file)?)
-            .map_err(|error| DecryptError::Decrypt { failures: vec![failure(&file.path, error)] })?,
-    };
+    let size = source
+        .size()
+        .map_err(|error| DecryptError::Decrypt { failures: vec![failure(&file.path, error)] })?;
     Ok(Wanted {
         path: file.path.to_string(),
         facts: Facts {

@@ -63,6 +63,9 @@ pub struct Node {
     pub parent: usize,
     /// Its name in there; empty for the root.
     pub name: Box<str>,
+    /// Where it stands when its directory is listed: the first number that anything of this name had there, since
+    /// when the name is there. A listing that goes on after a switch so goes on where it was.
+    pub place: u64,
     /// Who may do what with it.
     pub facts: Facts,
     /// What it is.
@@ -114,6 +117,7 @@ impl Index {
                     number
                 }
             };
+            self.nodes[at].place = old.map_or(self.nodes[at].number, |old| old.place);
         }
         Ok(())
     }
@@ -143,6 +147,18 @@ impl Index {
             Kind::Directory { children, .. } => &self.nodes[children.clone()],
             Kind::File(_) => &[],
         }
+    }
+
+    /// Where among the nodes the children of each directory are, in the order in which they are listed.
+    #[must_use]
+    pub fn by_place(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        for node in &self.nodes {
+            if let Kind::Directory { children, .. } = &node.kind {
+                order[children.clone()].sort_by_key(|at| self.nodes[*at].place);
+            }
+        }
+        order
     }
 
     /// The child of that name.

@@ -7,7 +7,7 @@ pub mod index;
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 pub use self::build::{BuildError, Built, Object, PASSED_THROUGH, Wanted, build};
 pub use self::changes::{Changes, Stale, stale};
@@ -21,23 +21,23 @@ pub struct Generation {
     number: u64,
     index: Index,
     by_number: HashMap<u64, usize>,
-    objects: Vec<Mapping>,
+    by_place: Vec<usize>,
+    objects: Vec<Arc<Mapping>>,
     backings: Vec<Option<u32>>,
 }
 
 impl Generation {
-    /// Maps the `objects` that `index` speaks of, to be read. Those that have a number in `backings` are read
-    /// by the kernel itself.
+    /// A generation of the `objects` that `index` speaks of. Those that have a number in `backings` are read by the
+    /// kernel itself.
     ///
     /// # Errors
-    /// They cannot be mapped, or are not as long as the index says.
+    /// They are not as long as the index says.
     pub fn open(
         number: u64,
         index: Index,
-        objects: &[OwnedFd],
+        objects: Vec<Arc<Mapping>>,
         backings: Vec<Option<u32>>,
     ) -> Result<Self, MemoryError> {
-        let objects = objects.iter().map(Mapping::whole).collect::<Result<Vec<_>, _>>()?;
         let fits = |content: &Content| {
             let object = objects.get(content.object);
             object.is_some_and(|object| object.bytes().get(content.span.clone()).is_some())
@@ -46,7 +46,8 @@ impl Generation {
             let source = io::ErrorKind::UnexpectedEof.into();
             return Err(MemoryError::Map { size: 0, source });
         }
-        Ok(Self { number, by_number: index.by_number(), index, objects, backings })
+        let (by_number, by_place) = (index.by_number(), index.by_place());
+        Ok(Self { number, index, by_number, by_place, objects, backings })
     }
 
     /// Which generation of its mount it is, from 1.
@@ -65,6 +66,18 @@ impl Generation {
     #[must_use]
     pub fn node(&self, number: u64) -> Option<&Node> {
         self.by_number.get(&number).map(|at| &self.index.nodes()[*at])
+    }
+
+    /// What is in a directory from a place on, in the order in which it is listed.
+    pub fn listed_from(&self, directory: &Node, place: u64) -> impl Iterator<Item = &Node> {
+        let nodes = self.index.nodes();
+        let children = match &directory.kind {
+            Kind::Directory { children, .. } => children.clone(),
+            Kind::File(_) => 0..0,
+        };
+        let children = &self.by_place[children];
+        let first = children.partition_point(|at| nodes[*at].place < place);
+        children[first..].iter().map(|at| &nodes[*at])
     }
 
     /// Bytes of a file.

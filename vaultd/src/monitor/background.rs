@@ -18,12 +18,15 @@ const READY: &str = "vaultd: ready";
 pub enum BackgroundError {
     /// The program could not be started.
     #[error("cannot start a background process")]
+    #[diagnostic(help("check the limits of processes and memory, or run it without --background"))]
     Start(#[source] io::Error),
     /// The background process could not leave the session of its caller.
     #[error("cannot leave the caller's session")]
+    #[diagnostic(help("run it without --background"))]
     Session(#[source] io::Error),
     /// The background process ended in an unknown way.
     #[error("the background process was killed before the files were readable")]
+    #[diagnostic(help("see who killed it: journalctl -k, most likely for want of memory; then mount again"))]
     Killed,
 }
 

@@ -66,6 +66,7 @@ pub enum AskError {
     Nobody(PathBuf, #[source] io::Error),
     /// No answer that can be understood.
     #[error("no answer from the monitor of {}", .0.display())]
+    #[diagnostic(help("ask again; if it stays silent, see `journalctl -u vaultd`, then `vaultd unmount {}` and mount again", .0.display()))]
     Silent(PathBuf, #[source] io::Error),
     /// It says no, in words for people.
     #[error("{}", .0.trim_start_matches("error: "))]
@@ -91,7 +92,7 @@ pub fn ask<T: DeserializeOwned>(mount: &Mounted, question: &Question) -> Result<
     match (answer, received.into_iter().next()) {
         (Answer::Done(()), Some(answer)) => blob::read_json(&answer).map_err(silent),
         (Answer::Failed(text), _) => Err(AskError::Refused(text)),
-        (Answer::Done(()), None) => Err(silent(io::ErrorKind::InvalidData.into())),
+        (Answer::Done(()), None) | (Answer::Filling, _) => Err(silent(io::ErrorKind::InvalidData.into())),
     }
 }
 
@@ -172,6 +173,19 @@ impl Listener {
         if fs::symlink_metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+/// Removes the socket of a mount that is gone, if its monitor was killed and left it.
+///
+/// # Errors
+/// It is there and cannot be removed.
+pub fn remove_abandoned(mount_point: &Path) -> io::Result<()> {
+    let _claim = claim()?;
+    let path = path_of(mount_point);
+    match connect(&new_socket()?, &SocketAddrUnix::new(&path)?) {
+        Err(Errno::CONNREFUSED) => fs::remove_file(path),
+        _ => Ok(()),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn keep(monitor: &Monitor, reports: Reports) {
         match report {
             Report::Stale(stale) => stale.iter().for_each(|stale| forget(&connection, stale)),
             Report::Shows { generation, dropped } => monitor.shown(generation, &dropped),
-            Report::Agreed(_) => {}
+            Report::Agreed(_) | Report::Alive => {}
         }
     }
 }

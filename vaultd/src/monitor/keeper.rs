@@ -117,26 +117,56 @@ fn serve(
     let server = Child::start(Role::Server)?;
     // It may die at any moment: what it leaves unsaid, its end tells.
     let handed_over = hand_over(monitor, connection, &server, crashed);
-    let mut served = false;
-    while handed_over.is_ok() {
-        let Ok(Some((report, _))) = server.channel.receive::<Report>() else { break };
-        let shows = matches!(report, Report::Shows { .. });
-        // Whoever hears of it is there as long as we are.
-        let _ = reports.send((Arc::clone(connection), report));
-        // From now on it has all the time in the world.
-        if shows && !std::mem::replace(&mut served, true) && server.channel.wait_at_most(None).is_err() {
-            break;
-        }
-    }
-    let status = server.end().map_err(silent)?;
+    let (served, hangs) = match &handed_over {
+        Ok(()) => listen(monitor, connection, &server.channel, reports),
+        Err(_) => (false, false),
+    };
+    let status = if hangs { server.kill() } else { server.end() }.map_err(silent)?;
     match (status.success(), handed_over) {
         (true, Err(error)) => Err(silent(error)),
         (true, Ok(())) => Ok(None),
         (false, handed_over) => {
-            let crashed = !is_from_outside(status);
+            // One that hangs may do so because of a request, as one that crashes.
+            let crashed = hangs || !is_from_outside(status);
             Ok(Some(Death { had_device: handed_over.is_ok(), served, crashed }))
         }
     }
+}
+
+/// Passes on what a server reports until it is gone, or answers nobody any more. Tells whether it served, and whether
+/// it hangs.
+fn listen(
+    monitor: &Monitor,
+    connection: &Arc<Connection>,
+    server: &Channel,
+    reports: &Reports,
+) -> (bool, bool) {
+    let (mut served, mut asked) = (false, false);
+    loop {
+        match server.receive::<Report>() {
+            Ok(Some((report, _))) => {
+                if matches!(report, Report::Shows { .. }) && !std::mem::replace(&mut served, true) {
+                    // Twice: until it is asked, and until it is late.
+                    if server.wait_at_most(Some(monitor.resume_timeout() / 2)).is_err() {
+                        return (served, false);
+                    }
+                }
+                asked = false;
+                // Whoever hears of it is there as long as we are.
+                let _ = reports.send((Arc::clone(connection), report));
+            }
+            Err(error) if served && !asked && is_late(&error) && monitor.ping() => asked = true,
+            Err(error) if asked && is_late(&error) => {
+                eprintln!("vaultd: the server answers nobody any more, and is replaced");
+                return (served, true);
+            }
+            Ok(None) | Err(_) => return (served, false),
+        }
+    }
+}
+
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// Lets a server agree with the kernel, and gives it all that it needs to serve.

@@ -1,11 +1,17 @@
 //! Generations as the monitor keeps them: descriptors that outlive every server, never their bytes.
 
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::server::Parcel;
+use rustix::process::Resource;
+
+use super::connection::Connection;
+use crate::process::blob;
+use crate::process::channel::Channel;
+use crate::server::{Order, Parcel};
 use crate::sys::mapping::Mapping;
 use crate::sys::memory::{Locking, MemoryError};
 use crate::sys::passthrough::Backing;
@@ -94,17 +100,88 @@ impl Kept {
         }
     }
 
-    /// What a server is told of it.
+    /// Whether the kernel refused to read an object itself.
     #[must_use]
-    pub fn parcel(&self) -> Parcel {
-        let backings = self.objects.iter().map(|object| object.backing());
-        Parcel { number: self.number, backings: backings.collect() }
+    pub fn is_refused(&self) -> bool {
+        let refused = |object: &Arc<Object>| {
+            let backing = object.backing.lock().unwrap_or_else(PoisonError::into_inner);
+            backing.as_ref().is_some_and(|backing| backing.number().is_none())
+        };
+        self.objects.iter().any(refused)
     }
 
-    /// The descriptors that belong to a parcel.
+    /// What a server is told of it, and the descriptors that belong to that.
+    #[must_use]
+    pub fn parcel(&self) -> (Parcel, Vec<BorrowedFd<'_>>) {
+        let mut bundle = Bundle::default();
+        let parcel = bundle.add(self);
+        (parcel, bundle.descriptors())
+    }
+
+    /// Its index, and then its objects.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         std::iter::once(self.index.as_fd()).chain(self.objects.iter().map(|object| object.reader.as_fd()))
     }
+}
+
+/// Generations on their way to a server, with what they share only once.
+#[derive(Debug, Default)]
+struct Bundle<'a> {
+    indexes: Vec<BorrowedFd<'a>>,
+    objects: Vec<BorrowedFd<'a>>,
+    /// Where among the objects each is.
+    places: HashMap<*const Object, usize>,
+}
+
+impl<'a> Bundle<'a> {
+    fn add(&mut self, kept: &'a Kept) -> Parcel {
+        self.indexes.push(kept.index.as_fd());
+        let objects = kept.objects.iter().map(|object| {
+            *self.places.entry(Arc::as_ptr(object)).or_insert_with(|| {
+                self.objects.push(object.reader.as_fd());
+                self.objects.len() - 1
+            })
+        });
+        let objects = objects.collect();
+        let backings = kept.objects.iter().map(|object| object.backing()).collect();
+        Parcel { number: kept.number, objects, backings }
+    }
+
+    fn descriptors(self) -> Vec<BorrowedFd<'a>> {
+        self.indexes.into_iter().chain(self.objects).collect()
+    }
+}
+
+/// Most descriptors of generations that are kept: less than a message carries.
+const MOST_HELD: u64 = 30_000;
+
+/// Whether there is room for one more generation beside these: a server must be able to take all of them.
+#[must_use]
+pub fn has_room(generations: &[Kept]) -> bool {
+    // The monitor has each object twice, and a new one three times while it is filled.
+    let limit = rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 4;
+    let objects = generations.iter().flat_map(|kept| &kept.objects).map(Arc::as_ptr);
+    let held = generations.len() + objects.collect::<HashSet<_>>().len();
+    (held as u64) < limit.min(MOST_HELD)
+}
+
+/// Gives a server generations, from the oldest to the current one, and what else it needs to serve them.
+///
+/// # Errors
+/// It is not there any more, or does not listen.
+pub fn send(
+    channel: &Channel,
+    connection: &Connection,
+    generations: &[Kept],
+    resumes: bool,
+) -> io::Result<()> {
+    let mut bundle = Bundle::default();
+    let parcels: Vec<Parcel> = generations.iter().map(|kept| bundle.add(kept)).collect();
+    let parcels = blob::write("parcels", &parcels)?;
+    let mut descriptors: Vec<BorrowedFd<'_>> = connection.descriptors().to_vec();
+    descriptors.push(parcels.as_fd());
+    descriptors.extend(bundle.descriptors());
+    channel.send(&Order::Serve { resumes }, &descriptors)
 }
 
 #[cfg(test)]

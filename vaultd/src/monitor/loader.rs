@@ -2,8 +2,6 @@
 //! only then accepted. At the start, where the vault's present state is refused, the one accepted last serves.
 
 use std::io;
-use std::panic::resume_unwind;
-use std::thread;
 
 use vault_format::report;
 
@@ -12,7 +10,7 @@ use super::loading::{self, Examined, LoadError};
 use super::settings::Settings;
 use super::workers::Workers;
 use crate::decryptor::Report;
-use crate::state::{Facts, StateFolder, judge};
+use crate::state::{Facts, StateError, StateFolder, Verdict, judge};
 use crate::sys::store::Store;
 
 /// A state of the vault that is ready to be served.
@@ -79,10 +77,9 @@ impl Loader {
             Ok(Some(loaded)) => Ok(Loaded { problem: Some(report::render(&refused)), ..loaded }),
             Ok(None) => Err(refused),
             Err(error) => {
-                eprintln!(
-                    "note: nor can the state be served that was accepted last\n{}",
-                    report::render(&error)
-                );
+                let why = Some(report::render(&error)).filter(|why| *why != report::render(&refused));
+                let why = why.map_or_else(|| "for the same reason".to_owned(), |why| format!("\n{why}"));
+                eprintln!("note: nor can the state be served that was accepted last: {why}");
                 Err(refused)
             }
         }
@@ -110,32 +107,24 @@ impl Loader {
         before: Option<&Kept>,
         intent: Intent,
     ) -> Result<Option<Loaded>, LoadError> {
-        let verdict = match self.state.as_ref().zip(examined.facts.as_ref()) {
-            Some((state, facts)) => {
-                let (accepted, waiver) = (state.accepted()?, state.waiver()?);
-                let verdict = judge(accepted.as_ref(), &self.settings.configured, waiver.as_ref(), facts)?;
-                Some((state, facts, verdict))
-            }
-            None => None,
-        };
-        let verdict = verdict.filter(|_| intent == Intent::Serve);
-        let (decrypted, copy) = thread::scope(|scope| {
-            // A whole copy is on disk by the time that everything is decrypted.
-            let state = verdict.as_ref().map(|(state, ..)| state).filter(|_| examined.is_whole);
-            let copy = state.map(|state| scope.spawn(|| state.copy(&examined.snapshot)));
-            let decrypted =
-                loading::decrypt(&self.settings, &self.workers, &self.store, &examined, number, before);
-            (decrypted, copy.map(|copy| copy.join().unwrap_or_else(|panic| resume_unwind(panic))))
-        });
-        let Some((generation, report)) = decrypted? else { return Ok(None) };
-        if let Some((state, facts, verdict)) = &verdict {
-            match copy {
-                Some(copy) => state.accept_copied(facts, verdict, copy?)?,
-                None => state.accept_grown(facts, verdict, &examined.snapshot)?,
-            };
+        let signed = self.state.as_ref().zip(examined.facts.as_ref());
+        // Better told now than when everything is decrypted.
+        signed.map(|(state, facts)| self.judge(state, facts)).transpose()?;
+        let decrypted =
+            loading::decrypt(&self.settings, &self.workers, &self.store, &examined, number, before)?;
+        let Some((generation, report)) = decrypted else { return Ok(None) };
+        let mut warnings = [examined.warnings.clone(), report.warnings.clone()].concat();
+        if let Some((state, facts)) = signed.filter(|_| intent == Intent::Serve) {
+            // Meanwhile another monitor may have accepted something for this mount point.
+            let _lock = state.lock()?;
+            warnings.extend(remember(state, facts, &self.judge(state, facts)?, &examined)?);
         }
-        let warnings = examined.warnings.iter().chain(&report.warnings).cloned().collect();
         Ok(Some(Loaded { facts: examined.facts, generation, report, warnings, problem: None }))
+    }
+
+    fn judge(&self, state: &StateFolder, facts: &Facts) -> Result<Verdict, LoadError> {
+        let (accepted, waiver) = (state.accepted()?, state.waiver()?);
+        Ok(judge(accepted.as_ref(), &self.settings.configured, waiver.as_ref(), facts)?)
     }
 
     /// The state that was accepted last, if there is one: verified against today's signers, and never an older
@@ -157,6 +146,26 @@ impl Loader {
 /// The decryptor lacks what it was given all of.
 fn incomplete() -> LoadError {
     io::Error::from(io::ErrorKind::InvalidData).into()
+}
+
+/// Remembers a state as the one accepted last. Where it was that already, a full disk is no reason to serve
+/// nothing: then this is a warning.
+fn remember(
+    state: &StateFolder,
+    facts: &Facts,
+    verdict: &Verdict,
+    examined: &Examined,
+) -> Result<Option<String>, StateError> {
+    let accepted = match examined.is_whole {
+        true => state.accept(facts, verdict, &examined.snapshot),
+        false => state.accept_grown(facts, verdict, &examined.snapshot),
+    };
+    match accepted {
+        Err(error @ StateError::Write { .. }) if *verdict == Verdict::Same => {
+            Ok(Some(report::render(&error).trim_start_matches("error: ").to_owned()))
+        }
+        accepted => accepted.map(|_| None),
+    }
 }
 
 /// What a state is loaded for.

@@ -4,18 +4,15 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::Diagnostic;
-use vault_format::VaultFolder;
-use vault_format::folder::FolderError;
-use vault_format::key_file::{KeyFile, KeyFileError};
 
 use super::kept::{Kept, Object};
 use super::settings::Settings;
 use super::workers::Workers;
 use crate::decryptor::{self, Report};
+use crate::opener::{self, Opened};
 use crate::process::{ChildError, Role, blob};
 use crate::resolver;
 use crate::snapshot;
@@ -30,6 +27,8 @@ pub struct Examined {
     /// What the verifier found, as it was written down.
     findings: OwnedFd,
     plan: OwnedFd,
+    /// The identities, or why they cannot be opened.
+    identities: Result<Vec<OwnedFd>, String>,
     /// The vault's files.
     pub snapshot: OwnedFd,
     /// Whether the snapshot has all files, and not only those that were not known.
@@ -43,26 +42,6 @@ pub struct Examined {
 /// Why a vault is not served.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum LoadError {
-    /// The vault cannot be opened.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Vault(#[from] FolderError),
-    /// An identity cannot be opened.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Identity(#[from] KeyFileError),
-    /// The signers cannot be opened.
-    #[error("cannot read this machine's signers, {}", .path.display())]
-    #[diagnostic(help(
-        "copy the vault's allowed_signers there after comparing the fingerprints with its owner, or name another file with --allowed-signers"
-    ))]
-    Signers {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        #[source]
-        error: io::Error,
-    },
     /// It may not follow what was accepted last.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -75,8 +54,13 @@ pub enum LoadError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Child(#[from] ChildError),
+    /// Too much is open still of earlier states.
+    #[error("too many files of earlier states are still open")]
+    #[diagnostic(help("see who has them open: fuser -vm MOUNTPOINT; end or restart these programs"))]
+    Full,
     /// One of them answered what it should not.
     #[error("cannot use what was loaded")]
+    #[diagnostic(help("try again; if it stays so, report it: that is a fault of vaultd"))]
     Answer(#[from] io::Error),
 }
 
@@ -85,8 +69,9 @@ pub enum LoadError {
 /// # Errors
 /// [`LoadError`], with every problem that was found.
 pub fn examine(settings: &Settings, workers: &Workers, before: Option<&Kept>) -> Result<Examined, LoadError> {
-    let vault = VaultFolder::open(&settings.vault)?.into_root();
-    ask_verifier(settings, workers, verifier::Source::Folder, &vault, before)
+    let mut inputs = open(settings, workers, verifier::Source::Folder)?;
+    let vault = inputs.vault.take().ok_or(io::ErrorKind::InvalidData).map_err(io::Error::from)?;
+    ask_verifier(settings, workers, verifier::Source::Folder, &vault, inputs, before)
 }
 
 /// Has the copy verified that was kept of a vault when it was accepted.
@@ -99,7 +84,42 @@ pub fn examine_kept(
     copy: File,
     length: Option<u64>,
 ) -> Result<Examined, LoadError> {
-    ask_verifier(settings, workers, verifier::Source::Kept { length }, &copy.into(), None)
+    let source = verifier::Source::Kept { length };
+    let inputs = open(settings, workers, source)?;
+    ask_verifier(settings, workers, source, &copy.into(), inputs, None)
+}
+
+/// What lies where the settings say.
+struct Inputs {
+    vault: Option<OwnedFd>,
+    signers: Option<OwnedFd>,
+    identities: Result<Vec<OwnedFd>, String>,
+}
+
+/// Has opened what lies where the settings say; of a kept vault all but its folder.
+fn open(settings: &Settings, workers: &Workers, source: verifier::Source) -> Result<Inputs, LoadError> {
+    let order = opener::Order {
+        vault: (source == verifier::Source::Folder).then(|| settings.vault.clone()),
+        signers: (!settings.unsigned).then(|| settings.allowed_signers.clone()),
+        identities: settings.identities.clone(),
+    };
+    let take = |Opened { without_identities }, received: Vec<OwnedFd>| {
+        let mut received = received.into_iter();
+        let mut next = |path: &Option<_>| match path {
+            Some(_) => received.next().map(Some).ok_or(io::Error::from(io::ErrorKind::InvalidData)),
+            None => Ok(None),
+        };
+        let (vault, signers) = (next(&order.vault)?, next(&order.signers)?);
+        let identities: Vec<OwnedFd> = received.collect();
+        match without_identities {
+            Some(why) => Ok(Inputs { vault, signers, identities: Err(why) }),
+            None if identities.len() == order.identities.len() => {
+                Ok(Inputs { vault, signers, identities: Ok(identities) })
+            }
+            None => Err(io::ErrorKind::InvalidData.into()),
+        }
+    };
+    Ok(workers.ask(Role::Opener, &order, &[], take)?)
 }
 
 fn ask_verifier(
@@ -107,12 +127,9 @@ fn ask_verifier(
     workers: &Workers,
     source: verifier::Source,
     vault: &OwnedFd,
+    Inputs { signers, identities, .. }: Inputs,
     before: Option<&Kept>,
 ) -> Result<Examined, LoadError> {
-    let signers = match settings.unsigned {
-        true => None,
-        false => Some(open_signers(&settings.allowed_signers)?),
-    };
     // Nothing is known of files that nobody signed.
     let before = before.filter(|_| !settings.unsigned);
     let order = verifier::Order {
@@ -134,11 +151,7 @@ fn ask_verifier(
         return Err(io::Error::from(io::ErrorKind::InvalidData).into());
     }
     let Findings { facts, warnings, is_whole, .. } = blob::read(&findings)?;
-    Ok(Examined { findings, plan, snapshot, is_whole, facts, warnings })
-}
-
-fn open_signers(path: &Path) -> Result<File, LoadError> {
-    File::open(path).map_err(|error| LoadError::Signers { path: path.to_owned(), error })
+    Ok(Examined { findings, plan, identities, snapshot, is_whole, facts, warnings })
 }
 
 /// Has a vault that was verified decrypted into a generation, taking from the one before what is in both. Nothing if
@@ -159,10 +172,9 @@ pub fn decrypt(
     // What runs keeps its owners rather than lose them.
     let names = resolver::Order { station, must_answer: before.is_some() };
     let [owners] = workers.ask(Role::Resolver, &names, &findings, |(), owners| exactly(owners))?;
-    let identities =
-        settings.identities.iter().map(|path| KeyFile::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let identities = examined.identities.as_ref().map_err(|why| ChildError::Refused(why.clone()))?;
     let order = decryptor::Order {
-        station,
+        station: settings.decryptor(),
         vault: settings.vault.clone(),
         has_store: store.root().is_some(),
         identities: settings.identities.clone(),

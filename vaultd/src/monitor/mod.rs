@@ -15,13 +15,13 @@ pub mod mount;
 pub mod mount_point;
 pub mod mountinfo;
 mod reload;
+mod service_manager;
 pub mod settings;
 mod status;
 mod workers;
 
 use std::io;
 use std::mem::take;
-use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -59,6 +59,9 @@ pub enum MonitorError {
     Server(#[from] ChildError),
     /// The server died before it served anything.
     #[error("the server crashed")]
+    #[diagnostic(help(
+        "see its last words on standard error, or in `journalctl -u vaultd`, and report them: that is a fault of vaultd"
+    ))]
     Crash,
     /// Signals could not be listened to.
     #[error("cannot listen to signals")]
@@ -157,8 +160,9 @@ pub fn run(
         });
         scope.spawn(|| control.answer(&monitor));
         let notified = connection.mount.wait_until_readable().and_then(|()| notify());
-        if notified.is_err() {
-            monitor.stop();
+        match &notified {
+            Ok(()) => service_manager::ready(&monitor.summary()),
+            Err(_) => monitor.stop(),
         }
         let kept = keeper.join();
         listener.close();
@@ -232,6 +236,7 @@ impl Monitor {
             state.stopping = true;
             state.connection.clone()
         };
+        service_manager::stopping();
         self.changed.notify_all();
         self.loader.stop();
         if let Some(connection) = connection {
@@ -241,6 +246,12 @@ impl Monitor {
         if let Some(server) = self.state().server.take() {
             server.channel.hang_up();
         }
+    }
+
+    /// Asks the server whether it answers requests. Tells whether it could be asked.
+    fn ping(&self) -> bool {
+        // While nobody else speaks to it: a message may be several packets.
+        self.state().server.as_ref().is_some_and(|server| server.channel.send(&Order::Ping, &[]).is_ok())
     }
 
     fn wait_unless_stopping(&self, delay: Duration) {
@@ -261,10 +272,7 @@ impl Monitor {
         if agreement.passthrough {
             state.generations.iter().for_each(|generation| generation.register(&connection.device));
         }
-        let generations = state.generations.iter().map(Kept::parcel).collect();
-        let mut descriptors: Vec<BorrowedFd<'_>> = connection.descriptors().to_vec();
-        descriptors.extend(state.generations.iter().flat_map(Kept::descriptors));
-        channel.send(&Order::Serve { generations, resumes }, &descriptors)?;
+        kept::send(&channel, connection, &state.generations, resumes)?;
         state.restarts += u64::from(resumes);
         state.agreement = agreement;
         state.server = Some(Server { pid: server.pid(), channel });

@@ -31,6 +31,9 @@ pub enum MountError {
     Device(#[source] io::Error),
     /// The kernel refused the mount.
     #[error("cannot mount on {}", .path.display())]
+    #[diagnostic(help(
+        "mounting takes CAP_SYS_ADMIN in this mount namespace: run it as a system service, or give the container that right"
+    ))]
     Mount {
         /// The mount point.
         path: PathBuf,
@@ -39,6 +42,7 @@ pub enum MountError {
     },
     /// The kernel refused to unmount.
     #[error("cannot unmount {}", .path.display())]
+    #[diagnostic(help("find out who uses it: fuser -vm {}", .path.display()))]
     Unmount {
         /// The mount point.
         path: PathBuf,

@@ -32,6 +32,7 @@ pub enum MountPointError {
     Busy(Mounted),
     /// The directory cannot be examined.
     #[error("cannot examine mount point {}", .path.display())]
+    #[diagnostic(help("check that root may enter each folder of that path, or {ANOTHER}"))]
     Examine {
         /// The directory as given.
         path: PathBuf,

@@ -1,16 +1,15 @@
 //! Loading a vault anew, and switching to what was loaded.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use vault_format::report;
 
-use super::kept::Kept;
+use super::kept::{self, Kept};
 use super::loader::{Intent, Loaded};
 use super::loading::LoadError;
-use super::{Monitor, State, actions};
+use super::{Monitor, State, actions, service_manager};
 use crate::generation::Changes;
 use crate::server::Order;
 
@@ -24,7 +23,16 @@ impl Monitor {
     /// # Errors
     /// [`LoadError`]; what was served before is served on.
     pub fn reload(&self, intent: Intent) -> Result<(Changes, Vec<String>), LoadError> {
+        let outcome = self.load_and_switch(intent);
+        service_manager::status(&self.summary());
+        outcome
+    }
+
+    fn load_and_switch(&self, intent: Intent) -> Result<(Changes, Vec<String>), LoadError> {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept::has_room(&self.state().generations) {
+            return Err(LoadError::Full);
+        }
         let before = self.current()?;
         let loaded = self.loader.present(before.number + 1, Some(&before), intent);
         drop(before);
@@ -40,9 +48,13 @@ impl Monitor {
     }
 
     pub(super) fn reload_by_signal(&self) {
+        service_manager::reloading();
         match self.reload(Intent::Serve) {
             Err(error) if !self.is_stopping() => eprintln!("{}", report::render(&error)),
             _ => {}
+        }
+        if !self.is_stopping() {
+            service_manager::ready(&self.summary());
         }
     }
 
@@ -60,10 +72,10 @@ impl Monitor {
             if state.agreement.passthrough {
                 loaded.generation.register(&connection.device);
             }
-            let descriptors: Vec<BorrowedFd<'_>> = loaded.generation.descriptors().collect();
+            let (parcel, descriptors) = loaded.generation.parcel();
             // A server that is not there any more, or does not listen, is followed by one that gets all
             // generations.
-            if server.channel.send(&Order::SwitchTo(loaded.generation.parcel()), &descriptors).is_err() {
+            if server.channel.send(&Order::SwitchTo(parcel), &descriptors).is_err() {
                 server.channel.hang_up();
             }
         }

@@ -1,5 +1,6 @@
 //! How a vault is to be served, with every default filled in.
 
+use std::env;
 use std::io;
 use std::path::{PathBuf, absolute};
 use std::time::Duration;
@@ -14,6 +15,8 @@ use crate::sys::memory::Locking;
 pub const VAULT: &str = "/etc/vaultd/vault";
 /// The identity that is used where no other is named.
 pub const IDENTITY: &str = "/etc/age.key";
+/// The credential of systemd that is used instead, if the unit has it (systemd.exec(5)).
+pub const CREDENTIAL: &str = "vaultd.identity";
 /// Where a vault is mounted if nobody says otherwise.
 pub const MOUNT_POINT: &str = "/run/vault";
 /// The user that the processes run as which do the work.
@@ -67,7 +70,7 @@ impl Settings {
             _ => Locking::Required,
         };
         let or = |given: Option<PathBuf>, default: &str| absolute(given.unwrap_or_else(|| default.into()));
-        let identities = configuration.identity.unwrap_or_else(|| vec![IDENTITY.into()]);
+        let identities = configuration.identity.unwrap_or_else(|| vec![usual_identity()]);
         Ok(Self {
             vault: or(configuration.vault, VAULT)?,
             identities: identities.into_iter().map(absolute).collect::<io::Result<_>>()?,
@@ -86,11 +89,24 @@ impl Settings {
         })
     }
 
-    /// Where the processes stand that do the work.
+    /// Where the decryptor stands.
+    #[must_use]
+    pub fn decryptor(&self) -> Station {
+        Station::of_decryptor(self.locking)
+    }
+
+    /// Where the other processes stand that do the work.
     ///
     /// # Errors
     /// The users of this machine cannot be read.
     pub fn station(&self) -> io::Result<Station> {
         Station::of_user(&self.server_user, self.locking)
     }
+}
+
+/// The identity where none is named: the credential that systemd gave us, or else [`IDENTITY`].
+fn usual_identity() -> PathBuf {
+    let credentials = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let credential = credentials.map(|folder| folder.join(CREDENTIAL)).filter(|path| path.exists());
+    credential.unwrap_or_else(|| IDENTITY.into())
 }

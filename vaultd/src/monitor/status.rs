@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Monitor;
+use super::kept::Kept;
 use crate::server::Agreement;
 use crate::sys::store::Kind;
 
@@ -74,12 +75,28 @@ pub struct Features {
 }
 
 impl Monitor {
+    /// How it goes, in one line for the service manager.
+    pub(super) fn summary(&self) -> String {
+        let state = self.state();
+        let what = match &state.facts {
+            Some(facts) => format!("serial {}, signed by {}", facts.serial, facts.principal),
+            None => "UNSIGNED".to_owned(),
+        };
+        let refused = match (&state.problem, state.fallback) {
+            (None, _) => "",
+            (Some(_), true) => "; FALLBACK: the vault's present state is refused",
+            (Some(_), false) => "; the vault's present state is refused",
+        };
+        format!("{} files, {what}{refused}", state.files)
+    }
+
     /// How it goes, without asking anybody.
     #[must_use]
     pub fn status(&self) -> Status {
         let state = self.state();
         let settings = self.loader.settings();
         let Agreement { passthrough, resend } = state.agreement;
+        let passthrough = passthrough && !state.generations.iter().any(Kept::is_refused);
         Status {
             mountpoint: self.mount_point.path().to_owned(),
             vault: settings.vault.clone(),

@@ -4,16 +4,12 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::process::channel::Channel;
 use crate::process::{Child, ChildError, Role};
-
-/// How long the resolver may take, which gives up much earlier of its own accord.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The processes that load a vault.
 #[derive(Debug, Default)]
@@ -41,15 +37,13 @@ impl Workers {
         descriptors: &[BorrowedFd<'_>],
         take: impl FnOnce(A, Vec<OwnedFd>) -> io::Result<T>,
     ) -> Result<T, ChildError> {
-        let silent = |error| ChildError::Silent(role, error);
-        let child = self.start(role)?;
-        if role == Role::Resolver {
-            child.channel.wait_at_most(Some(PATIENCE)).map_err(silent)?;
-        }
+        let mut child = self.start(role)?;
         let answer = child.ask(order, descriptors);
         self.state().asked = None;
         let (answer, received) = answer?;
-        take(answer, received).map_err(|error| ChildError::Answer(role, error))
+        let taken = take(answer, received).map_err(|error| ChildError::Answer(role, error))?;
+        child.is_taken_over();
+        Ok(taken)
     }
 
     /// Ends the one that is asked now, if there is one, and lets nobody be asked any more.

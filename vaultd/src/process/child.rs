@@ -1,5 +1,6 @@
 //! Starting our own program in one of its roles.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -9,24 +10,39 @@ use std::time::Duration;
 
 use miette::Diagnostic;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags};
+use rustix::process::{Pid, PidfdFlags, WaitOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use vault_format::report;
 
 use super::channel::Channel;
-use super::{Answer, Role};
+use super::{Answer, Role, last_words};
+use crate::sys::store::wipe;
 
 impl Role {
     /// The verb that starts it.
     #[must_use]
     pub fn verb(self) -> &'static str {
         match self {
+            Self::Opener => "opener",
             Self::Verifier => "verifier",
             Self::Resolver => "resolver",
             Self::Decryptor => "decryptor",
             Self::Server => "server",
         }
+    }
+
+    /// How long it may take to answer: much longer than it ever needs, where nothing hangs.
+    #[must_use]
+    pub fn patience(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Opener => 20,
+            // It gives up much earlier of its own accord.
+            Self::Resolver => 60,
+            // A large vault may lie on a slow network.
+            Self::Verifier => 10 * 60,
+            Self::Decryptor | Self::Server => 60 * 60,
+        })
     }
 }
 
@@ -38,13 +54,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub enum ChildError {
     /// It could not be started.
     #[error("cannot start the {}", .0.verb())]
+    #[diagnostic(help(
+        "check the limits of processes, memory and descriptors (TasksMax, MemoryMax, LimitNOFILE of the unit)"
+    ))]
     Start(Role, #[source] io::Error),
     /// It could not be spoken to, or did not answer.
     #[error("the {} ended without an answer", .0.verb())]
-    #[diagnostic(help("its last words are on standard error; memory may be short"))]
+    #[diagnostic(help(
+        "see its last words: `journalctl -u vaultd`, or where `vaultd mount` writes its errors; if there are none it was killed, most likely for want of memory (`journalctl -k`)"
+    ))]
     Silent(Role, #[source] io::Error),
+    /// It takes too long.
+    #[error("the {} has not answered within {}", .0.verb(), humantime::format_duration(.0.patience()))]
+    #[diagnostic(help(
+        "a file system hangs, as one over a network may: see that `ls` of the folders of the vault, the signers and the identities returns"
+    ))]
+    Late(Role),
     /// Its answer cannot be used.
     #[error("cannot use what the {} answered", .0.verb())]
+    #[diagnostic(help("try again; if it stays so, report it: that is a fault of vaultd"))]
     Answer(Role, #[source] io::Error),
     /// It says no, in words for people.
     #[error("{}", .0.trim_start_matches("error: "))]
@@ -56,6 +84,8 @@ pub enum ChildError {
 pub struct Child {
     role: Role,
     process: std::process::Child,
+    /// What it was about to fill with plaintext; wiped at its end, unless somebody uses it.
+    filling: Vec<File>,
     /// Where it gets its orders and answers.
     pub channel: Channel,
 }
@@ -81,9 +111,9 @@ impl Child {
             .map_err(failed)?;
         // Relayed, not inherited: what our own standard error is may change while a child lives.
         if let Some(mut last_words) = process.stderr.take() {
-            thread::spawn(move || io::copy(&mut last_words, &mut io::stderr()));
+            thread::spawn(move || last_words::relay(&mut last_words, &mut io::stderr()));
         }
-        Ok(Self { role, process, channel })
+        Ok(Self { role, process, filling: Vec::new(), channel })
     }
 
     /// Its process number.
@@ -104,6 +134,15 @@ impl Child {
         self.process.wait()
     }
 
+    /// Ends it, since it does nothing any more of its own accord.
+    ///
+    /// # Errors
+    /// It is no child of this process any more.
+    pub fn kill(mut self) -> io::Result<ExitStatus> {
+        self.process.kill()?;
+        self.process.wait()
+    }
+
     /// Whether it ends within a second.
     fn ends_soon(&self) -> bool {
         let pid = Pid::from_child(&self.process);
@@ -118,25 +157,57 @@ impl Child {
     /// # Errors
     /// [`ChildError`].
     pub fn ask<T: DeserializeOwned>(
-        &self,
+        &mut self,
         order: &impl Serialize,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(T, Vec<OwnedFd>), ChildError> {
-        let silent = |error| ChildError::Silent(self.role, error);
+        let role = self.role;
+        let silent = |error: io::Error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ChildError::Late(role),
+            _ => ChildError::Silent(role, error),
+        };
+        self.channel.wait_at_most(Some(role.patience())).map_err(silent)?;
         self.channel.send(order, descriptors).map_err(silent)?;
-        match self.channel.receive().map_err(silent)? {
-            Some((Answer::Done(answer), received)) => Ok((answer, received)),
-            Some((Answer::Failed(text), _)) => Err(ChildError::Refused(text)),
-            None => Err(silent(io::ErrorKind::UnexpectedEof.into())),
+        loop {
+            match self.channel.receive().map_err(silent)? {
+                Some((Answer::Filling, objects)) => self.filling.extend(objects.into_iter().map(File::from)),
+                Some((Answer::Done(answer), received)) => return Ok((answer, received)),
+                Some((Answer::Failed(text), _)) => return Err(ChildError::Refused(text)),
+                None => return Err(silent(io::ErrorKind::UnexpectedEof.into())),
+            }
         }
+    }
+
+    /// Somebody uses what it filled, and wipes it in the end.
+    pub fn is_taken_over(&mut self) {
+        self.filling.clear();
+    }
+}
+
+fn wipe_all(objects: &[File]) {
+    for object in objects {
+        // It cannot fail on memory that is there; and if it did, the memory would go unwiped with the object.
+        let _ = wipe(object);
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // Both fail only for one that has ended, which is what we want.
+        // It fails only for one that has ended, which is what we want.
         let _ = self.process.kill();
+        let filling = std::mem::take(&mut self.filling);
+        if matches!(self.process.try_wait(), Ok(None)) && !self.ends_soon() {
+            // The kernel kills nobody who waits for a file system that hangs, before that answers.
+            let pid = Pid::from_child(&self.process);
+            thread::spawn(move || {
+                let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
+                wipe_all(&filling);
+            });
+            return;
+        }
         let _ = self.process.wait();
+        // Not before it is gone: it could go on filling.
+        wipe_all(&filling);
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod blob;
 pub mod channel;
 mod child;
+mod last_words;
 mod station;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub use crate::sys::confine::Role;
 /// What a short-lived child answers, at its end.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Answer<T> {
+    /// It is about to fill the object that comes along with plaintext, and answers later.
+    Filling,
     /// It did what it was asked.
     Done(T),
     /// It refused or failed, and this says why, as people read it.

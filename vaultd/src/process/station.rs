@@ -25,8 +25,17 @@ impl Station {
     /// # Errors
     /// The users cannot be read.
     pub fn of_user(name: &str, locking: Locking) -> io::Result<Self> {
-        let account = Account::of_service(name)?;
-        Ok(Self { user: account.user.as_raw(), group: account.group.as_raw(), locking })
+        Ok(Self::of(Account::of_service(name)?, locking))
+    }
+
+    /// Who makes the memory objects that the others read.
+    #[must_use]
+    pub fn of_decryptor(locking: Locking) -> Self {
+        Self::of(Account::of_decryptor(), locking)
+    }
+
+    fn of(account: Account, locking: Locking) -> Self {
+        Self { user: account.user.as_raw(), group: account.group.as_raw(), locking }
     }
 
     /// Who the children are.

@@ -4,7 +4,6 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,10 +15,9 @@ use fuser::{
     ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 
+use super::answers::{NAME_MAX, child, directory, listing, part};
 use super::attributes::{Totals, attributes, kind, totals};
 use super::shared::{Agreement, Shared};
-use super::view::View;
-use crate::generation::{Kind, Node};
 use crate::sys::passthrough;
 
 /// How long the kernel may keep names and attributes: until it is told to forget them.
@@ -31,12 +29,6 @@ const FIRST_USE: Reuse = Reuse(0);
 /// Listing a directory needs no handle: node and offset say it all, also to another server.
 const NO_HANDLE: FileHandle = FileHandle(0);
 
-/// Longest name in bytes; the FUSE driver itself would pass on longer ones.
-const NAME_MAX: u32 = 255;
-
-/// `.` and `..`, which precede the children of a directory.
-const DOTS: usize = 2;
-
 /// Answers from what is [`Shared`] with the thread that takes orders.
 pub(super) struct Requests {
     shared: Arc<Shared>,
@@ -46,49 +38,6 @@ impl Requests {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
     }
-}
-
-fn directory(view: &View, inode: INodeNo) -> Result<&Node, Errno> {
-    let node = view.current_node(inode.0).ok_or(Errno::ESTALE)?;
-    match node.kind {
-        Kind::Directory { .. } => Ok(node),
-        Kind::File(_) => Err(Errno::ENOTDIR),
-    }
-}
-
-fn child<'a>(view: &'a View, parent: INodeNo, name: &OsStr) -> Result<&'a Node, Errno> {
-    if name.len() > NAME_MAX as usize {
-        return Err(Errno::ENAMETOOLONG);
-    }
-    let child = view.current().index().child(directory(view, parent)?, name.as_bytes());
-    child.ok_or(Errno::ENOENT)
-}
-
-/// The part of a file that a read may have: shorter at its end, empty beyond.
-fn part(view: &View, inode: INodeNo, offset: u64, size: u32) -> Result<&[u8], Errno> {
-    let (generation, node) = view.node(inode.0).ok_or(Errno::ESTALE)?;
-    let bytes = generation.bytes(node.content().ok_or(Errno::EISDIR)?);
-    let start = usize::try_from(offset).map_or(bytes.len(), |start| start.min(bytes.len()));
-    let length = (size as usize).min(bytes.len() - start);
-    Ok(&bytes[start..start + length])
-}
-
-/// Names in a directory from `offset` on, each with the offset of the one after it.
-fn listing(
-    view: &View,
-    inode: INodeNo,
-    offset: u64,
-) -> Result<impl Iterator<Item = (u64, &str, &Node)>, Errno> {
-    let index = view.current().index();
-    let directory = directory(view, inode)?;
-    let dots = [(".", directory), ("..", index.parent(directory))].into_iter();
-    let children = index.children(directory);
-    let skip = usize::try_from(offset).unwrap_or(usize::MAX);
-    // Skipping within the slice keeps a long listing linear.
-    let after = &children[skip.saturating_sub(DOTS).min(children.len())..];
-    let names = after.iter().map(|child| (&*child.name, child));
-    let names = dots.skip(skip).chain(names);
-    Ok((offset + 1..).zip(names).map(|(next, (name, node))| (next, name, node)))
 }
 
 impl Filesystem for Requests {
@@ -173,9 +122,9 @@ impl Filesystem for Requests {
 
     fn opendir(&self, request: &Request, inode: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
-        let flags = FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_CACHE_DIR;
+        // Never to be kept by the kernel: who goes on after a switch would look there for a name that is gone.
         match directory(&view, inode) {
-            Ok(_) => reply.opened(NO_HANDLE, flags),
+            Ok(_) => reply.opened(NO_HANDLE, FopenFlags::empty()),
             Err(errno) => reply.error(errno),
         }
     }

@@ -20,16 +20,23 @@ pub(super) enum Task {
     SwitchTo(Generation),
     /// Let go of the generations that nobody has open any more.
     DropUnused,
+    /// Tell the monitor that requests are answered.
+    Answer,
 }
 
 /// Does what there is to do until everybody is gone who could ask for something.
 pub(super) fn keep(shared: &Shared, monitor: &Channel, tasks: mpsc::Receiver<Task>) -> io::Result<()> {
     for task in tasks {
         let Some(served) = shared.served() else { return Ok(()) };
+        if matches!(task, Task::Answer) {
+            served.wait_for_requests();
+            monitor.send(&Report::Alive, &[])?;
+            continue;
+        }
         let is_news = !matches!(task, Task::DropUnused);
         if let Task::SwitchTo(generation) = task {
-            let (before, next) = (served.view(), Arc::new(generation));
-            served.change_view(|view, _| (view.switched_to(next), ()));
+            let before = served.view();
+            served.switch_to(&Arc::new(generation));
             Served::wait_for_answers(&before);
         }
         let before = served.view();

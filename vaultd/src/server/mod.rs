@@ -5,11 +5,13 @@
 //! server, the first too, agrees with the kernel over a socket, to which the monitor relays or replays the
 //! kernel's side, and gets the device only then.
 
+mod answers;
 mod attempts;
 mod attributes;
 mod filesystem;
 mod handles;
 mod housekeeping;
+mod retries;
 mod shared;
 mod view;
 
@@ -36,6 +38,7 @@ use crate::generation::{Generation, Index, Stale};
 use crate::process::channel::Channel;
 use crate::process::{Role, Station, blob};
 use crate::sys::device;
+use crate::sys::mapping::Mapped;
 
 /// Threads that answer requests: enough to overlap, each costs a buffer.
 const THREADS: std::ops::RangeInclusive<usize> = 2..=8;
@@ -45,16 +48,17 @@ const THREADS: std::ops::RangeInclusive<usize> = 2..=8;
 pub enum Order {
     /// To take its station, and to agree with the kernel over the socket that comes along.
     Agree(Station),
-    /// To serve. Along come the device, the open handles, the attempts, and then for each generation its index
-    /// and its objects.
+    /// To serve. Along come the device, the open handles, the attempts, a list of [`Parcel`]s written down, since
+    /// it may be too long for a message, the index of each of them, and all objects, each once. They are the
+    /// generations from the oldest that somebody may have open to the current one.
     Serve {
-        /// The generations, from the oldest that somebody may have open to the current one.
-        generations: Vec<Parcel>,
         /// Whether another server was there before.
         resumes: bool,
     },
     /// To show another generation. Its index and objects come along.
     SwitchTo(Parcel),
+    /// To tell that requests are answered.
+    Ping,
 }
 
 /// A generation on its way to a server.
@@ -62,7 +66,9 @@ pub enum Order {
 pub struct Parcel {
     /// Its number.
     pub number: u64,
-    /// For each of its objects, the number under which the kernel reads it itself, if it does.
+    /// Which of the objects that come along are its own.
+    pub objects: Vec<usize>,
+    /// For each of them, the number under which the kernel reads it itself, if it does.
     pub backings: Vec<Option<u32>>,
 }
 
@@ -80,6 +86,8 @@ pub enum Report {
         /// Generations that nobody has open any more.
         dropped: Vec<u64>,
     },
+    /// All requests were answered that it had when it was asked.
+    Alive,
 }
 
 /// Does what a server was started for, until the mount is gone.
@@ -101,7 +109,7 @@ pub fn serve(channel: Channel, descriptors: Vec<OwnedFd>) -> io::Result<()> {
     let session = Session::agree(socket)?;
     channel.send(&Report::Agreed(session.agreement()), &[])?;
 
-    let Some((Order::Serve { generations, resumes }, descriptors)) = channel.receive()? else {
+    let Some((Order::Serve { resumes }, descriptors)) = channel.receive()? else {
         return Ok(());
     };
     let mut descriptors = descriptors.into_iter();
@@ -109,16 +117,30 @@ pub fn serve(channel: Channel, descriptors: Vec<OwnedFd>) -> io::Result<()> {
     let device = next()?;
     let handles = Handles::take_over(File::from(next()?))?;
     let attempts = Attempts::take_over(File::from(next()?))?;
-    let generations = generations.into_iter().map(|parcel| open(parcel, &mut next).map(Arc::new));
-    let generations = generations.collect::<io::Result<Vec<_>>>()?;
-    session.serve(&device, channel, State { generations, handles, attempts }, resumes)
+    let parcels = blob::read(&next()?)?;
+    let mut known = Mapped::default();
+    let generations = unpack(parcels, descriptors, &mut known)?.into_iter().map(Arc::new).collect();
+    session.serve(&device, channel, State { generations, handles, attempts, known }, resumes)
 }
 
-/// Unpacks a generation.
-fn open(parcel: Parcel, next: &mut impl FnMut() -> io::Result<OwnedFd>) -> io::Result<Generation> {
-    let index: Index = blob::read(&next()?)?;
-    let objects = parcel.backings.iter().map(|_| next()).collect::<io::Result<Vec<_>>>()?;
-    Generation::open(parcel.number, index, &objects, parcel.backings).map_err(io::Error::other)
+/// Unpacks generations that came together.
+fn unpack(
+    parcels: Vec<Parcel>,
+    descriptors: impl IntoIterator<Item = OwnedFd>,
+    known: &mut Mapped,
+) -> io::Result<Vec<Generation>> {
+    let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+    let mut descriptors = descriptors.into_iter();
+    let indexes: Vec<OwnedFd> = descriptors.by_ref().take(parcels.len()).collect();
+    let objects = descriptors.map(|object| known.map(&object)).collect::<Result<Vec<_>, _>>();
+    let objects = objects.map_err(io::Error::other)?;
+    let open = |(at, parcel): (usize, Parcel)| {
+        let index: Index = blob::read(indexes.get(at).ok_or_else(invalid)?)?;
+        let own = parcel.objects.iter().map(|object| objects.get(*object).cloned());
+        let own = own.collect::<Option<Vec<_>>>().ok_or_else(invalid)?;
+        Generation::open(parcel.number, index, own, parcel.backings).map_err(io::Error::other)
+    };
+    parcels.into_iter().enumerate().map(open).collect()
 }
 
 /// What a server starts with.
@@ -126,6 +148,7 @@ struct State {
     generations: Vec<Arc<Generation>>,
     handles: Handles,
     attempts: Attempts,
+    known: Mapped,
 }
 
 /// A conversation with the kernel.
@@ -165,7 +188,7 @@ impl Session {
         let keeper = (Arc::clone(&shared), Arc::clone(&channel));
         thread::spawn(move || end_with(housekeeping::keep(&keeper.0, &keeper.1, tasks)));
         let _ = asker.send(Task::Refresh);
-        thread::spawn(move || end_with(take_orders(&channel, &asker)));
+        thread::spawn(move || end_with(take_orders(&channel, &asker, state.known)));
         if resumes {
             device::ask_again(device)?;
         }
@@ -182,13 +205,17 @@ fn end_with(outcome: io::Result<()>) {
 }
 
 /// Listens to the monitor until it is gone.
-fn take_orders(channel: &Channel, tasks: &mpsc::Sender<Task>) -> io::Result<()> {
+fn take_orders(channel: &Channel, tasks: &mpsc::Sender<Task>, mut known: Mapped) -> io::Result<()> {
     while let Some((order, descriptors)) = channel.receive()? {
-        let Order::SwitchTo(parcel) = order else { return Err(io::ErrorKind::InvalidData.into()) };
-        let mut descriptors = descriptors.into_iter();
-        let mut next = || descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData));
-        let generation = open(parcel, &mut next)?;
-        if tasks.send(Task::SwitchTo(generation)).is_err() {
+        let task = match order {
+            Order::SwitchTo(parcel) => {
+                let unpacked = unpack(vec![parcel], descriptors, &mut known)?;
+                unpacked.into_iter().next().map(Task::SwitchTo).ok_or(io::ErrorKind::InvalidData)?
+            }
+            Order::Ping => Task::Answer,
+            Order::Agree(_) | Order::Serve { .. } => return Err(io::ErrorKind::InvalidData.into()),
+        };
+        if tasks.send(task).is_err() {
             break;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
 use std::thread;
+use std::time::Instant;
 
 use fuser::{Errno, Request};
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::attempts::Attempts;
 use super::handles::{Handles, is_sent_again, unique};
 use super::housekeeping::Task;
+use super::retries::Retries;
 use super::view::View;
+use crate::generation::Generation;
 
 /// What the kernel can do for this mount, as it says when the mount is new.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,12 +36,13 @@ pub(super) struct Served {
     view: RwLock<Arc<View>>,
     handles: Handles,
     attempts: Attempts,
+    retries: Retries,
     tasks: mpsc::Sender<Task>,
 }
 
 impl Served {
     pub(super) fn new(view: View, handles: Handles, attempts: Attempts, tasks: mpsc::Sender<Task>) -> Self {
-        Self { view: RwLock::new(Arc::new(view)), handles, attempts, tasks }
+        Self { view: RwLock::new(Arc::new(view)), handles, attempts, retries: Retries::default(), tasks }
     }
 
     /// What is shown now.
@@ -54,6 +58,14 @@ impl Served {
         }
     }
 
+    /// Waits until every request is answered that is in hand now.
+    pub(super) fn wait_for_requests(&self) {
+        let before = self.view();
+        // Whoever comes now answers from the copy.
+        self.change_view(|view, _| (view.clone(), ()));
+        Self::wait_for_answers(&before);
+    }
+
     /// Shows what `change` makes of what is shown now; no file is opened meanwhile.
     pub(super) fn change_view<T>(&self, change: impl FnOnce(&View, &Handles) -> (View, T)) -> T {
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
@@ -62,15 +74,31 @@ impl Served {
         result
     }
 
-    /// Opens a node: its handle, and the number under which the kernel reads it itself, if it does.
-    fn open(&self, handle: u64, number: u64) -> Result<(u64, Option<u32>), Errno> {
+    /// Shows `next` to whoever opens a file from now on. An open that met the switch before comes first.
+    pub(super) fn switch_to(&self, next: &Arc<Generation>) {
+        let start = Instant::now();
+        loop {
+            self.retries.wait(start);
+            let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+            // Somebody may have been told to try again meanwhile.
+            if self.retries.are_done(start) {
+                *view = Arc::new(view.switched_to(Arc::clone(next)));
+                return;
+            }
+        }
+    }
+
+    /// Opens a node for a thread: its handle, and the number under which the kernel reads it itself, if it does.
+    fn open(&self, thread: u32, handle: u64, number: u64) -> Result<(u64, Option<u32>), Errno> {
         // Held until the handle is known: else what was just opened could be dropped as open to nobody.
         let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
         let Some(node) = view.current_node(number) else {
             // A dead server may have opened it, before a switch.
             self.handles.remove(handle);
+            self.retries.refused(thread);
             return Err(Errno::ESTALE);
         };
+        self.retries.opened(thread);
         let content = node.content().ok_or(Errno::EISDIR)?;
         self.handles.insert(handle, number).map_err(|_| Errno::ENOMEM)?;
         Ok((handle, view.current().backing(content)))
@@ -108,7 +136,7 @@ impl Shared {
 
     pub(super) fn open(&self, request: &Request, number: u64) -> Result<(u64, Option<u32>), Errno> {
         match self.served().filter(|served| self.may_handle(served, request)) {
-            Some(served) => served.open(unique(request.unique()), number),
+            Some(served) => served.open(request.pid(), unique(request.unique()), number),
             None => Err(Errno::EIO),
         }
     }
@@ -122,3 +150,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

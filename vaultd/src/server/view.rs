@@ -8,7 +8,7 @@ use super::handles::Handles;
 use crate::generation::{Generation, Node, Stale, stale};
 
 /// The generations that are shown.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct View {
     /// From the oldest to the current one, of which there always is one.
     generations: Vec<Arc<Generation>>,

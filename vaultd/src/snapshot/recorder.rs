@@ -13,10 +13,10 @@ use std::time::SystemTime;
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use tar::{EntryType, Header};
-use vault_format::VaultFiles;
 use vault_format::files::Entry;
 use vault_format::folder::FolderError;
 use vault_format::stamp::Stamp;
+use vault_format::{Digest, VaultFiles};
 
 use super::index::{BLOCK, END, MAX_PATH, REMOVED};
 use super::{SEALS, Snapshot, bytes, refuse_longer};
@@ -26,6 +26,8 @@ use super::{SEALS, Snapshot, bytes, refuse_longer};
 pub struct Recorder<'a> {
     files: &'a dyn VaultFiles,
     memory: File,
+    /// Most bytes that are kept.
+    most: u64,
     /// Before anything was read.
     begun: SystemTime,
     kept: Mutex<Kept>,
@@ -38,6 +40,8 @@ struct Kept {
     stamps: BTreeMap<String, Stamp>,
     /// How many bytes of the archive are taken.
     length: u64,
+    /// How many of them are files.
+    bytes: u64,
     /// Whether a file could not be kept whole.
     is_broken: bool,
 }
@@ -50,13 +54,23 @@ struct Place {
 }
 
 impl<'a> Recorder<'a> {
-    /// Begins with nothing kept.
+    /// Begins with nothing kept. What it keeps takes up to half of the machine's memory: at least as much is
+    /// needed for the plaintext.
     ///
     /// # Errors
     /// The kernel gives no memory object.
     pub fn new(files: &'a dyn VaultFiles) -> io::Result<Self> {
+        let machine = rustix::system::sysinfo();
+        Self::up_to(machine.totalram.saturating_mul(machine.mem_unit.into()) / 2, files)
+    }
+
+    /// As [`Self::new`], and keeps this many bytes at most.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn up_to(most: u64, files: &'a dyn VaultFiles) -> io::Result<Self> {
         let (memory, begun) = (memory_object()?, SystemTime::now());
-        Ok(Self { files, memory, begun, kept: Mutex::default() })
+        Ok(Self { files, memory, most, begun, kept: Mutex::default() })
     }
 
     /// What was kept, closed to any change.
@@ -110,14 +124,18 @@ impl<'a> Recorder<'a> {
     }
 
     /// Keeps a file, if nobody did so before.
-    fn keep(&self, path: &str, bytes: &[u8], stamp: Option<Stamp>) -> io::Result<Keeping> {
+    fn keep(&self, path: &str, bytes: &[u8], stamp: Option<Stamp>) -> Result<Keeping, FolderError> {
+        let kept = self.try_to_keep(path, bytes, stamp);
+        kept.map_err(|error| FolderError::Io { path: path.into(), error })
+    }
+
+    fn try_to_keep(&self, path: &str, bytes: &[u8], stamp: Option<Stamp>) -> io::Result<Keeping> {
         if path.len() > MAX_PATH {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let entry = archived(path, bytes);
-        let Some(at) = self.kept().reserve(path, entry.len() as u64, bytes.len() as u64) else {
-            return Ok(Keeping::Known);
-        };
+        let reserved = self.kept().reserve(path, entry.len() as u64, bytes.len() as u64, self.most)?;
+        let Some(at) = reserved else { return Ok(Keeping::Known) };
         // Each where nobody else writes, so all at the same time.
         let written = self.memory.write_all_at(&entry, at);
         let mut kept = self.kept();
@@ -128,6 +146,11 @@ impl<'a> Recorder<'a> {
         }
         kept.stamps.extend(stamp.map(|stamp| (path.to_owned(), stamp)));
         Ok(Keeping::New)
+    }
+
+    /// The state that a file is in before it is read, so that whatever happens to it from now on shows.
+    fn settled_stamp(&self, path: &str) -> Option<Stamp> {
+        self.files.stamp(path).filter(|stamp| stamp.is_settled(self.begun))
     }
 }
 
@@ -141,15 +164,22 @@ impl Kept {
 
     /// Takes the next place in the archive for an entry whose last part is a file of `size`; nothing if the file has
     /// one.
-    fn reserve(&mut self, path: &str, entry: u64, size: u64) -> Option<u64> {
+    fn reserve(&mut self, path: &str, entry: u64, size: u64, most: u64) -> io::Result<Option<u64>> {
         if self.places.contains_key(path) {
-            return None;
+            return Ok(None);
         }
+        if self.bytes.saturating_add(size) > most {
+            return Err(io::Error::new(
+                io::ErrorKind::OutOfMemory,
+                "with it the vault takes more than half of this machine's memory",
+            ));
+        }
+        self.bytes += size;
         let at = self.take_room(entry);
         let start = self.length - size.next_multiple_of(BLOCK);
         let place = Place { span: start..start + size, is_written: false };
         self.places.insert(path.to_owned(), place);
-        Some(at)
+        Ok(Some(at))
     }
 }
 
@@ -158,14 +188,26 @@ impl VaultFiles for Recorder<'_> {
         if let Some(bytes) = self.again(path, limit)? {
             return Ok(bytes);
         }
-        // First, so that whatever happens to the file from now on shows.
-        let stamp = self.files.stamp(path).filter(|stamp| stamp.is_settled(self.begun));
+        let stamp = self.settled_stamp(path);
         let bytes = self.files.read(path, limit)?;
-        match self.keep(path, &bytes, stamp) {
-            Ok(Keeping::New) => Ok(bytes),
+        match self.keep(path, &bytes, stamp)? {
+            Keeping::New => Ok(bytes),
             // Somebody else read it at the same time, and perhaps other bytes.
-            Ok(Keeping::Known) => self.again(path, limit).map(Option::unwrap_or_default),
-            Err(error) => Err(FolderError::Io { path: path.into(), error }),
+            Keeping::Known => self.again(path, limit).map(Option::unwrap_or_default),
+        }
+    }
+
+    /// Another file than was signed is not kept: it may be as long as there is memory.
+    fn read_signed(&self, path: &str, limit: u64, digest: Digest) -> Result<Option<Vec<u8>>, FolderError> {
+        let same = |bytes: &Vec<u8>| Digest::of(bytes) == digest;
+        if let Some(bytes) = self.again(path, limit)? {
+            return Ok(Some(bytes).filter(same));
+        }
+        let stamp = self.settled_stamp(path);
+        let Some(bytes) = self.files.read_signed(path, limit, digest)? else { return Ok(None) };
+        match self.keep(path, &bytes, stamp)? {
+            Keeping::New => Ok(Some(bytes)),
+            Keeping::Known => Ok(self.again(path, limit)?.filter(same)),
         }
     }
 

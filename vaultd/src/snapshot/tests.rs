@@ -6,8 +6,8 @@ use std::thread;
 use proptest::prelude::*;
 use rustix::fs::MemfdFlags;
 use tar::{EntryType, Header};
-use vault_format::VaultFolder;
 use vault_format::folder::MAX_FILE;
+use vault_format::{Digest, VaultFolder};
 
 use super::*;
 
@@ -119,6 +119,38 @@ fn a_file_that_changes_meanwhile_is_read_once() {
     assert_eq!(recorder.read("file", 9).expect("a file"), b"before");
     assert!(matches!(recorder.read("file", 5), Err(FolderError::TooLong { .. })));
     assert_eq!(recorder.finish().expect("a snapshot").read("file", 9).expect("a file"), b"before");
+}
+
+#[test]
+fn what_nobody_signed_is_not_kept() {
+    let long = vec![7; 2 << 20];
+    let (_temp, folder) = folder(&[("short", b"short"), ("long", &long)]);
+    let refused = Recorder::new(&folder).expect("a memory object");
+    for path in ["short", "long"] {
+        let other = Digest::of(b"other");
+        assert_eq!(refused.read_signed(path, 9 << 20, other).expect("a file"), None);
+    }
+    assert_eq!(refused.finish().expect("a snapshot").spans.len(), 0);
+
+    let recorder = Recorder::new(&folder).expect("a memory object");
+    let signed = |path, bytes: &[u8]| recorder.read_signed(path, 9 << 20, Digest::of(bytes)).expect("a file");
+    assert_eq!(signed("short", b"short").expect("signed"), b"short");
+    assert_eq!(signed("long", &long).expect("signed"), long);
+    // Also what was read before is what was asked for, or nothing.
+    assert_eq!(signed("long", &long).expect("signed"), long);
+    assert_eq!(signed("short", b"other"), None);
+    assert_eq!(recorder.finish().expect("a snapshot").read("short", 9).expect("a file"), b"short");
+}
+
+#[test]
+fn no_more_is_kept_than_there_is_memory_for() {
+    let (_temp, folder) = folder(&[("a", b"12345"), ("b", b"123456"), ("c", b"12345")]);
+    let recorder = Recorder::up_to(10, &folder).expect("a memory object");
+    recorder.read("a", 9).expect("a file");
+    let error = recorder.read("b", 9).expect_err("too much");
+    assert!(vault_format::report::render(&error).contains("more than half of this machine's memory"));
+    recorder.read("c", 9).expect("a file that fits");
+    recorder.read("a", 9).expect("a file that is kept");
 }
 
 #[test]

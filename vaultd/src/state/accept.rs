@@ -8,17 +8,13 @@ use std::sync::{MutexGuard, PoisonError};
 use vault_format::Timestamp;
 
 use super::copy::Copied;
-use super::replace::Draft;
+use super::replace::replace;
 use super::{ACCEPTED, Accepted, Facts, GOOD, MODE, StateError, StateFolder, Verdict, WAIVER};
 use crate::snapshot;
 
-/// A copy of a state that is on disk, and does not count before that state is accepted.
-#[derive(Debug)]
-pub struct CopyDraft(Draft);
-
 impl StateFolder {
     /// Remembers a judged state as the one accepted last, with its `snapshot` as the copy to fall back
-    /// to, and a waiver that it needed as used up.
+    /// to, and a waiver that it needed as used up. Whoever judged it must hold the [`lock`](Self::lock) since.
     ///
     /// # Errors
     /// [`StateError::Write`]: then what was accepted before still counts.
@@ -28,32 +24,13 @@ impl StateFolder {
         verdict: &Verdict,
         snapshot: impl AsFd,
     ) -> Result<Accepted, StateError> {
-        self.accept_copied(facts, verdict, self.copy(snapshot)?)
-    }
-
-    /// Writes a copy of a state that may be accepted: the longest part of that, which nobody has to wait for.
-    ///
-    /// # Errors
-    /// [`StateError::Write`].
-    pub fn copy(&self, snapshot: impl AsFd) -> Result<CopyDraft, StateError> {
-        let path = self.folder.join(GOOD);
-        let draft = Draft::write(&path, MODE, |file| snapshot::copy(&snapshot, file));
-        draft.map(CopyDraft).map_err(|error| StateError::Write { path, error })
-    }
-
-    /// As [`Self::accept`], of a state whose copy is on disk.
-    ///
-    /// # Errors
-    /// As [`Self::accept`].
-    pub fn accept_copied(
-        &self,
-        facts: &Facts,
-        verdict: &Verdict,
-        copy: CopyDraft,
-    ) -> Result<Accepted, StateError> {
         // The copy first: a machine that stops in between can still fall back to it, since it follows
         // what was accepted before. The other way round it would have to refuse its only copy.
-        self.accept_by(facts, verdict, |_| Copied::whole(&copy.0.take_place()?))
+        self.accept_by(facts, verdict, |_| {
+            let path = self.folder.join(GOOD);
+            replace(&path, MODE, |file| snapshot::copy(&snapshot, file))?;
+            Copied::whole(&path)
+        })
     }
 
     /// Whether the copy can be grown by what is new in a state that follows the one accepted last.

@@ -25,8 +25,8 @@ pub(super) struct Copied {
 
 impl Copied {
     /// What was just written.
-    pub(super) fn whole(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
+    pub(super) fn whole(path: &Path) -> io::Result<Self> {
+        let metadata = path.symlink_metadata()?;
         Ok(Self { inode: metadata.ino(), whole: metadata.len(), length: metadata.len() })
     }
 

@@ -13,6 +13,7 @@ mod error;
 mod facts;
 mod folder_name;
 mod judge;
+mod lock;
 mod moment;
 pub(crate) mod replace;
 mod waiver;
@@ -29,11 +30,11 @@ use serde::{Deserialize, Serialize};
 use vault_format::lock::VaultId;
 use vault_format::{Digest, Timestamp};
 
-pub use accept::CopyDraft;
 pub use error::StateError;
 pub use facts::Facts;
 pub(crate) use folder_name::escape;
 pub use judge::{Configured, Refusal, Verdict, judge};
+pub use lock::Lock;
 pub use waiver::{Exception, Waiver};
 
 use copy::Copied;
@@ -132,6 +133,14 @@ impl StateFolder {
         Ok(Self { folder: root.join(name), mount_point: mount_point.to_owned(), copied })
     }
 
+    /// Waits until nobody else is about to change what was accepted, and is the one who does.
+    ///
+    /// # Errors
+    /// [`StateError::Write`].
+    pub fn lock(&self) -> Result<Lock, StateError> {
+        Lock::of(&self.folder)
+    }
+
     /// What was accepted last.
     ///
     /// # Errors
@@ -162,6 +171,7 @@ impl StateFolder {
     /// # Errors
     /// [`StateError`]: it cannot be written, or what is there be read.
     pub fn waive(&self, exception: Exception) -> Result<Waiver, StateError> {
+        let _lock = self.lock()?;
         let used = self.accepted()?.and_then(|accepted| accepted.waiver);
         let waiver = Waiver::after(used.as_ref(), exception);
         self.write_json(WAIVER, &waiver)?;

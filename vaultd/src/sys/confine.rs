@@ -28,6 +28,9 @@ pub enum Role {
     Decryptor,
     /// As the server; also reads files and makes memory objects. Has no plaintext to lock.
     Verifier,
+    /// Opens by path, as root, what lies on a file system that may hang. It is not confined: it does nothing else,
+    /// and reads nothing.
+    Opener,
     /// Looks up names through NSS, whose modules read files and talk to daemons. It keeps all
     /// system calls and files of its user, and has no plaintext.
     Resolver,
@@ -113,7 +116,7 @@ pub fn confine(confinement: &Confinement<'_>) -> Result<Confined, ConfineError> 
     credentials::give_up(confinement.account, confinement.kept | locks)?;
     // The kernel makes a process dumpable, or not, anew when its user changes.
     process::forbid_dumps()?;
-    if confinement.role == Role::Resolver {
+    if matches!(confinement.role, Role::Resolver | Role::Opener) {
         return Ok(Confined { residency, landlock: None });
     }
     let landlock = files::restrict(confinement.readable, confinement.writable)?;

@@ -1,10 +1,12 @@
 //! Memory objects as bytes: mapped once, left out of core dumps and of forked children.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
+use std::sync::{Arc, Weak};
 
 use rustix::fs::FallocateFlags;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
@@ -58,6 +60,31 @@ impl Mapping {
     /// [`MemoryError::Lock`] when it cannot be locked and `locking` requires it.
     pub fn lock(&self, locking: Locking) -> Result<Residency, MemoryError> {
         self.0.lock(locking)
+    }
+}
+
+/// The objects that a process has mapped, so that it maps none twice: their number is limited (proc_sys_vm(5),
+/// `max_map_count`), and generations share most.
+#[derive(Debug, Default)]
+pub struct Mapped(HashMap<(u64, u64), Weak<Mapping>>);
+
+impl Mapped {
+    /// All of `object`, as [`Mapping::whole`].
+    ///
+    /// # Errors
+    /// [`MemoryError`]: the kernel refused.
+    pub fn map(&mut self, object: &OwnedFd) -> Result<Arc<Mapping>, MemoryError> {
+        let failed = |errno: rustix::io::Errno| MemoryError::Map { size: 0, source: errno.into() };
+        let stat = rustix::fs::fstat(object).map_err(failed)?;
+        // While it is mapped, nothing else has its number.
+        self.0.retain(|_, mapping| mapping.strong_count() > 0);
+        let known = self.0.entry((stat.st_dev, stat.st_ino)).or_default();
+        if let Some(mapping) = known.upgrade() {
+            return Ok(mapping);
+        }
+        let mapping = Arc::new(Mapping::whole(object)?);
+        *known = Arc::downgrade(&mapping);
+        Ok(mapping)
     }
 }
 

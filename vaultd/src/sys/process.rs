@@ -32,6 +32,13 @@ pub fn forbid_dumps() -> Result<(), ProcessError> {
         .map_err(|errno| ProcessError::Dumps(errno.into()))
 }
 
+/// Offers this process as the one to be ended where the machine runs out of memory (`oom_score_adj`, proc(5)). It
+/// takes what it has read along, whatever that was, and everybody else stays.
+pub fn end_first() {
+    // Without it the kernel chooses by size, which is this one as a rule.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+}
+
 /// Raises the limit of descriptors as far as it goes, for this process and those that it starts: each large file
 /// of each generation needs some, and the usual limit is made for select(2), which nobody uses here.
 pub fn raise_descriptor_limit() {

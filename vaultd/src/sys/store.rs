@@ -8,6 +8,7 @@
 //! How long each lives: the decryptor creates and fills it, the monitor takes it over with
 //! [`read_only`] and gives descriptors for reading on, and [`wipe`]s it in the end.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -16,7 +17,7 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
-use rustix::process::{Gid, Uid};
+use rustix::process::Uid;
 
 use super::mapping::MappingMut;
 use super::memory::{Locking, MemoryError};
@@ -24,6 +25,9 @@ use super::memory::{Locking, MemoryError};
 /// Of the machine's memory, what plaintext may take: nothing here can be swapped out to make room,
 /// and a full store is an honest error where a full machine is a killed process.
 const LIMIT: &str = "75%";
+
+/// An object's creator writes it. Whoever was given a descriptor may read it; nobody else can name it.
+const OBJECT: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::ROTH);
 
 /// What the objects of a store are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +56,16 @@ pub enum StoreError {
 pub struct Store {
     root: Option<OwnedFd>,
     locking: Locking,
+    witness: Option<Witness>,
+}
+
+/// Somebody who gets to know of each object before anything is in it.
+struct Witness(Box<dyn Fn(BorrowedFd<'_>) -> io::Result<()> + Send + Sync>);
+
+impl fmt::Debug for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Witness")
+    }
 }
 
 impl Store {
@@ -81,13 +95,23 @@ impl Store {
     /// The store of which somebody else handed on the descriptor.
     #[must_use]
     pub fn from_fd(root: OwnedFd) -> Self {
-        Self { root: Some(root), locking: Locking::Required }
+        Self { root: Some(root), locking: Locking::Required, witness: None }
     }
 
     /// A store that works on every kernel; there is nothing to hand on.
     #[must_use]
     pub fn locked(locking: Locking) -> Self {
-        Self { root: None, locking }
+        Self { root: None, locking, witness: None }
+    }
+
+    /// Has `witness` see each object before anything is in it. It can then wipe what its creator leaves.
+    #[must_use]
+    pub fn witnessed(
+        mut self,
+        witness: impl Fn(BorrowedFd<'_>) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.witness = Some(Witness(Box::new(witness)));
+        self
     }
 
     /// Keeps an object out of swap for as long as `mapping` lives, where the store itself does not; call it before
@@ -117,24 +141,32 @@ impl Store {
         self.root.as_ref().map(AsFd::as_fd)
     }
 
-    /// Makes an empty object without a name, for its creator alone.
+    /// Makes an empty object without a name, which its creator alone can write.
     ///
     /// # Errors
     /// What the kernel said.
     pub fn create(&self) -> io::Result<File> {
+        let object = self.new_object()?;
+        if let Some(Witness(see)) = &self.witness {
+            see(object.as_fd())?;
+        }
+        Ok(object)
+    }
+
+    fn new_object(&self) -> io::Result<File> {
         let Some(root) = &self.root else { return memory_object() };
         // EXCL: it can never be given a name.
         let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
-        let object = rustix::fs::openat(root, ".", flags, Mode::RUSR | Mode::WUSR)?;
+        let object = rustix::fs::openat(root, ".", flags, OBJECT)?;
+        rustix::fs::fchmod(&object, OBJECT)?;
         Ok(object.into())
     }
 }
 
-/// Opens an object once more, for reading only, after taking it away from its creator: from now on
-/// only root can open it, so that a holder of the new descriptor cannot turn it into one for writing.
+/// Opens an object once more, for reading only. It is its creator's, whom nobody else runs as: a holder of the new
+/// descriptor cannot turn it into one for writing.
 ///
-/// Descriptors for writing that exist already stay: the creator must be gone before the object counts.
-/// A memfd's size is fixed. Needs CAP_CHOWN and `/proc`.
+/// The creator must be gone before the object counts. A memfd's size is fixed. Needs `/proc`.
 ///
 /// # Errors
 /// What the kernel said.
@@ -144,8 +176,6 @@ pub fn read_only(object: &File) -> io::Result<OwnedFd> {
         Ok(()) | Err(Errno::PERM | Errno::INVAL) => {}
         Err(errno) => return Err(errno.into()),
     }
-    rustix::fs::fchown(object, Some(Uid::ROOT), Some(Gid::ROOT))?;
-    rustix::fs::fchmod(object, Mode::RUSR)?;
     let path = format!("/proc/self/fd/{}", object.as_raw_fd());
     Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
@@ -197,7 +227,7 @@ fn memory_object() -> io::Result<File> {
         Err(Errno::INVAL) => rustix::fs::memfd_create("vaultd", flags),
         made => made,
     }?;
-    rustix::fs::fchmod(&object, Mode::RUSR | Mode::WUSR)?;
+    rustix::fs::fchmod(&object, OBJECT)?;
     Ok(object.into())
 }
 

@@ -56,6 +56,9 @@ pub enum VerifyError {
     Confine(#[from] ConfineError),
     /// There is no memory for the vault's files.
     #[error("cannot keep the vault's files")]
+    #[diagnostic(help(
+        "the files of a vault must fit into memory: give this machine more, or the vault fewer"
+    ))]
     Memory(#[from] io::Error),
     /// Signed, and asked for as if it were not.
     #[error("{}: this is part of a signed vault, which is served by its signature or not at all", .0.display())]
@@ -78,10 +81,6 @@ pub enum VerifyError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     SnakeOil(#[from] snakeoil::SnakeOil),
-    /// Rendering is not there yet.
-    #[error("the policy has the template {0}, and this version of vaultd renders none")]
-    #[diagnostic(help("serve the values as secrets of their own until it does"))]
-    Template(SecretName),
     /// The rule is not there yet.
     #[error("the policy lets only some services open {0}, and this version of vaultd cannot enforce that")]
     #[diagnostic(help("use owner, group and mode, and take `services` out of vault.toml, until it can"))]

@@ -20,13 +20,16 @@ use vault_format::{VaultFiles, VaultFolder, Verified};
 
 pub use self::error::VerifyError;
 use self::known::Known;
-pub use self::plan::{Plan, PlannedFile};
+pub use self::plan::{Origin, Plan, PlannedFile};
 use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob, refusal};
 use crate::resolver::Name;
 use crate::signers;
 use crate::snapshot::{Recorder, Snapshot};
 use crate::state::Facts;
+
+/// Most bytes of a list of signers.
+const MAX_SIGNERS: u64 = 1 << 24;
 
 /// What the verifier is asked. Beside it come the vault, opened, the signers' file unless `unsigned`, and the plan of
 /// the state that is served now if it `knows` that.
@@ -86,9 +89,11 @@ struct Examined {
 /// Nobody is there to be answered.
 pub fn main(channel: &Channel) -> io::Result<()> {
     let Some((order, descriptors)) = channel.receive::<Order>()? else { return Ok(()) };
-    match examine(&order, descriptors) {
-        Ok(Examined { findings, plan, snapshot }) => {
-            let (findings, plan) = (blob::write("findings", &findings)?, blob::write("plan", &plan)?);
+    let found = examine(&order, descriptors).and_then(|Examined { findings, plan, snapshot }| {
+        Ok((blob::write("findings", &findings)?, blob::write("plan", &plan)?, snapshot))
+    });
+    match found {
+        Ok((findings, plan, snapshot)) => {
             channel.send(&Answer::Done(()), &[findings.as_fd(), plan.as_fd(), snapshot.as_fd()])
         }
         Err(error) => channel.send(&refusal::<()>(&error), &[]),
@@ -134,10 +139,19 @@ fn trusted_signers(order: &Order, file: Option<OwnedFd>) -> Result<AllowedSigner
     let path = || order.signers.clone();
     let mut text = String::new();
     let file = file.ok_or(io::Error::from(io::ErrorKind::NotFound));
-    file.and_then(|file| File::from(file).read_to_string(&mut text))
+    file.and_then(|file| plain(file.into())?.take(MAX_SIGNERS).read_to_string(&mut text))
         .map_err(|error| VerifyError::ReadSigners { path: path(), error })?;
     let signers = AllowedSigners::parse(&text);
     signers.map(signers::trusted).map_err(|error| VerifyError::Signers { path: path(), error })
+}
+
+/// A file that ends, unlike a device.
+fn plain(file: File) -> io::Result<File> {
+    let metadata = file.metadata()?;
+    match metadata.is_file() && metadata.len() < MAX_SIGNERS {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file of less than 16 MiB")),
+    }
 }
 
 fn verified(
@@ -174,12 +188,11 @@ fn is_signed_by_snakeoil(unsound: &Unsound) -> bool {
 /// A rule that this version does not know how to keep must not be served without it.
 fn refuse_what_cannot_be_enforced(vault: &Verified) -> Result<(), VerifyError> {
     let policy = vault.policy();
-    if let Some(name) = policy.templates().keys().next() {
-        return Err(VerifyError::Template(name.clone()));
-    }
-    let secrets = vault.lock().secrets.keys().map(|name| (name, &policy.secret(name).access));
-    let views = policy.views().iter().map(|(path, view)| (path, &view.access));
-    match secrets.chain(views).find(|(_, access)| !access.services.is_empty()) {
+    let secrets = vault.lock().secrets.keys().map(|name| (name, &policy.secret(name).access.services));
+    let views = policy.views().iter().map(|(path, view)| (path, &view.access.services));
+    let templates =
+        policy.templates().iter().filter_map(|(path, template)| Some((path, template.services.as_ref()?)));
+    match secrets.chain(views).chain(templates).find(|(_, services)| !services.is_empty()) {
         Some((name, _)) => Err(VerifyError::Services(name.clone())),
         None => Ok(()),
     }

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
-use vault_format::policy::{Access, Action};
+use vault_format::policy::{Access, Action, TemplatePolicy};
 use vault_format::stamp::Stamp;
+use vault_format::template::Template;
 use vault_format::{Digest, Recipient, SecretName, Verified};
 
 use super::known::Known;
@@ -16,7 +18,7 @@ use crate::snapshot::Snapshot;
 /// The files of a mount, for every identity that might be given.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Plan {
-    /// Secrets under their own names, and views of them.
+    /// Secrets under their own names, views of them, and templates.
     pub files: Vec<PlannedFile>,
     /// The public files of the vault.
     pub public: Vec<String>,
@@ -35,18 +37,32 @@ pub struct PlannedFile {
     pub group: String,
     /// Permission bits.
     pub mode: u16,
-    /// When its value last changed.
+    /// When its value last changed; not before 1970, where no clock of ours begins.
     pub modified: SystemTime,
-    /// SHA-256 of its ciphertext.
+    /// What tells its bytes from others: SHA-256 of what they are made of.
     pub digest: Digest,
-    /// Where in the snapshot its ciphertext is; nothing where it was known and not read again.
-    pub ciphertext: Option<Range<u64>>,
+    /// What they are made of.
+    pub origin: Origin,
     /// The state that its file was in when it was read, if that tells whether it was changed since.
     pub stamp: Option<Stamp>,
     /// What to do when its value changed.
     pub on_change: Vec<Action>,
     /// Who can decrypt it; nothing where only trying tells.
     audience: Option<usize>,
+}
+
+/// What the bytes of a file are made of.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Origin {
+    /// One ciphertext, which lies here in the snapshot; nowhere if it was known and not read again.
+    Ciphertext(Option<Range<u64>>),
+    /// A text with values in it.
+    Template {
+        /// The text.
+        template: Template,
+        /// Where in the snapshot the ciphertext of each value lies, as above.
+        values: BTreeMap<SecretName, Option<Range<u64>>>,
+    },
 }
 
 impl Plan {
@@ -58,22 +74,27 @@ impl Plan {
         let own = lock.secrets.iter().map(|(name, secret)| (name, name, secret, &policy.secret(name).access));
         let views = policy.views().iter();
         let views = views.map(|(path, view)| (path, &view.of, &lock.secrets[&view.of], &view.access));
-        let mut plan = Self { public: vault.lock().files.keys().cloned().collect(), ..Self::default() };
-        let mut audiences: BTreeMap<&BTreeSet<Recipient>, usize> = BTreeMap::new();
+        let mut plan = Self { public: lock.files.keys().cloned().collect(), ..Self::default() };
+        let mut audiences = Audiences::default();
         for (path, name, secret, access) in own.chain(views) {
             let ciphertext = name.ciphertext_path();
             let (ciphertext, stamp) = (snapshot.span(&ciphertext), snapshot.stamp(&ciphertext));
             let stamp = stamp.or_else(|| known.stamp(name).filter(|_| ciphertext.is_none()));
-            let audience = *audiences.entry(&secret.recipients).or_insert_with(|| {
-                plan.audiences.push(secret.recipients.clone());
-                plan.audiences.len() - 1
-            });
+            let audience = audiences.place(&secret.recipients);
             let modified = secret.rotated.system_time();
-            let file = PlannedFile::new(path, access, modified, secret.sha256, ciphertext);
+            let file =
+                PlannedFile::new(path, access, modified, secret.sha256, Origin::Ciphertext(ciphertext));
             // A view is the same value, and its source has said what to do.
             let on_change = if path == name { policy.secret(name).on_change.clone() } else { Vec::new() };
             plan.files.push(PlannedFile { audience: Some(audience), on_change, stamp, ..file });
         }
+        for (path, template) in vault.templates() {
+            let rule = &policy.templates()[path];
+            let file = rendered(vault, snapshot, path, rule, template);
+            let audience = Some(audiences.place(&rule.audience));
+            plan.files.push(PlannedFile { audience, ..file });
+        }
+        plan.audiences = audiences.all.into_iter().cloned().collect();
         plan
     }
 
@@ -98,6 +119,47 @@ impl Plan {
     }
 }
 
+/// Each set of recipients once.
+#[derive(Default)]
+struct Audiences<'a> {
+    all: Vec<&'a BTreeSet<Recipient>>,
+    places: BTreeMap<&'a BTreeSet<Recipient>, usize>,
+}
+
+impl<'a> Audiences<'a> {
+    fn place(&mut self, audience: &'a BTreeSet<Recipient>) -> usize {
+        *self.places.entry(audience).or_insert_with(|| {
+            self.all.push(audience);
+            self.all.len() - 1
+        })
+    }
+}
+
+/// A template as a file. Its bytes are others as soon as its text is, or the ciphertext of one of its values.
+fn rendered(
+    vault: &Verified,
+    snapshot: &Snapshot,
+    path: &SecretName,
+    rule: &TemplatePolicy,
+    template: &Template,
+) -> PlannedFile {
+    let shown = template.secrets();
+    let values = shown.iter().map(|&name| (name.clone(), snapshot.span(&name.ciphertext_path()))).collect();
+    let secrets = || shown.iter().map(|&name| &vault.lock().secrets[name]);
+    let modified = secrets().map(|secret| secret.rotated.system_time()).max();
+    let digests: Vec<String> = secrets().map(|secret| secret.sha256.to_string()).collect();
+    // No ciphertext begins like this, so no secret has this digest.
+    let digest = Digest::of(format!("template of {}\n{template}", digests.join(" ")).as_bytes());
+    let access = Access {
+        owner: rule.owner.clone(),
+        group: rule.group.clone(),
+        mode: rule.mode,
+        services: Arc::new(vault.policy().template_services(rule, &shown).unwrap_or_default()),
+    };
+    let origin = Origin::Template { template: template.clone(), values };
+    PlannedFile::new(path, &access, modified.unwrap_or(SystemTime::UNIX_EPOCH), digest, origin)
+}
+
 impl PlannedFile {
     /// A file of which only trying tells who can decrypt it.
     #[must_use]
@@ -106,16 +168,16 @@ impl PlannedFile {
         access: &Access,
         modified: SystemTime,
         digest: Digest,
-        ciphertext: Option<Range<u64>>,
+        origin: Origin,
     ) -> Self {
         Self {
             path: path.clone(),
             owner: access.owner.clone(),
             group: access.group.clone(),
             mode: access.mode.bits(),
-            modified,
+            modified: modified.max(SystemTime::UNIX_EPOCH),
             digest,
-            ciphertext,
+            origin,
             stamp: None,
             on_change: Vec::new(),
             audience: None,

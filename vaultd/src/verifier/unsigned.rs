@@ -10,7 +10,7 @@ use vault_format::legacy;
 use vault_format::policy::{Access, Mode};
 use vault_format::{Digest, SecretName, VaultFiles};
 
-use super::{Examined, Findings, Order, Plan, PlannedFile, VerifyError};
+use super::{Examined, Findings, Order, Origin, Plan, PlannedFile, VerifyError};
 use crate::snapshot::Recorder;
 
 /// Reads every secret of the folder. None of it is verified, since there is nothing to verify it by; all else
@@ -27,8 +27,8 @@ pub(super) fn examine(order: &Order, recorder: Recorder<'_>) -> Result<Examined,
     let mut plan = Plan::default();
     let now = SystemTime::now();
     for (path, name, digest) in paths(&secrets) {
-        let ciphertext = snapshot.span(&name.ciphertext_path());
-        plan.files.push(PlannedFile::new(&path, &access(&path), now, *digest, ciphertext));
+        let origin = Origin::Ciphertext(snapshot.span(&name.ciphertext_path()));
+        plan.files.push(PlannedFile::new(&path, &access(&path), now, *digest, origin));
     }
     let warning = format!(
         "UNSIGNED: nothing in {} is verified; whoever can write there, or to its repository, decides what the \

@@ -2,6 +2,7 @@
 
 mod access;
 mod background;
+mod generations;
 mod lifecycle;
 mod matrix;
 mod memory;

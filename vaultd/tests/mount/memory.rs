@@ -5,9 +5,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use vaultd::Generation;
 use vaultd::generation::{Built, Object, PASSED_THROUGH};
+use vaultd::sys::mapping::Mapping;
 
 use crate::stand::{Stand, build, empty_directory, file, installed, possible, snake_oil, vaultd};
 
@@ -17,8 +19,9 @@ fn errors_and_debug_output_show_no_plaintext() {
         return;
     }
     let Built { index, objects, .. } = build(&[file("secret", 0o400, "correct horse")]);
-    let readers = objects.iter().map(|object| reader(object).into()).collect::<Vec<OwnedFd>>();
-    let generation = Generation::open(1, index, &readers, vec![None]).expect("a generation");
+    let map = |object| Arc::new(Mapping::whole(&OwnedFd::from(reader(object))).expect("a mapping"));
+    let objects = objects.iter().map(map).collect();
+    let generation = Generation::open(1, index, objects, vec![None]).expect("a generation");
     let shown = format!("{generation:?}");
     assert!(!shown.contains("horse") && !shown.contains("99, 111, 114"), "{shown}");
 }

@@ -7,7 +7,6 @@ use std::env;
 use std::fmt::Display;
 use std::fs::{self, Permissions};
 use std::mem::ManuallyDrop;
-use std::os::fd::BorrowedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -21,7 +20,7 @@ use vault_format::Digest;
 use vaultd::generation::{self, Built, Facts, Wanted};
 use vaultd::monitor::connection::Connection;
 use vaultd::monitor::keeper::agree;
-use vaultd::monitor::kept::{Kept, Object};
+use vaultd::monitor::kept::{self, Kept, Object};
 use vaultd::monitor::mount::{open_device, require_root};
 use vaultd::monitor::mount_point::MountPoint;
 use vaultd::process::{Station, blob, channel::Channel};
@@ -70,7 +69,7 @@ pub fn build(files: &[File]) -> Built {
 }
 
 /// The same as the monitor takes it over.
-fn kept(built: Built) -> Kept {
+pub fn kept(built: Built) -> Kept {
     let object = |object| match object {
         generation::Object::New(file) => Arc::new(Object::take_over(file.into()).expect("an object")),
         generation::Object::Kept(_) => unreachable!("there is nothing before"),
@@ -89,7 +88,7 @@ pub struct Stand {
     server: JoinHandle<std::io::Result<()>>,
     /// Never closed: a server that hears no monitor any more ends its process, which is this one.
     monitor: ManuallyDrop<Channel>,
-    _generation: Kept,
+    generations: Vec<Kept>,
     root: PathBuf,
     _directory: TempDir,
 }
@@ -102,8 +101,12 @@ impl Stand {
 
     /// Mounts a generation on a machine that can.
     pub fn of(built: Built) -> Self {
+        Self::showing(vec![kept(built)])
+    }
+
+    /// Mounts generations, from the oldest to the current one.
+    pub fn showing(generations: Vec<Kept>) -> Self {
         let (directory, root) = empty_directory();
-        let generation = kept(built);
         let connection =
             Connection::new(&MountPoint::check(&root).expect("a mount point")).expect("a connection");
         let (monitor, its_end) = Channel::pair().expect("a channel");
@@ -112,24 +115,30 @@ impl Stand {
             let (_, descriptors) = its_end.receive::<Order>()?.expect("an order");
             server::serve(its_end, descriptors)
         });
-        let stand =
-            Self { connection, server, monitor, _generation: generation, root, _directory: directory };
+        let stand = Self { connection, server, monitor, generations, root, _directory: directory };
         stand.hand_over();
         stand
     }
 
     fn hand_over(&self) {
-        let Self { connection, monitor, _generation: generation, .. } = self;
+        let Self { connection, monitor, generations, .. } = self;
         let station = Station::of_user("vaultd", Locking::Required).expect("a station");
         if agree(monitor, connection, station).expect("an agreement").passthrough {
-            generation.register(&connection.device);
+            self.register();
         }
-        let order = Order::Serve { generations: vec![generation.parcel()], resumes: false };
-        let mut descriptors: Vec<BorrowedFd<'_>> = connection.descriptors().to_vec();
-        descriptors.extend(generation.descriptors());
-        monitor.send(&order, &descriptors).expect("an order");
+        kept::send(monitor, connection, generations, false).expect("an order");
         let (report, _) = monitor.receive::<Report>().expect("a report").expect("a server");
-        assert!(matches!(report, Report::Shows { generation: 1, .. }), "{report:?}");
+        let current = generations.last().map(|kept| kept.number);
+        assert!(
+            matches!(report, Report::Shows { generation, .. } if Some(generation) == current),
+            "{report:?}"
+        );
+    }
+
+    /// Has the kernel read itself what it can; tells under which numbers it does.
+    pub fn register(&self) -> Vec<Option<u32>> {
+        self.generations.iter().for_each(|kept| kept.register(&self.connection.device));
+        self.generations.iter().flat_map(|kept| kept.parcel().0.backings).collect()
     }
 
     pub fn root(&self) -> &Path {

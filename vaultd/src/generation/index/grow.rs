@@ -71,7 +71,7 @@ impl Index {
                 Kind::Directory { children: first..index.nodes.len(), directories };
         }
         for (node, number) in index.nodes.iter_mut().zip(ROOT..) {
-            node.number = number;
+            (node.number, node.place) = (number, number);
             index.unused = number + 1;
         }
         Ok(index)
@@ -124,11 +124,13 @@ fn directory(parent: usize, name: &str, modified: SystemTime) -> Node {
         number: 0,
         parent,
         name: name.into(),
+        place: 0,
         facts: Facts { owner: 0, group: 0, mode: 0o711, modified },
         kind: Kind::Directory { children: 0..0, directories: 0 },
     }
 }
 
 fn file(parent: usize, name: &str, entry: &Entry) -> Node {
-    Node { number: 0, parent, name: name.into(), facts: entry.facts, kind: Kind::File(entry.content.clone()) }
+    let kind = Kind::File(entry.content.clone());
+    Node { number: 0, parent, name: name.into(), place: 0, facts: entry.facts, kind }
 }

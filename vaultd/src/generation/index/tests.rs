@@ -66,6 +66,27 @@ fn only_what_is_the_same_keeps_its_number() {
 }
 
 #[test]
+fn a_name_stays_where_it_is_listed() {
+    let listed = |index: &Index| -> Vec<(u64, String)> {
+        let places = index.by_place().into_iter().map(|at| &index.nodes()[at]);
+        places.map(|node| (node.place, index.path(node))).collect()
+    };
+    let before = grow(&["d/b", "d/c", "d/e"]).expect("a tree");
+    let mut changed = ["d/a", "d/c", "d/e"].map(entry);
+    changed[1].content.digest = Digest::of(b"other");
+    let mut after = Index::grow(&changed).expect("a tree");
+    after.follow(&before, &HashMap::new()).expect("numbers");
+    let (was, is) = (listed(&before), listed(&after));
+    // The root, the folder, and b or nothing come first.
+    assert_eq!(was[3..], is[2..4], "what stays is where it was");
+    assert_eq!(is[4].1, "d/a", "what is new comes last");
+
+    let mut back = grow(&["d/b", "d/c", "d/e"]).expect("a tree");
+    back.follow(&after, &HashMap::new()).expect("numbers");
+    assert_eq!(listed(&back)[4].1, "d/b", "what comes back is new");
+}
+
+#[test]
 fn refuses_what_is_no_tree() {
     for paths in [["a", "a"], ["a", "a/b"], ["a/b/c", "a/b"]] {
         assert!(matches!(grow(&paths), Err(TreeError::Twice { .. })), "{paths:?}");

@@ -128,8 +128,8 @@ fn rules(role: Role) -> Result<Rules, Error> {
     let mut rules = everybody()?;
     let mut allow = |calls: &[c_long]| rules.extend(calls.iter().map(|call| (*call, Vec::new())));
     match role {
-        // A resolver is not restricted at all, so this is stricter than it needs.
-        Role::Server | Role::Resolver => {}
+        // A resolver and an opener are not restricted at all, so this is stricter than they need.
+        Role::Server | Role::Resolver | Role::Opener => {}
         Role::Decryptor => {
             allow(CREATING);
             // Unnamed files and nothing else, also where there is no Landlock.

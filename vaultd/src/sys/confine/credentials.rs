@@ -13,6 +13,9 @@ use super::ConfineError;
 /// UIDs and GIDs on systemd Systems": 60706-61183 are unused), for machines without the user.
 const UNUSED: u32 = 61_042;
 
+/// Another such number: the decryptor's alone, so that no other process may change what it made.
+const DECRYPTOR: u32 = UNUSED + 1;
+
 /// A user and its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account {
@@ -47,13 +50,25 @@ impl Account {
     }
 
     fn unused() -> Self {
-        Self { user: Uid::from_raw(UNUSED), group: Gid::from_raw(UNUSED) }
+        Self::of_number(UNUSED)
+    }
+
+    /// Who the decryptor is, on every machine.
+    #[must_use]
+    pub fn of_decryptor() -> Self {
+        Self::of_number(DECRYPTOR)
+    }
+
+    fn of_number(number: u32) -> Self {
+        Self { user: Uid::from_raw(number), group: Gid::from_raw(number) }
     }
 }
 
-/// Becomes `account` without any privilege but `kept`, and without a way to gain one.
+/// Becomes `account` without any privilege but those of `kept` that it has, and without a way to gain one.
 pub(super) fn give_up(account: Account, kept: CapabilitySet) -> Result<(), ConfineError> {
     let capabilities = |errno: Errno| ConfineError::Capabilities(errno.into());
+    // A service's unit may grant less; what then cannot be done says so when it is tried.
+    let kept = kept & thread::capabilities(None).map_err(capabilities)?.permitted;
     empty_bounding_set(kept).map_err(capabilities)?;
     thread::set_keep_capabilities(true).map_err(capabilities)?;
     change_user(account)

@@ -43,19 +43,19 @@ fn holds_what_was_filled_in() {
 }
 
 #[test]
-fn a_reader_cannot_write_and_its_creator_cannot_open_it_again() {
-    let creator = Caller::user(50_001);
+fn who_can_read_cannot_write() {
+    let (creator, other) = (Caller::user(50_001), Caller::user(50_002));
     for store in stores_of(50_001) {
         let object = creator.run(|| filled(&store, b"bytes"));
         let path = format!("/proc/self/fd/{}", object.as_raw_fd());
-        let opens = |options: &OpenOptions| creator.run(|| options.open(&path).is_ok());
+        let opens = |who: &Caller, options: &OpenOptions| who.run(|| options.open(&path).is_ok());
         let (mut read, mut write) = (OpenOptions::new(), OpenOptions::new());
         read.read(true);
         write.write(true);
-        assert!(opens(&read) && opens(&write), "{:?}", store.kind());
+        assert!(opens(&creator, &read) && opens(&creator, &write), "{:?}", store.kind());
+        assert!(opens(&other, &read) && !opens(&other, &write), "{:?}", store.kind());
 
         let reader = read_only(&object).expect("a reader");
-        assert!(!opens(&read) && !opens(&write), "{:?}", store.kind());
         let reader = File::from(reader);
         assert!(reader.write_at(b"x", 0).is_err() && MappingMut::of(&reader, 5).is_err());
     }
