@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use thiserror::Error;
 use vault_format::lock::VaultId;
 
@@ -18,7 +18,7 @@ use crate::state::Configured;
 pub const FILE: &str = "/etc/vaultd/vaultd.toml";
 
 /// Whether opens are recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Record {
     /// Each open, with who did it.

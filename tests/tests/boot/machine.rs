@@ -6,7 +6,7 @@
 use std::{
     env, fs,
     io::ErrorKind,
-    os::unix::net::UnixDatagram,
+    os::unix::{fs::PermissionsExt, net::UnixDatagram},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -149,6 +149,14 @@ impl Machine {
         let path = PathBuf::from(format!("/proc/{leader}/root{path}"));
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder of the machine");
         fs::write(path, text).expect("a file of the machine");
+    }
+
+    /// Puts a program there.
+    pub fn install(&self, path: &str, program: &[u8]) {
+        let leader = &self.running.as_ref().expect("a machine that runs").leader;
+        let path = PathBuf::from(format!("/proc/{leader}/root{path}"));
+        fs::write(&path, program).expect("a program of the machine");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
     }
 
     /// The journal since it was booted.

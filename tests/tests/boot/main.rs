@@ -9,4 +9,5 @@ mod fallback;
 mod hardening;
 mod identities;
 mod new_vault;
+mod services;
 mod trouble;

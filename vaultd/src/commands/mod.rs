@@ -2,6 +2,7 @@
 
 mod accept;
 mod check;
+mod explain;
 mod keygen;
 mod mount;
 mod mounted;
@@ -33,6 +34,7 @@ struct Cli {
 enum Command {
     Accept(accept::Args),
     Check(check::Args),
+    Explain(explain::Args),
     Keygen(keygen::Args),
     Mount(mount::Args),
     Reload(reload::Args),
@@ -56,6 +58,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Accept(args) => accept::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Mount(args) => mount::run(&args),
         Command::Reload(args) => reload::run(&args),

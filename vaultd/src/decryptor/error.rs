@@ -52,6 +52,10 @@ pub enum DecryptError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Owner(#[from] OwnerError),
+    /// The policy has rules, and nobody would be asked.
+    #[error("record = \"off\" has the kernel open files without asking, and only some services may open {0}")]
+    #[diagnostic(help("take `record` out of vaultd.toml, or `services` out of the vault's policy"))]
+    Unasked(SecretName),
     /// Some secrets cannot be decrypted.
     #[error("{} of the secrets cannot be decrypted", .failures.len())]
     Decrypt {

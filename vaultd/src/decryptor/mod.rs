@@ -21,6 +21,7 @@ use vault_format::{Identities, SecretName};
 
 pub use self::error::{DecryptError, DecryptFailure, RenderFailure};
 use self::render::Source;
+use crate::configuration::Record;
 use crate::generation::{self, BuildError, Built, Changes, Facts, Generation, Index, Node, Object, Wanted};
 use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob, refusal};
@@ -48,6 +49,8 @@ pub struct Order {
     pub allow_snakeoil: bool,
     /// Whether a vault of which these identities open nothing is served, as an empty mount.
     pub allow_empty: bool,
+    /// Whether opens are recorded. Without, the kernel answers them, and asks nobody who may.
+    pub record: Record,
 }
 
 /// What the decryptor made.
@@ -170,8 +173,12 @@ fn make(order: &Order, inputs: &Inputs) -> Result<(Built, Report), DecryptError>
     if ours.is_empty() && !order.allow_empty {
         return Err(DecryptError::Nothing(order.vault.clone()));
     }
+    if let Some(ruled) = ours.iter().find(|file| order.record == Record::Off && file.rule.is_some()) {
+        return Err(DecryptError::Unasked(ruled.path.clone()));
+    }
+    let rules: Vec<Rule> = inputs.plan.rules().cloned().map(Arc::new).collect();
     let sources = render::sources(inputs, &ours, &identities)?;
-    let wanted = ours.iter().zip(&sources).map(|(file, source)| wanted(inputs, file, source));
+    let wanted = ours.iter().zip(&sources).map(|(file, source)| wanted(inputs, file, source, &rules));
     let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
     let built = generation::build(&inputs.store, &wanted, inputs.before.as_ref(), |place, plaintext| {
         sources[place].fill(&identities, plaintext)
@@ -253,7 +260,20 @@ fn ours<'a>(
     Ok((ours, warnings))
 }
 
-fn wanted(inputs: &Inputs, file: &PlannedFile, source: &Source<'_>) -> Result<Wanted, DecryptError> {
+/// The units that a file is only for.
+type Rule = Arc<BTreeSet<String>>;
+
+fn wanted(
+    inputs: &Inputs,
+    file: &PlannedFile,
+    source: &Source<'_>,
+    rules: &[Rule],
+) -> Result<Wanted, DecryptError> {
+    let services = match file.rule {
+        // A rule that is not there must not become none at all.
+        Some(rule) => rules.get(rule).cloned().ok_or(io::Error::from(io::ErrorKind::InvalidData))?,
+        None => Rule::default(),
+    };
     let ownership = inputs.owners.resolve(&file.owner, &file.group, file.mode)?;
     let size = source
         .size()
@@ -266,6 +286,7 @@ fn wanted(inputs: &Inputs, file: &PlannedFile, source: &Source<'_>) -> Result<Wa
             mode: ownership.mode,
             modified: file.modified,
         },
+        services,
         digest: file.digest,
         size,
     })

@@ -1,11 +1,12 @@
 //! Making a generation: what did not change is taken from the one before, all else is filled in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::mem::take;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use vault_format::Digest;
 use zeroize::Zeroizing;
@@ -31,6 +32,8 @@ pub struct Wanted {
     pub path: String,
     /// What everybody sees of it.
     pub facts: Facts,
+    /// The units whose processes alone may open it; empty if all may.
+    pub services: Arc<BTreeSet<String>>,
     /// SHA-256 of its ciphertext: two files of the same ciphertext are the same bytes.
     pub digest: Digest,
     /// Exact length in bytes.
@@ -122,6 +125,7 @@ where
         .map(|file| Entry {
             path: file.path.clone(),
             facts: file.facts,
+            services: Arc::clone(&file.services),
             content: layout.contents[&file.digest].clone(),
         })
         .collect();

@@ -9,7 +9,7 @@ use super::index::{Index, Node};
 pub struct Changes {
     /// New files.
     pub added: Vec<String>,
-    /// Files with other bytes, another owner, group or mode.
+    /// Files with other bytes, another owner, group, mode or rule.
     pub changed: Vec<String>,
     /// Files that are gone.
     pub removed: Vec<String>,
@@ -91,6 +91,7 @@ fn same_listing((before, old): (&Index, &Node), (after, new): (&Index, &Node)) -
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::sync::Arc;
     use std::time::SystemTime;
 
     use vault_format::Digest;
@@ -102,6 +103,7 @@ mod tests {
         let entry = |(path, bytes): &(&str, &str)| Entry {
             path: (*path).to_owned(),
             facts: Facts { owner: 0, group: 0, mode: 0o400, modified: SystemTime::UNIX_EPOCH },
+            services: Arc::default(),
             content: Content { object: 0, span: 0..bytes.len(), digest: Digest::of(bytes.as_bytes()) },
         };
         let mut index = Index::grow(&files.iter().map(entry).collect::<Vec<_>>()).expect("a tree");

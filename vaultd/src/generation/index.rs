@@ -1,14 +1,15 @@
 //! What is served, without its bytes: directories and files as numbered nodes.
 //!
-//! A number stands for one (bytes, owner, group, mode, time) as long as the mount lives: what did not change
+//! A number stands for one (bytes, owner, group, mode, time, rule) as long as the mount lives: what did not change
 //! since the generation before keeps its number, what did gets one that nothing had. Nodes lie in
 //! breadth-first order of their names, so the children of a directory are neighbours: a look-up is a binary
 //! search in place.
 
 mod grow;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub struct Entry {
     pub path: String,
     /// What everybody sees of it.
     pub facts: Facts,
+    /// The units whose processes alone may open it; empty if all may.
+    pub services: Arc<BTreeSet<String>>,
     /// Its bytes.
     pub content: Content,
 }
@@ -68,6 +71,8 @@ pub struct Node {
     pub place: u64,
     /// Who may do what with it.
     pub facts: Facts,
+    /// Which of the index's sets of units may open it; none for a file that is not only for some.
+    rule: Option<usize>,
     /// What it is.
     pub kind: Kind,
 }
@@ -90,6 +95,8 @@ pub enum Kind {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Index {
     nodes: Vec<Node>,
+    /// Each set of units that a file is only for, once.
+    rules: Vec<BTreeSet<String>>,
     /// The lowest number that no node had yet, in this generation or one before.
     unused: u64,
 }
@@ -109,7 +116,9 @@ impl Index {
             let node = &self.nodes[at];
             let old = was[node.parent].and_then(|parent| before.child(parent, node.name.as_bytes()));
             was[at] = old;
-            self.nodes[at].number = match old.filter(|old| node.is_same(old, renewed)) {
+            let is_same =
+                |old: &&Node| node.is_same(old, renewed) && self.services(node) == before.services(old);
+            self.nodes[at].number = match old.filter(is_same) {
                 Some(old) => old.number,
                 None => {
                     let number = self.unused;
@@ -126,6 +135,20 @@ impl Index {
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// The units whose processes alone may open a file; nothing where all may.
+    #[must_use]
+    pub fn services(&self, node: &Node) -> Option<&BTreeSet<String>> {
+        // Out of bounds is a panic rather than a file that is open to all; `Generation::open` lets it not come
+        // to that.
+        node.rule.map(|rule| &self.rules[rule])
+    }
+
+    /// Whether every rule of a file is there.
+    #[must_use]
+    pub fn has_all_rules(&self) -> bool {
+        self.nodes.iter().filter_map(|node| node.rule).all(|rule| rule < self.rules.len())
     }
 
     /// The directory at the mount point.

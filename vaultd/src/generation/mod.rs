@@ -31,7 +31,7 @@ impl Generation {
     /// kernel itself.
     ///
     /// # Errors
-    /// They are not as long as the index says.
+    /// They are not as long as the index says, or the index is incomplete.
     pub fn open(
         number: u64,
         index: Index,
@@ -42,7 +42,7 @@ impl Generation {
             let object = objects.get(content.object);
             object.is_some_and(|object| object.bytes().get(content.span.clone()).is_some())
         };
-        if !index.nodes().iter().filter_map(Node::content).all(fits) {
+        if !index.has_all_rules() || !index.nodes().iter().filter_map(Node::content).all(fits) {
             let source = io::ErrorKind::UnexpectedEof.into();
             return Err(MemoryError::Map { size: 0, source });
         }

@@ -5,14 +5,15 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::MemfdFlags;
 
 use super::mount::{self, Mount, MountError};
 use super::mount_point::MountPoint;
-use crate::server;
+use crate::opens::Decision;
+use crate::server::{self, Counts};
 
 /// Longest first request in bytes; the kernel reads no shorter buffers (`FUSE_MIN_READ_BUFFER`).
 const FIRST_REQUEST: usize = 8192;
@@ -30,6 +31,8 @@ pub struct Connection {
     accepted: AtomicBool,
     /// The open files.
     handles: File,
+    /// How many opens were told of, those that were allowed and those that were denied.
+    told: [AtomicU64; 2],
     /// The requests that were handled again.
     attempts: OwnedFd,
 }
@@ -54,6 +57,7 @@ impl Connection {
             offer,
             accepted: AtomicBool::new(false),
             handles,
+            told: Default::default(),
             attempts,
         })
     }
@@ -94,9 +98,31 @@ impl Connection {
         Ok(rustix::fs::ftruncate(&self.attempts, 0)?)
     }
 
-    /// How many files were opened on it.
-    pub fn opened(&self) -> u64 {
-        server::opened(&self.handles).unwrap_or(0)
+    /// How many files were opened on it, and how many were not since a rule forbids it.
+    pub fn counts(&self) -> Counts {
+        server::counts(&self.handles).unwrap_or_default()
+    }
+
+    /// A server told of opens.
+    pub fn was_told(&self, decision: Decision, count: u64) {
+        self.told(decision).fetch_add(count, Ordering::AcqRel);
+    }
+
+    /// When no server is there: how many opens there were that no server told of. They count as told from now on.
+    pub fn untold(&self) -> impl Iterator<Item = (Decision, u64)> + '_ {
+        let Counts { allowed, denied } = self.counts();
+        let counts = [(Decision::Allowed, allowed), (Decision::Denied, denied)];
+        counts.into_iter().filter_map(|(decision, count)| {
+            let told = self.told(decision).fetch_max(count, Ordering::AcqRel);
+            Some((decision, count.checked_sub(told)?)).filter(|(_, untold)| *untold > 0)
+        })
+    }
+
+    fn told(&self, decision: Decision) -> &AtomicU64 {
+        match decision {
+            Decision::Allowed => &self.told[0],
+            Decision::Denied => &self.told[1],
+        }
     }
 
     /// What a server needs of it: the device, the open files, the attempts.

@@ -1,5 +1,6 @@
 //! The monitor's socket, by which `vaultd` commands speak with it. Only root can reach it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,7 +23,7 @@ use vault_format::{Digest, report};
 use super::Monitor;
 use super::loader::Intent;
 use super::mountinfo::Mounted;
-use crate::generation::Changes;
+use crate::generation::{Changes, Facts};
 use crate::process::channel::Channel;
 use crate::process::{Answer, blob};
 use crate::state::escape;
@@ -41,6 +42,8 @@ pub const DYING: Duration = Duration::from_secs(5);
 pub enum Question {
     /// How it goes.
     Status,
+    /// Who may open a file, by its path below the mount point: a [`Rule`], if it is served.
+    Rule(String),
     /// To load the vault anew.
     Reload {
         /// Only to say what would change.
@@ -55,6 +58,15 @@ pub struct Reloaded {
     pub changes: Changes,
     /// Worth a look.
     pub warnings: Vec<String>,
+}
+
+/// Who may open a file.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Rule {
+    /// Owner, group and mode.
+    pub facts: Facts,
+    /// The units whose processes alone may; empty if all may.
+    pub services: BTreeSet<String>,
 }
 
 /// Why a monitor could not be asked.
@@ -214,6 +226,7 @@ fn answer_one(monitor: &Monitor, socket: OwnedFd) -> io::Result<()> {
     channel.wait_at_most(Some(PATIENCE))?;
     let Some((question, _)) = channel.receive::<Question>()? else { return Ok(()) };
     let answer = match question {
+        Question::Rule(path) => monitor.rule(&path).and_then(|rule| blob::write_json("rule", &rule)),
         Question::Status => blob::write_json("status", &monitor.status()),
         Question::Reload { dry_run } => {
             match monitor.reload(if dry_run { Intent::Look } else { Intent::Serve }) {

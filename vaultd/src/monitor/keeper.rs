@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::attendants::{Attendants, Lines};
 use super::connection::Connection;
 use super::forgetting;
 use super::{Monitor, MonitorError};
@@ -116,12 +117,15 @@ fn serve(
     let silent = |error| ChildError::Silent(Role::Server, error);
     let server = Child::start(Role::Server)?;
     // It may die at any moment: what it leaves unsaid, its end tells.
-    let handed_over = hand_over(monitor, connection, &server, crashed);
+    let (attendants, lines) = Attendants::start(connection, &monitor.recorder).map_err(silent)?;
+    let handed_over = hand_over(monitor, (connection, lines), &server, crashed);
     let (served, hangs) = match &handed_over {
         Ok(()) => listen(monitor, connection, &server.channel, reports),
         Err(_) => (false, false),
     };
-    let status = if hangs { server.kill() } else { server.end() }.map_err(silent)?;
+    let status = if hangs { server.kill() } else { server.end() };
+    attendants.finish();
+    let status = status.map_err(silent)?;
     match (status.success(), handed_over) {
         (true, Err(error)) => Err(silent(error)),
         (true, Ok(())) => Ok(None),
@@ -170,14 +174,19 @@ fn is_late(error: &io::Error) -> bool {
 }
 
 /// Lets a server agree with the kernel, and gives it all that it needs to serve.
-fn hand_over(monitor: &Monitor, connection: &Connection, server: &Child, crashed: bool) -> io::Result<()> {
+fn hand_over(
+    monitor: &Monitor,
+    (connection, lines): (&Connection, Lines),
+    server: &Child,
+    crashed: bool,
+) -> io::Result<()> {
     server.channel.wait_at_most(Some(monitor.resume_timeout()))?;
     let resumes = connection.is_accepted();
     if !crashed {
         connection.forgive()?;
     }
     let agreement = agree(&server.channel, connection, monitor.loader.settings().station()?)?;
-    monitor.hand_over(server, connection, agreement, resumes)
+    monitor.hand_over(server, (connection, &lines), agreement, resumes)
 }
 
 /// Relays the kernel's offer and, from a connection's first server, the answer.

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::Resource;
 
-use super::connection::Connection;
 use crate::process::blob;
 use crate::process::channel::Channel;
 use crate::server::{Order, Parcel};
@@ -165,23 +164,24 @@ pub fn has_room(generations: &[Kept]) -> bool {
     (held as u64) < limit.min(MOST_HELD)
 }
 
-/// Gives a server generations, from the oldest to the current one, and what else it needs to serve them.
+/// Gives a server generations, from the oldest to the current one, to serve them as `order` says with what is `held`
+/// for it.
 ///
 /// # Errors
 /// It is not there any more, or does not listen.
 pub fn send(
     channel: &Channel,
-    connection: &Connection,
+    held: &[BorrowedFd<'_>],
     generations: &[Kept],
-    resumes: bool,
+    order: &Order,
 ) -> io::Result<()> {
     let mut bundle = Bundle::default();
     let parcels: Vec<Parcel> = generations.iter().map(|kept| bundle.add(kept)).collect();
     let parcels = blob::write("parcels", &parcels)?;
-    let mut descriptors: Vec<BorrowedFd<'_>> = connection.descriptors().to_vec();
+    let mut descriptors = held.to_vec();
     descriptors.push(parcels.as_fd());
     descriptors.extend(bundle.descriptors());
-    channel.send(&Order::Serve { resumes }, &descriptors)
+    channel.send(order, &descriptors)
 }
 
 #[cfg(test)]

@@ -170,7 +170,8 @@ pub fn decrypt(
     let station = settings.station()?;
     let findings = [examined.findings.as_fd()];
     // What runs keeps its owners rather than lose them.
-    let names = resolver::Order { station, must_answer: before.is_some() };
+    let task = resolver::Task::Owners { must_answer: before.is_some() };
+    let names = resolver::Order { station, task };
     let [owners] = workers.ask(Role::Resolver, &names, &findings, |(), owners| exactly(owners))?;
     let identities = examined.identities.as_ref().map_err(|why| ChildError::Refused(why.clone()))?;
     let order = decryptor::Order {
@@ -181,6 +182,7 @@ pub fn decrypt(
         before: before.map(|before| before.objects.len()),
         allow_snakeoil: settings.allow_snakeoil,
         allow_empty: settings.allow_empty,
+        record: settings.record,
     };
     let mut descriptors = vec![examined.plan.as_fd(), examined.snapshot.as_fd(), owners.as_fd()];
     descriptors.extend(store.root());

@@ -3,6 +3,7 @@
 //! their bytes.
 
 mod actions;
+pub mod attendants;
 pub mod background;
 pub mod connection;
 pub mod control;
@@ -14,11 +15,13 @@ pub mod loading;
 pub mod mount;
 pub mod mount_point;
 pub mod mountinfo;
+pub mod record;
 mod reload;
 mod service_manager;
 pub mod settings;
 mod status;
-mod workers;
+pub mod units;
+pub mod workers;
 
 use std::io;
 use std::mem::take;
@@ -31,11 +34,13 @@ use signal_hook::iterator::Signals;
 
 pub use self::status::Status;
 use self::{
+    attendants::Lines,
     connection::Connection,
     kept::Kept,
     loader::{Loaded, Loader},
     mount::MountError,
     mount_point::{MountPoint, MountPointError},
+    record::Recorder,
 };
 use crate::process::channel::Channel;
 use crate::process::{Child, ChildError};
@@ -81,6 +86,7 @@ pub struct Monitor {
     mount_point: MountPoint,
     state: Mutex<State>,
     changed: Condvar,
+    recorder: Recorder,
     /// Held while another generation takes over: one at a time.
     reloading: Mutex<()>,
 }
@@ -167,6 +173,7 @@ pub fn run(
         let kept = keeper.join();
         listener.close();
         control.close();
+        monitor.recorder.finish();
         // A server that failed explains best why nothing was readable.
         kept.map_err(|_| MonitorError::Crash)??;
         notified.map_err(MonitorError::Ready)
@@ -184,7 +191,8 @@ impl Monitor {
             ..State::default()
         };
         let (changed, reloading) = (Condvar::new(), Mutex::new(()));
-        Self { loader, mount_point, state: Mutex::new(state), changed, reloading }
+        let recorder = Recorder::start();
+        Self { loader, mount_point, state: Mutex::new(state), changed, recorder, reloading }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -263,7 +271,7 @@ impl Monitor {
     fn hand_over(
         &self,
         server: &Child,
-        connection: &Connection,
+        (connection, lines): (&Connection, &Lines),
         agreement: Agreement,
         resumes: bool,
     ) -> io::Result<()> {
@@ -272,7 +280,9 @@ impl Monitor {
         if agreement.passthrough {
             state.generations.iter().for_each(|generation| generation.register(&connection.device));
         }
-        kept::send(&channel, connection, &state.generations, resumes)?;
+        let held = [connection.descriptors(), lines.descriptors()].concat();
+        let order = Order::Serve { resumes, record: self.loader.settings().record };
+        kept::send(&channel, &held, &state.generations, &order)?;
         state.restarts += u64::from(resumes);
         state.agreement = agreement;
         state.server = Some(Server { pid: server.pid(), channel });

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use vault_format::report;
 
+use super::control::Rule;
 use super::kept::{self, Kept};
 use super::loader::{Intent, Loaded};
 use super::loading::LoadError;
 use super::{Monitor, State, actions, service_manager};
-use crate::generation::Changes;
+use crate::generation::{Changes, Index};
+use crate::process::blob;
 use crate::server::Order;
 
 /// How long a server may take to show another generation.
@@ -63,6 +65,16 @@ impl Monitor {
         let state = self.state();
         let current = state.generations.last().ok_or(io::ErrorKind::NotFound)?;
         current.duplicate()
+    }
+
+    /// Who may open a file, by its path; nothing for what is not served.
+    pub(super) fn rule(&self, path: &str) -> io::Result<Option<Rule>> {
+        let index: Index = blob::read(&self.current()?.index)?;
+        let node = index.at(path).filter(|node| node.content().is_some());
+        Ok(node.map(|node| {
+            let services = index.services(node).cloned().unwrap_or_default();
+            Rule { facts: node.facts, services }
+        }))
     }
 
     fn switch_to(&self, loaded: Loaded) {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{PathBuf, absolute};
 use std::time::Duration;
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Record};
 use crate::process::Station;
 use crate::signers;
 use crate::state::Configured;
@@ -45,6 +45,8 @@ pub struct Settings {
     pub server_user: String,
     /// How long requests wait for a server, before the mount is made anew.
     pub resume_timeout: Duration,
+    /// Whether opens are recorded.
+    pub record: Record,
     /// Whether the state accepted last is served at the start where the present one is refused.
     pub fallback: bool,
     /// The units that a vault may have reloaded or restarted when a value changes.
@@ -81,6 +83,7 @@ impl Settings {
             locking,
             server_user: configuration.server_user.unwrap_or_else(|| SERVER_USER.to_owned()),
             resume_timeout: configuration.resume_timeout.unwrap_or(RESUME_TIMEOUT),
+            record: configuration.record.unwrap_or_default(),
             fallback: configuration.fallback.unwrap_or(true),
             on_change_units: configuration.on_change_units.unwrap_or_default(),
             configured,

@@ -96,6 +96,7 @@ impl Monitor {
         let state = self.state();
         let settings = self.loader.settings();
         let Agreement { passthrough, resend } = state.agreement;
+        let counts = state.connection.as_ref().map(|connection| connection.counts()).unwrap_or_default();
         let passthrough = passthrough && !state.generations.iter().any(Kept::is_refused);
         Status {
             mountpoint: self.mount_point.path().to_owned(),
@@ -109,8 +110,8 @@ impl Monitor {
             secrets: state.files,
             due: state.facts.as_ref().map(|facts| facts.due.clone()).unwrap_or_default(),
             expires: state.facts.as_ref().and_then(|facts| facts.expires.clone()),
-            opens: state.connection.as_ref().map_or(0, |connection| connection.opened()),
-            denied: 0,
+            opens: counts.allowed,
+            denied: counts.denied,
             monitor: MonitorStatus { pid: std::process::id() },
             server: ServerStatus {
                 pid: state.server.as_ref().map(|server| server.pid),

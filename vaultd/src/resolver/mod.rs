@@ -2,6 +2,7 @@
 //! may itself wait for a secret, so it runs apart from everything else.
 
 mod owner;
+mod people;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 pub use self::owner::{Name, OwnerError, Owners, Ownership};
+pub use self::people::{Asked, People, Person};
 use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob, refusal};
 use crate::verifier::Findings;
@@ -20,14 +22,26 @@ use crate::verifier::Findings;
 /// How long the name service may take, for all names together.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What the resolver is asked. Beside it comes what the verifier found.
+/// What the resolver is asked.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Order {
     /// Where the resolver stands.
     pub station: Station,
-    /// Whether every name must have an answer. At the start none must: the name service may itself wait for a
-    /// secret of this mount, and what it does not tell is left to root.
-    pub must_answer: bool,
+    /// For what.
+    pub task: Task,
+}
+
+/// What the resolver looks up.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Task {
+    /// The owners of all files. What the verifier found comes along.
+    Owners {
+        /// Whether every name must have an answer. At the start none must: the name service may itself wait for a
+        /// secret of this mount, and what it does not tell is left to root.
+        must_answer: bool,
+    },
+    /// Who somebody is.
+    People(Asked),
 }
 
 /// Does what the resolver was started for.
@@ -36,18 +50,28 @@ pub struct Order {
 /// Nobody is there to be answered.
 pub fn main(channel: &Channel) -> io::Result<()> {
     let Some((order, descriptors)) = channel.receive::<Order>()? else { return Ok(()) };
-    let findings = descriptors.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
-    match look_up(&order, &findings) {
-        Ok(owners) => channel.send(&Answer::Done(()), &[blob::write("owners", &owners)?.as_fd()]),
+    match look_up(order, descriptors) {
+        Ok(found) => channel.send(&Answer::Done(()), &[found.as_fd()]),
         Err(error) => channel.send(&refusal::<()>(&error), &[]),
     }
 }
 
-fn look_up(order: &Order, findings: &OwnedFd) -> Result<Owners, OwnerError> {
+fn look_up(order: Order, descriptors: Vec<OwnedFd>) -> Result<OwnedFd, OwnerError> {
     // Before anything is looked at that came out of the vault.
     order.station.take(Role::Resolver, None::<&OwnedFd>, None::<&OwnedFd>)?;
+    match order.task {
+        Task::Owners { must_answer } => {
+            let findings = descriptors.into_iter().next();
+            let findings = findings.ok_or(io::Error::from(io::ErrorKind::InvalidData))?;
+            Ok(blob::write("owners", &owners(&findings, must_answer)?)?)
+        }
+        Task::People(asked) => Ok(blob::write("people", &People::of(&asked)?)?),
+    }
+}
+
+fn owners(findings: &OwnedFd, must_answer: bool) -> Result<Owners, OwnerError> {
     let findings: Findings = blob::read(findings)?;
-    ask(findings.names, order.must_answer, LIMIT, Name::look_up)
+    ask(findings.names, must_answer, LIMIT, Name::look_up)
 }
 
 /// Asks for all names, as long as there is time.

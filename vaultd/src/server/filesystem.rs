@@ -19,8 +19,8 @@ use super::answers::{NAME_MAX, child, directory, part};
 use super::attributes::{Totals, attributes, totals};
 use super::handles::unique;
 use super::listing::{Listed, list};
+use super::opening;
 use super::shared::{Agreement, Shared};
-use crate::sys::passthrough;
 
 /// How long the kernel may keep names and attributes: until it is told to forget them.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -80,11 +80,7 @@ impl Filesystem for Requests {
         if flags.acc_mode() != OpenAccMode::O_RDONLY {
             return reply.error(Errno::EROFS);
         }
-        match self.shared.open(request, inode.0) {
-            Ok((handle, None)) => reply.opened(FileHandle(handle), FopenFlags::FOPEN_KEEP_CACHE),
-            Ok((handle, Some(backing))) => passthrough::reply(reply, FileHandle(handle), backing),
-            Err(errno) => reply.error(errno),
-        }
+        opening::open(&self.shared, request, inode.0, reply);
     }
 
     fn release(

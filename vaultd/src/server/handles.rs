@@ -3,8 +3,8 @@
 //! A set, not counts: a handle is the number of the request that opened it, so that an OPEN or RELEASE that the
 //! kernel sends again, because the server died before its answer, changes nothing. Each handle has a slot of
 //! 16 bytes in a memory object that the monitor keeps: the handle and the node, or zeros. A slot is written
-//! with one system call, which a kill does not tear. The first slot has no handle, but how many files were opened. A
-//! listing has its generation in the place of the node.
+//! with one system call, which a kill does not tear. The first slot has no handle, but the [`Counts`]. A listing has its
+//! generation in the place of the node.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -35,6 +35,15 @@ pub fn is_sent_again(request: RequestId) -> bool {
     request.0 & SENT_AGAIN != 0
 }
 
+/// How many opens there were, as long as the mount is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Those that were answered with a handle.
+    pub allowed: u64,
+    /// Those that a rule forbade.
+    pub denied: u64,
+}
+
 /// The set of open files.
 #[derive(Debug)]
 pub struct Handles {
@@ -51,8 +60,7 @@ struct Slots {
     free: Vec<u64>,
     /// One more than the highest slot ever used.
     end: u64,
-    /// How many handles there ever were.
-    opened: u64,
+    counts: Counts,
 }
 
 impl Handles {
@@ -62,7 +70,7 @@ impl Handles {
     /// The object cannot be read.
     pub fn take_over(object: File) -> io::Result<Self> {
         let end = (object.metadata()?.len() / SLOT as u64).max(1);
-        let mut slots = Slots { end, opened: opened(&object)?, ..Slots::default() };
+        let mut slots = Slots { end, counts: counts(&object)?, ..Slots::default() };
         let mut slot = [0; SLOT];
         for at in 1..end {
             object.read_exact_at(&mut slot, at * SLOT as u64)?;
@@ -76,20 +84,19 @@ impl Handles {
         Ok(Self { object, slots: Mutex::new(slots) })
     }
 
-    /// Remembers that a request opened a node.
+    /// Remembers that a request opened a node, and tells whether that is new.
     ///
     /// # Errors
     /// There is no memory; the file must not be opened then.
-    pub fn insert(&self, handle: u64, node: u64) -> io::Result<()> {
+    pub fn insert(&self, handle: u64, node: u64) -> io::Result<bool> {
         let mut slots = self.slots();
         if slots.used.contains_key(&handle) {
-            return Ok(());
+            return Ok(false);
         }
         self.put(&mut slots, handle, node)?;
-        slots.opened += 1;
-        // The handle is there, so the file is open, whether it is counted or not.
-        let _ = self.write(0, 0, slots.opened);
-        Ok(())
+        slots.counts.allowed += 1;
+        self.write_counts(slots.counts);
+        Ok(true)
     }
 
     /// Remembers that a listing shows a generation from now on.
@@ -124,6 +131,18 @@ impl Handles {
                 Err(error)
             }
         }
+    }
+
+    /// Counts an open that a rule forbade.
+    pub fn deny(&self) {
+        let mut slots = self.slots();
+        slots.counts.denied += 1;
+        self.write_counts(slots.counts);
+    }
+
+    fn write_counts(&self, counts: Counts) {
+        // What was answered is right, whether it is counted or not.
+        let _ = self.write(0, counts.denied, counts.allowed);
     }
 
     /// Forgets a handle that was closed, and tells which node it was of.
@@ -164,15 +183,15 @@ impl Handles {
     }
 }
 
-/// How many files were opened, from the object that a server writes to.
+/// How many opens there were, from the object that a server writes to.
 ///
 /// # Errors
 /// The object cannot be read.
-pub fn opened(object: &File) -> io::Result<u64> {
+pub fn counts(object: &File) -> io::Result<Counts> {
     let mut slot = [0; SLOT];
     match object.read_exact_at(&mut slot, 0) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-        read => read.map(|()| halves(slot).1),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Counts::default()),
+        read => read.map(|()| halves(slot)).map(|(denied, allowed)| Counts { allowed, denied }),
     }
 }
 
@@ -186,7 +205,7 @@ mod tests {
     use std::collections::HashSet;
     use std::fs::File;
 
-    use super::{Handles, opened};
+    use super::{Counts, Handles, counts};
 
     fn object() -> File {
         tempfile::tempfile().expect("a file")
@@ -221,7 +240,7 @@ mod tests {
         assert_eq!((next.shown_to(8), next.shown_to(7), next.shown_to(9)), (Some(4), None, None));
         assert_eq!((next.nodes(), next.listed()), (HashSet::from([3]), HashSet::from([4])));
         assert!(next.remove(8).is_some() && next.listed().is_empty());
-        assert_eq!(opened(&object).expect("a count"), 1);
+        assert_eq!(counts(&object).expect("counts").allowed, 1);
         assert_eq!(object.metadata().expect("stat").len(), 48, "it has one slot");
     }
 
@@ -229,14 +248,17 @@ mod tests {
     fn what_comes_twice_counts_once() {
         let object = object();
         let handles = Handles::take_over(object.try_clone().expect("a duplicate")).expect("empty");
-        for _ in 0..2 {
-            handles.insert(7, 1).expect("inserted");
-        }
+        assert!(handles.insert(7, 1).expect("inserted"));
+        assert!(!handles.insert(7, 1).expect("there"));
+        handles.deny();
         assert_eq!(handles.remove(7), Some(1));
         assert_eq!(handles.remove(7), None);
         handles.insert(8, 1).expect("inserted");
         assert_eq!(object.metadata().expect("stat").len(), 32, "a slot is used again");
-        assert_eq!(opened(&object).expect("a count"), 2);
+        assert_eq!(counts(&object).expect("counts"), Counts { allowed: 2, denied: 1 });
+        let next = Handles::take_over(object.try_clone().expect("a duplicate")).expect("taken over");
+        next.deny();
+        assert_eq!(counts(&object).expect("counts"), Counts { allowed: 2, denied: 2 });
         assert_eq!(handles.nodes(), HashSet::from([1]));
     }
 }

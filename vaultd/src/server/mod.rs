@@ -8,10 +8,13 @@
 mod answers;
 mod attempts;
 mod attributes;
+mod bursts;
 mod filesystem;
 mod handles;
 mod housekeeping;
+mod judge;
 mod listing;
+mod opening;
 mod retries;
 mod shared;
 mod view;
@@ -25,16 +28,18 @@ use std::thread;
 use fuser::{Config, SessionACL};
 use serde::{Deserialize, Serialize};
 
-pub use self::handles::opened;
+pub use self::handles::{Counts, counts};
 pub use self::shared::Agreement;
 use self::{
     attempts::Attempts,
     filesystem::Requests,
     handles::Handles,
     housekeeping::Task,
+    opening::Doorkeeper,
     shared::{Served, Shared},
     view::View,
 };
+use crate::configuration::Record;
 use crate::generation::{Generation, Index, Stale};
 use crate::process::channel::Channel;
 use crate::process::{Role, Station, blob};
@@ -49,12 +54,15 @@ const THREADS: std::ops::RangeInclusive<usize> = 2..=8;
 pub enum Order {
     /// To take its station, and to agree with the kernel over the socket that comes along.
     Agree(Station),
-    /// To serve. Along come the device, the open handles, the attempts, a list of [`Parcel`]s written down, since
-    /// it may be too long for a message, the index of each of them, and all objects, each once. They are the
-    /// generations from the oldest that somebody may have open to the current one.
+    /// To serve. Along come the device, the open handles, the attempts, the lines on which to ask for processes
+    /// and for units, and to tell of opens, a list of [`Parcel`]s written down, since it may be too long for a
+    /// message, the index of each of them, and all objects, each once. They are the generations from the oldest that
+    /// somebody may have open to the current one.
     Serve {
         /// Whether another server was there before.
         resumes: bool,
+        /// Whether to tell of opens.
+        record: Record,
     },
     /// To show another generation. Its index and objects come along.
     SwitchTo(Parcel),
@@ -110,7 +118,7 @@ pub fn serve(channel: Channel, descriptors: Vec<OwnedFd>) -> io::Result<()> {
     let session = Session::agree(socket)?;
     channel.send(&Report::Agreed(session.agreement()), &[])?;
 
-    let Some((Order::Serve { resumes }, descriptors)) = channel.receive()? else {
+    let Some((Order::Serve { resumes, record }, descriptors)) = channel.receive()? else {
         return Ok(());
     };
     let mut descriptors = descriptors.into_iter();
@@ -118,10 +126,11 @@ pub fn serve(channel: Channel, descriptors: Vec<OwnedFd>) -> io::Result<()> {
     let device = next()?;
     let handles = Handles::take_over(File::from(next()?))?;
     let attempts = Attempts::take_over(File::from(next()?))?;
+    let doorkeeper = Doorkeeper::new([next()?, next()?, next()?], record);
     let parcels = blob::read(&next()?)?;
     let mut known = Mapped::default();
     let generations = unpack(parcels, descriptors, &mut known)?.into_iter().map(Arc::new).collect();
-    session.serve(&device, channel, State { generations, handles, attempts, known }, resumes)
+    session.serve(&device, channel, State { generations, handles, attempts, doorkeeper, known }, resumes)
 }
 
 /// Unpacks generations that came together.
@@ -149,6 +158,7 @@ struct State {
     generations: Vec<Arc<Generation>>,
     handles: Handles,
     attempts: Attempts,
+    doorkeeper: Doorkeeper,
     known: Mapped,
 }
 
@@ -182,18 +192,26 @@ impl Session {
         let Self { session, shared } = self;
         let view = View::of(state.generations).ok_or(io::ErrorKind::InvalidData)?;
         let (asker, tasks) = mpsc::channel();
-        shared.serve(Served::new(view, state.handles, state.attempts, asker.clone()));
+        let State { handles, attempts, doorkeeper, known, .. } = state;
+        shared.serve(Served::new(view, handles, attempts, doorkeeper, asker.clone()));
         device::replace(&session, device)?;
 
         let channel = Arc::new(channel);
         let keeper = (Arc::clone(&shared), Arc::clone(&channel));
         thread::spawn(move || end_with(housekeeping::keep(&keeper.0, &keeper.1, tasks)));
         let _ = asker.send(Task::Refresh);
-        thread::spawn(move || end_with(take_orders(&channel, &asker, state.known)));
+        let ending = Arc::clone(&shared);
+        thread::spawn(move || {
+            let taken = take_orders(&channel, &asker, known);
+            ending.finish();
+            end_with(taken);
+        });
         if resumes {
             device::ask_again(device)?;
         }
-        session.run()
+        let ended = session.run();
+        shared.finish();
+        ended
     }
 }
 

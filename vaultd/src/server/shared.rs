@@ -1,5 +1,6 @@
 //! What the threads of a server share.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
 use std::thread;
 use std::time::Instant;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::attempts::Attempts;
 use super::handles::{Handles, is_sent_again, unique};
 use super::housekeeping::Task;
+use super::opening::{Door, Doorkeeper};
 use super::retries::Retries;
 use super::view::View;
 use crate::generation::Generation;
@@ -36,13 +38,48 @@ pub(super) struct Served {
     view: RwLock<Arc<View>>,
     handles: Handles,
     attempts: Attempts,
+    doorkeeper: Doorkeeper,
     retries: Retries,
     tasks: mpsc::Sender<Task>,
 }
 
 impl Served {
-    pub(super) fn new(view: View, handles: Handles, attempts: Attempts, tasks: mpsc::Sender<Task>) -> Self {
-        Self { view: RwLock::new(Arc::new(view)), handles, attempts, retries: Retries::default(), tasks }
+    pub(super) fn new(
+        view: View,
+        handles: Handles,
+        attempts: Attempts,
+        doorkeeper: Doorkeeper,
+        tasks: mpsc::Sender<Task>,
+    ) -> Self {
+        let (view, retries) = (RwLock::new(Arc::new(view)), Retries::default());
+        Self { view, handles, attempts, doorkeeper, retries, tasks }
+    }
+
+    pub(super) fn doorkeeper(&self) -> &Doorkeeper {
+        &self.doorkeeper
+    }
+
+    /// The generation that is opened now.
+    pub(super) fn generation(&self) -> u64 {
+        self.view().current().number()
+    }
+
+    /// The path of a node, also of one that is superseded.
+    pub(super) fn path(&self, number: u64) -> Option<String> {
+        let view = self.view();
+        view.node(number).map(|(generation, node)| generation.index().path(node))
+    }
+
+    /// The units that a file is only for. No view is held while somebody finds out who is one of them.
+    pub(super) fn services(&self, number: u64) -> Option<BTreeSet<String>> {
+        let view = self.view();
+        view.current().index().services(view.current_node(number)?).cloned()
+    }
+
+    /// Counts an open of a thread that a rule forbade.
+    pub(super) fn deny(&self, thread: u32) {
+        self.retries.opened(thread);
+        self.handles.deny();
     }
 
     /// What is shown now.
@@ -88,8 +125,8 @@ impl Served {
         }
     }
 
-    /// Opens a node for a thread: its handle, and the number under which the kernel reads it itself, if it does.
-    fn open(&self, thread: u32, handle: u64, number: u64) -> Result<(u64, Option<u32>), Errno> {
+    /// Opens a node for a thread.
+    pub(super) fn open(&self, thread: u32, handle: u64, number: u64) -> Result<Door, Errno> {
         // Held until the handle is known: else what was just opened could be dropped as open to nobody.
         let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
         let Some(node) = view.current_node(number) else {
@@ -100,12 +137,20 @@ impl Served {
         };
         self.retries.opened(thread);
         let content = node.content().ok_or(Errno::EISDIR)?;
-        self.handles.insert(handle, number).map_err(|_| Errno::ENOMEM)?;
-        Ok((handle, view.current().backing(content)))
+        let is_new = self.handles.insert(handle, number).map_err(|_| Errno::ENOMEM)?;
+        let generation = view.current();
+        Ok(Door { backing: generation.backing(content), generation: generation.number(), is_new })
     }
 }
 
 impl Shared {
+    /// Tells what is still to be told of opens.
+    pub(super) fn finish(&self) {
+        if let Some(served) = self.served() {
+            served.doorkeeper.finish();
+        }
+    }
+
     pub(super) fn agreed(&self, agreement: Agreement) {
         // There is one handshake.
         let _ = self.agreement.set(agreement);
@@ -134,11 +179,9 @@ impl Shared {
         !is_sent_again(request.unique()) || served.attempts.may_handle(unique(request.unique()))
     }
 
-    pub(super) fn open(&self, request: &Request, number: u64) -> Result<(u64, Option<u32>), Errno> {
-        match self.served().filter(|served| self.may_handle(served, request)) {
-            Some(served) => served.open(request.pid(), unique(request.unique()), number),
-            None => Err(Errno::EIO),
-        }
+    /// What is served, to open something of it; nothing if the request must not be handled.
+    pub(super) fn served_for(&self, request: &Request) -> Option<&Served> {
+        self.served().filter(|served| self.may_handle(served, request))
     }
 
     /// What a listing shows: the generation that was current when it began, to its end, also to another server.

@@ -81,8 +81,4 @@ pub enum VerifyError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     SnakeOil(#[from] snakeoil::SnakeOil),
-    /// The rule is not there yet.
-    #[error("the policy lets only some services open {0}, and this version of vaultd cannot enforce that")]
-    #[diagnostic(help("use owner, group and mode, and take `services` out of vault.toml, until it can"))]
-    Services(SecretName),
 }

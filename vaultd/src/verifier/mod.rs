@@ -120,7 +120,6 @@ fn examine(order: &Order, descriptors: Vec<OwnedFd>) -> Result<Examined, VerifyE
     };
     let known = Known::of(plan.as_ref());
     let vault = verified(order, &recorder, &trusted, &known)?;
-    refuse_what_cannot_be_enforced(&vault)?;
     let snapshot = match known.is_nothing() {
         true => recorder.finish()?,
         false => recorder.finish_without(&known.removed(&vault))?,
@@ -183,17 +182,4 @@ fn is_signed_by_snakeoil(unsound: &Unsound) -> bool {
         Problem::Signature(SignatureError::Untrusted(fingerprint)) => snakeoil::is_signer(fingerprint),
         _ => false,
     })
-}
-
-/// A rule that this version does not know how to keep must not be served without it.
-fn refuse_what_cannot_be_enforced(vault: &Verified) -> Result<(), VerifyError> {
-    let policy = vault.policy();
-    let secrets = vault.lock().secrets.keys().map(|name| (name, &policy.secret(name).access.services));
-    let views = policy.views().iter().map(|(path, view)| (path, &view.access.services));
-    let templates =
-        policy.templates().iter().filter_map(|(path, template)| Some((path, template.services.as_ref()?)));
-    match secrets.chain(views).chain(templates).find(|(_, services)| !services.is_empty()) {
-        Some((name, _)) => Err(VerifyError::Services(name.clone())),
-        None => Ok(()),
-    }
 }

@@ -24,6 +24,8 @@ pub struct Plan {
     pub public: Vec<String>,
     /// Each set of recipients that a file has, once.
     audiences: Vec<BTreeSet<Recipient>>,
+    /// Each set of units that a file is only for, once.
+    rules: Vec<BTreeSet<String>>,
 }
 
 /// A file to be served to whoever can decrypt it.
@@ -49,6 +51,8 @@ pub struct PlannedFile {
     pub on_change: Vec<Action>,
     /// Who can decrypt it; nothing where only trying tells.
     audience: Option<usize>,
+    /// Which units it is only for, if it is.
+    pub rule: Option<usize>,
 }
 
 /// What the bytes of a file are made of.
@@ -76,26 +80,34 @@ impl Plan {
         let views = views.map(|(path, view)| (path, &view.of, &lock.secrets[&view.of], &view.access));
         let mut plan = Self { public: lock.files.keys().cloned().collect(), ..Self::default() };
         let mut audiences = Audiences::default();
+        let mut rules = Rules::default();
         for (path, name, secret, access) in own.chain(views) {
             let ciphertext = name.ciphertext_path();
             let (ciphertext, stamp) = (snapshot.span(&ciphertext), snapshot.stamp(&ciphertext));
             let stamp = stamp.or_else(|| known.stamp(name).filter(|_| ciphertext.is_none()));
             let audience = audiences.place(&secret.recipients);
+            let rule = rules.place(&access.services);
             let modified = secret.rotated.system_time();
             let file =
                 PlannedFile::new(path, access, modified, secret.sha256, Origin::Ciphertext(ciphertext));
             // A view is the same value, and its source has said what to do.
             let on_change = if path == name { policy.secret(name).on_change.clone() } else { Vec::new() };
-            plan.files.push(PlannedFile { audience: Some(audience), on_change, stamp, ..file });
+            plan.files.push(PlannedFile { audience: Some(audience), rule, on_change, stamp, ..file });
         }
         for (path, template) in vault.templates() {
-            let rule = &policy.templates()[path];
-            let file = rendered(vault, snapshot, path, rule, template);
-            let audience = Some(audiences.place(&rule.audience));
-            plan.files.push(PlannedFile { audience, ..file });
+            let own = &policy.templates()[path];
+            let (file, services) = rendered(vault, snapshot, path, own, template);
+            let (audience, rule) = (Some(audiences.place(&own.audience)), rules.place(&services));
+            plan.files.push(PlannedFile { audience, rule, ..file });
         }
         plan.audiences = audiences.all.into_iter().cloned().collect();
+        plan.rules = rules.all;
         plan
+    }
+
+    /// Each set of units that a file is only for, as [`PlannedFile::rule`] counts them.
+    pub fn rules(&self) -> impl Iterator<Item = &BTreeSet<String>> {
+        self.rules.iter()
     }
 
     /// Who can decrypt a file; nothing where only trying tells.
@@ -135,14 +147,36 @@ impl<'a> Audiences<'a> {
     }
 }
 
-/// A template as a file. Its bytes are others as soon as its text is, or the ciphertext of one of its values.
+/// Each set of units once.
+#[derive(Default)]
+struct Rules {
+    all: Vec<BTreeSet<String>>,
+    places: BTreeMap<BTreeSet<String>, usize>,
+}
+
+impl Rules {
+    /// Nothing for no unit at all, which lets all processes in.
+    fn place(&mut self, services: &BTreeSet<String>) -> Option<usize> {
+        if services.is_empty() {
+            return None;
+        }
+        let known = self.places.get(services).copied();
+        Some(known.unwrap_or_else(|| {
+            self.all.push(services.clone());
+            self.places.insert(services.clone(), self.all.len() - 1);
+            self.all.len() - 1
+        }))
+    }
+}
+
+/// A template as a file, with the units that may open it. Its bytes are others as soon as its text is, or the ciphertext of one of its values.
 fn rendered(
     vault: &Verified,
     snapshot: &Snapshot,
     path: &SecretName,
     rule: &TemplatePolicy,
     template: &Template,
-) -> PlannedFile {
+) -> (PlannedFile, Arc<BTreeSet<String>>) {
     let shown = template.secrets();
     let values = shown.iter().map(|&name| (name.clone(), snapshot.span(&name.ciphertext_path()))).collect();
     let secrets = || shown.iter().map(|&name| &vault.lock().secrets[name]);
@@ -157,7 +191,8 @@ fn rendered(
         services: Arc::new(vault.policy().template_services(rule, &shown).unwrap_or_default()),
     };
     let origin = Origin::Template { template: template.clone(), values };
-    PlannedFile::new(path, &access, modified.unwrap_or(SystemTime::UNIX_EPOCH), digest, origin)
+    let modified = modified.unwrap_or(SystemTime::UNIX_EPOCH);
+    (PlannedFile::new(path, &access, modified, digest, origin), access.services)
 }
 
 impl PlannedFile {
@@ -181,6 +216,7 @@ impl PlannedFile {
             stamp: None,
             on_change: Vec::new(),
             audience: None,
+            rule: None,
         }
     }
 }

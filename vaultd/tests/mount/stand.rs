@@ -17,12 +17,15 @@ use std::time::{Duration, SystemTime};
 use rustix::process::{Gid, Uid};
 use tempfile::TempDir;
 use vault_format::Digest;
+use vaultd::configuration::Record;
 use vaultd::generation::{self, Built, Facts, Wanted};
+use vaultd::monitor::attendants::Attendants;
 use vaultd::monitor::connection::Connection;
 use vaultd::monitor::keeper::agree;
 use vaultd::monitor::kept::{self, Kept, Object};
 use vaultd::monitor::mount::{open_device, require_root};
 use vaultd::monitor::mount_point::MountPoint;
+use vaultd::monitor::record::Recorder;
 use vaultd::process::{Station, blob, channel::Channel};
 use vaultd::server::{self, Order, Report};
 use vaultd::sys::memory::Locking;
@@ -57,6 +60,7 @@ pub fn build(files: &[File]) -> Built {
     let wanted = |file: &File| Wanted {
         path: file.path.to_owned(),
         facts: Facts { owner: OWNER, group: GROUP, mode: file.mode, modified: modified() },
+        services: Arc::default(),
         digest: Digest::of(&file.bytes),
         size: file.bytes.len(),
     };
@@ -84,7 +88,7 @@ pub fn kept(built: Built) -> Kept {
 
 /// A mounted generation; unmounted when dropped.
 pub struct Stand {
-    connection: Connection,
+    connection: Arc<Connection>,
     server: JoinHandle<std::io::Result<()>>,
     /// Never closed: a server that hears no monitor any more ends its process, which is this one.
     monitor: ManuallyDrop<Channel>,
@@ -109,6 +113,7 @@ impl Stand {
         let (directory, root) = empty_directory();
         let connection =
             Connection::new(&MountPoint::check(&root).expect("a mount point")).expect("a connection");
+        let connection = Arc::new(connection);
         let (monitor, its_end) = Channel::pair().expect("a channel");
         let monitor = ManuallyDrop::new(monitor);
         let server = thread::spawn(move || {
@@ -126,7 +131,10 @@ impl Stand {
         if agree(monitor, connection, station).expect("an agreement").passthrough {
             self.register();
         }
-        kept::send(monitor, connection, generations, false).expect("an order");
+        let (_, lines) = Attendants::start(connection, &Recorder::start()).expect("attendants");
+        let held = [connection.descriptors(), lines.descriptors()].concat();
+        let order = Order::Serve { resumes: false, record: Record::On };
+        kept::send(monitor, &held, generations, &order).expect("an order");
         let (report, _) = monitor.receive::<Report>().expect("a report").expect("a server");
         let current = generations.last().map(|kept| kept.number);
         assert!(

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use vault_format::Digest;
@@ -19,6 +19,7 @@ fn wanted(sizes: &[usize]) -> Vec<Wanted> {
     let file = |size: &usize| Wanted {
         path: size.to_string(),
         facts: Facts { owner: 0, group: 0, mode: 0o400, modified: SystemTime::UNIX_EPOCH },
+        services: Arc::default(),
         digest: Digest::of(size.to_string().as_bytes()),
         size: *size,
     };

@@ -1,6 +1,6 @@
 //! Making the nodes of a tree from a list of files.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::SystemTime;
 
 use super::{Entry, Facts, Index, Kind, Node, ROOT};
@@ -49,7 +49,9 @@ impl Index {
         // Directories have no time of their own: they show the latest of the files.
         let modified = entries.iter().map(|entry| entry.facts.modified).max();
         let modified = modified.unwrap_or(SystemTime::UNIX_EPOCH);
-        let mut index = Self { nodes: vec![directory(0, "", modified)], unused: ROOT + 1 };
+        let nodes = vec![directory(0, "", modified)];
+        let mut index = Self { nodes, rules: Vec::new(), unused: ROOT + 1 };
+        let mut rules = HashMap::new();
         let mut pending = VecDeque::from([Pending { node: 0, leaves: &leaves, prefix: 0 }]);
         while let Some(parent) = pending.pop_front() {
             let first = index.nodes.len();
@@ -62,7 +64,10 @@ impl Index {
                         directories += 1;
                         directory(parent.node, name, modified)
                     }
-                    None if same.len() == 1 => file(parent.node, parent.rest(leaf), leaf),
+                    None if same.len() == 1 => {
+                        let rule = index.rule(&mut rules, &leaf.services);
+                        file(parent.node, parent.rest(leaf), leaf, rule)
+                    }
                     None => return Err(TreeError::Twice { path: leaf.path.clone() }),
                 };
                 index.nodes.push(node);
@@ -75,6 +80,21 @@ impl Index {
             index.unused = number + 1;
         }
         Ok(index)
+    }
+
+    /// The number of a set of units, if there are any in it.
+    fn rule<'a>(
+        &mut self,
+        known: &mut HashMap<&'a BTreeSet<String>, usize>,
+        services: &'a BTreeSet<String>,
+    ) -> Option<usize> {
+        if services.is_empty() {
+            return None;
+        }
+        Some(*known.entry(services).or_insert_with(|| {
+            self.rules.push(services.clone());
+            self.rules.len() - 1
+        }))
     }
 }
 
@@ -126,11 +146,12 @@ fn directory(parent: usize, name: &str, modified: SystemTime) -> Node {
         name: name.into(),
         place: 0,
         facts: Facts { owner: 0, group: 0, mode: 0o711, modified },
+        rule: None,
         kind: Kind::Directory { children: 0..0, directories: 0 },
     }
 }
 
-fn file(parent: usize, name: &str, entry: &Entry) -> Node {
+fn file(parent: usize, name: &str, entry: &Entry, rule: Option<usize>) -> Node {
     let kind = Kind::File(entry.content.clone());
-    Node { number: 0, parent, name: name.into(), place: 0, facts: entry.facts, kind }
+    Node { number: 0, parent, name: name.into(), place: 0, facts: entry.facts, rule, kind }
 }

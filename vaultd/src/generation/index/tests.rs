@@ -1,7 +1,8 @@
 //! Trees and their numbers.
 
 use super::{Content, Entry, Facts, Index, TreeError};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::SystemTime;
 use vault_format::Digest;
 
@@ -9,8 +10,13 @@ fn entry(path: &str) -> Entry {
     Entry {
         path: path.to_owned(),
         facts: Facts { owner: 0, group: 0, mode: 0o400, modified: SystemTime::UNIX_EPOCH },
+        services: Arc::default(),
         content: Content { object: 0, span: 0..path.len(), digest: Digest::of(path.as_bytes()) },
     }
+}
+
+fn units(names: &[&str]) -> Arc<BTreeSet<String>> {
+    Arc::new(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 fn grow(paths: &[&str]) -> Result<Index, TreeError> {
@@ -39,7 +45,11 @@ fn numbers_do_not_depend_on_the_order_given() {
 
 #[test]
 fn only_what_is_the_same_keeps_its_number() {
-    let entries = ["same", "mode", "bytes", "time", "gone", "d/same", "file-then-folder"].map(entry);
+    let entries =
+        ["same", "mode", "bytes", "time", "rule", "same-rule", "gone", "d/same", "file-then-folder"];
+    let mut entries = entries.map(entry);
+    entries[4].services = units(&["a.service"]);
+    entries[5].services = units(&["b.service", "c.service"]);
     let before = Index::grow(&entries).expect("a tree");
     let mut after = entries.to_vec();
     after[0].content.digest = Digest::of(b"same bytes, encrypted anew");
@@ -47,8 +57,9 @@ fn only_what_is_the_same_keeps_its_number() {
     after[1].facts.mode = 0o440;
     after[2].content.digest = Digest::of(b"other");
     after[3].facts.modified = SystemTime::now();
-    after[4] = entry("new");
-    after[6] = entry("file-then-folder/x");
+    after[4].services = Arc::default();
+    after[6] = entry("new");
+    after[8] = entry("file-then-folder/x");
     let mut after = Index::grow(&after).expect("a tree");
     after.follow(&before, &renewed).expect("numbers");
     let kept: Vec<String> = after
@@ -57,7 +68,7 @@ fn only_what_is_the_same_keeps_its_number() {
         .filter(|node| before.nodes().iter().any(|old| old.number == node.number))
         .map(|node| after.path(node))
         .collect();
-    assert_eq!(kept, ["", "d", "same", "d/same"]);
+    assert_eq!(kept, ["", "d", "same", "same-rule", "d/same"]);
 
     let mut back = Index::grow(&entries).expect("a tree");
     back.follow(&after, &HashMap::new()).expect("numbers");
@@ -105,4 +116,22 @@ fn an_empty_vault_is_a_root_without_children() {
     let index = grow(&[]).expect("a tree");
     assert_eq!(index.nodes().len(), 1);
     assert!(index.children(index.root()).is_empty());
+}
+
+#[test]
+fn a_rule_is_told_once_and_never_lost() {
+    let mut entries = ["a", "b", "c", "d"].map(entry);
+    entries[1].services = units(&["x.service"]);
+    entries[2].services = units(&["x.service"]);
+    entries[3].services = units(&["x.service", "y.service"]);
+    let index = Index::grow(&entries).expect("a tree");
+    let services = |path| index.services(index.at(path).expect("a file"));
+    assert_eq!(services("a"), None);
+    assert_eq!(services("b"), Some(&*units(&["x.service"])));
+    assert_eq!(services("c"), services("b"));
+    assert_eq!(services("d"), Some(&*units(&["x.service", "y.service"])));
+    assert_eq!(index.rules.len(), 2);
+    assert!(index.has_all_rules());
+    let forged = Index { rules: Vec::new(), ..index };
+    assert!(!forged.has_all_rules(), "a file that lost its rule is not one that is open to all");
 }

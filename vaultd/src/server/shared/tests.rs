@@ -8,7 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 use fuser::Errno;
 use vault_format::Digest;
 
-use super::{Attempts, Handles, Served, View};
+use super::{Attempts, Doorkeeper, Handles, Served, View};
+use crate::configuration::Record;
 use crate::generation::index::Entry;
 use crate::generation::{Content, Facts, Generation, Index};
 use crate::sys::mapping::Mapping;
@@ -21,6 +22,7 @@ fn generation(number: u64, before: Option<&Generation>) -> Arc<Generation> {
     let entry = Entry {
         path: "file".to_owned(),
         facts: Facts { owner: 0, group: 0, mode: 0o400, modified: SystemTime::UNIX_EPOCH },
+        services: Arc::default(),
         content: Content { object: 0, span: 0..1, digest: Digest::of(&number.to_ne_bytes()) },
     };
     let mut index = Index::grow(&[entry]).expect("a tree");
@@ -42,7 +44,10 @@ fn served(first: &Arc<Generation>) -> Served {
     let view = View::of(vec![Arc::clone(first)]).expect("a view");
     let handles = Handles::take_over(object()).expect("handles");
     let attempts = Attempts::take_over(object()).expect("attempts");
-    Served::new(view, handles, attempts, mpsc::channel().0)
+    // Nobody is asked.
+    let lines = [object().into(), object().into(), object().into()];
+    let doorkeeper = Doorkeeper::new(lines, Record::Off);
+    Served::new(view, handles, attempts, doorkeeper, mpsc::channel().0)
 }
 
 /// Three states, and a server that shows the second one, to which somebody came with a number of the first.
