@@ -112,7 +112,7 @@ impl VaultFolder {
     fn device_with_stamps(&self) -> Option<u64> {
         *self.stamps.get_or_init(|| {
             let kind = fs::fstatfs(&self.root).ok()?.f_type;
-            stamp::is_trusted(kind.into()).then(|| fs::fstat(&self.root).map(|stat| stat.st_dev).ok())?
+            stamp::is_trusted(kind).then(|| fs::fstat(&self.root).map(|stat| stat.st_dev).ok())?
         })
     }
 

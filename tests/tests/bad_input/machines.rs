@@ -164,7 +164,7 @@ fn too_little_memory() {
         let line = trace.lines().find(|line| line.contains(&word)).expect(role);
         line.split(' ').next().expect("a process")
     };
-    let expected = ["verifier", "resolver", "decryptor"].map(started);
+    let expected = ["opener", "verifier", "resolver", "decryptor"].map(started);
     assert_eq!(offered, BTreeSet::from(expected));
     let score =
         |process: &str| fs::read_to_string(format!("/proc/{process}/oom_score_adj")).expect("a score");

@@ -217,11 +217,11 @@ fn nobody_notices_that_a_server_is_killed() {
 fn kill(stand: &Stand, kills: u32, log: &Log) -> u32 {
     let (mut last, mut random) = (None, Random(1 + std::process::id()));
     let (killed, loaded) = (AtomicU32::new(0), AtomicU32::new(0));
-    // A busy machine may be slow to load and fast to kill.
-    let is_on = || (killed.load(Relaxed) < kills || loaded.load(Relaxed) < 2) && !log.stop.load(Relaxed);
+    let is_on = || killed.load(Relaxed) < kills && !log.stop.load(Relaxed);
     thread::scope(|scope| {
         scope.spawn(|| {
-            while is_on() {
+            // A busy machine may be slow to load and fast to kill.
+            while is_on() || (loaded.load(Relaxed) < 2 && !log.stop.load(Relaxed)) {
                 let number = loaded.load(Relaxed) + 1;
                 reload(stand, number, log);
                 loaded.store(number, Relaxed);

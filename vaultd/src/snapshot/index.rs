@@ -45,7 +45,9 @@ pub(super) fn read(file: &File, length: Option<u64>) -> Result<Spans, SnapshotEr
             Err(_) if at > 0 && Some(at) == length => return Ok(spans),
             archive => archive?,
         };
-        later.removed.into_iter().flatten().for_each(|path| drop(spans.remove(&path)));
+        for path in later.removed.into_iter().flatten() {
+            spans.remove(&path);
+        }
         spans.extend(later.spans);
         if spans.len() > MAX_FILES {
             return Err(SnapshotError::Damaged("it has too many files"));
@@ -103,7 +105,7 @@ fn read_one(file: &File, start: u64, size: u64) -> Result<Part, SnapshotError> {
             return Err(SnapshotError::Twice(path));
         }
     }
-    part.end = end.checked_add(END).unwrap_or(u64::MAX);
+    part.end = end.saturating_add(END);
     if long_path.is_some() || part.end > size {
         return Err(SnapshotError::Damaged("it does not end where its last file does"));
     }
