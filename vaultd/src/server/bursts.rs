@@ -65,7 +65,7 @@ enum Message {
 }
 
 impl Bursts {
-    /// A table, and what is to be told of it by [`tell`].
+    /// A table, and what is to be told of it by [`Teller::tell`].
     pub(super) fn new() -> (Self, Teller) {
         let (queue, messages) = mpsc::sync_channel(MOST);
         let bursts = Self { table: Arc::default(), queue };
