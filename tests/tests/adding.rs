@@ -155,7 +155,7 @@ fn what_cannot_be_added_changes_nothing() {
     let expect_shown = |run: Run, error: &str| {
         let before = contents(&vault.path());
         let ended = run.exits(1);
-        ended.says(error).says("vault.toml:").says("help: ");
+        ended.says(error).says("vault.toml:").says("hint: ");
         assert!(contents(&vault.path()) == before, "something was changed: {ended}");
     };
     let add = |arguments: &[&str]| on(&vault, &["add"]).args(arguments).input(VALUE);

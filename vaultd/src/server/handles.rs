@@ -20,6 +20,10 @@ const SENT_AGAIN: u64 = 1 << 63;
 /// Set in what is not a node, but the generation that a listing shows. No number gets that far.
 const LISTING: u64 = 1 << 63;
 
+/// Shown to who has come to the end of a listing: no generation has this number. That the handle is forgotten only
+/// when it is closed keeps a last part that is sent again from beginning in another generation.
+pub const ENDED: u64 = 0;
+
 /// Bytes of a slot.
 const SLOT: usize = 16;
 
@@ -99,7 +103,7 @@ impl Handles {
         Ok(true)
     }
 
-    /// Remembers that a listing shows a generation from now on.
+    /// Remembers that a listing shows a generation from now on, or has [`ENDED`].
     ///
     /// # Errors
     /// There is no memory; it may then meet another generation before its end.
@@ -107,7 +111,7 @@ impl Handles {
         self.put(&mut self.slots(), handle, LISTING | generation)
     }
 
-    /// The generation that a listing shows, from its begin to its end.
+    /// The generation that a listing shows from its begin to its end, and [`ENDED`] then.
     #[must_use]
     pub fn shown_to(&self, handle: u64) -> Option<u64> {
         let (_, value) = *self.slots().used.get(&handle)?;
@@ -167,7 +171,7 @@ impl Handles {
     pub fn listed(&self) -> HashSet<u64> {
         let slots = self.slots();
         let listings = slots.used.values().filter(|(_, value)| value & LISTING != 0);
-        listings.map(|(_, value)| value & !LISTING).collect()
+        listings.map(|(_, value)| value & !LISTING).filter(|generation| *generation != ENDED).collect()
     }
 
     fn write(&self, at: u64, handle: u64, node: u64) -> io::Result<()> {
@@ -205,7 +209,7 @@ mod tests {
     use std::collections::HashSet;
     use std::fs::File;
 
-    use super::{Counts, Handles, counts};
+    use super::{Counts, ENDED, Handles, counts};
 
     fn object() -> File {
         tempfile::tempfile().expect("a file")
@@ -235,13 +239,16 @@ mod tests {
         handles.insert(7, 3).expect("inserted");
         handles.list(8, 3).expect("listed");
         handles.list(8, 4).expect("listed anew");
+        handles.list(9, 2).expect("listed");
+        handles.list(9, ENDED).expect("ended");
         drop(handles);
         let next = Handles::take_over(object.try_clone().expect("a duplicate")).expect("taken over");
-        assert_eq!((next.shown_to(8), next.shown_to(7), next.shown_to(9)), (Some(4), None, None));
+        let shown = [8, 7, 9, 10].map(|handle| next.shown_to(handle));
+        assert_eq!(shown, [Some(4), None, Some(ENDED), None]);
         assert_eq!((next.nodes(), next.listed()), (HashSet::from([3]), HashSet::from([4])));
         assert!(next.remove(8).is_some() && next.listed().is_empty());
         assert_eq!(counts(&object).expect("counts").allowed, 1);
-        assert_eq!(object.metadata().expect("stat").len(), 48, "it has one slot");
+        assert_eq!(object.metadata().expect("stat").len(), 64, "each has one slot");
     }
 
     #[test]

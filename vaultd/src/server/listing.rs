@@ -3,6 +3,7 @@
 use fuser::{Errno, FileAttr, FileHandle, INodeNo, Request};
 
 use super::attributes::attributes;
+use super::handles::ENDED;
 use super::shared::Shared;
 use crate::generation::{Generation, Kind, Node};
 
@@ -30,10 +31,13 @@ pub(super) fn list(
     mut add: impl FnMut(Listed<'_>) -> bool,
 ) -> Result<(), Errno> {
     let (view, shown) = shared.listed(request, handle.0, offset).ok_or(Errno::EIO)?;
+    if shown == ENDED {
+        return Ok(());
+    }
     let generation = view.generation(shown).unwrap_or(view.current());
     let mut names = listing(generation, inode, offset)?.peekable();
     if names.peek().is_none() {
-        shared.release(handle.0);
+        shared.end_listing(handle.0);
     }
     names.any(|(next, name, node)| {
         let is_current = !view.is_superseded(node.number);

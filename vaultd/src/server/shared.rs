@@ -9,7 +9,7 @@ use fuser::{Errno, Request};
 use serde::{Deserialize, Serialize};
 
 use super::attempts::Attempts;
-use super::handles::{Handles, is_sent_again, unique};
+use super::handles::{ENDED, Handles, is_sent_again, unique};
 use super::housekeeping::Task;
 use super::opening::{Door, Doorkeeper};
 use super::retries::Retries;
@@ -184,7 +184,8 @@ impl Shared {
         self.served().filter(|served| self.may_handle(served, request))
     }
 
-    /// What a listing shows: the generation that was current when it began, to its end, also to another server.
+    /// What a listing shows: the generation that was current when it began, to its end, also to another server;
+    /// then [`ENDED`].
     pub(super) fn listed(&self, request: &Request, handle: u64, offset: u64) -> Option<(Arc<View>, u64)> {
         let served = self.served().filter(|served| self.may_handle(served, request))?;
         // Held until the listing is known: else its generation could be dropped.
@@ -192,9 +193,23 @@ impl Shared {
         let current = view.current().number();
         let shown = match offset {
             0 => served.handles.list(handle, current).ok().map(|()| current),
-            _ => served.handles.shown_to(handle).filter(|number| view.generation(*number).is_some()),
+            _ => {
+                let known = |number: &u64| *number == ENDED || view.generation(*number).is_some();
+                served.handles.shown_to(handle).filter(known)
+            }
         };
         Some((Arc::clone(&view), shown.unwrap_or(current)))
+    }
+
+    /// A listing that came to its end. Where there is no memory to note it, its generation is kept until it is
+    /// closed.
+    pub(super) fn end_listing(&self, handle: u64) {
+        let Some(served) = self.served() else { return };
+        let shown = served.handles.shown_to(handle);
+        let ended = served.handles.list(handle, ENDED).is_ok();
+        if ended && shown.is_some_and(|number| number != served.view().current().number()) {
+            let _ = served.tasks.send(Task::DropUnused);
+        }
     }
 
     /// A file or a listing that nobody needs any more.

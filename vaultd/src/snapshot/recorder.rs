@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -94,9 +94,9 @@ impl<'a> Recorder<'a> {
     /// As [`Self::finish`].
     pub fn finish_without(self, removed: &[String]) -> io::Result<Snapshot> {
         let list: String = removed.iter().flat_map(|path| [path, "\0"]).collect();
-        let entry = archived(REMOVED, list.as_bytes());
-        let at = self.kept().take_room(entry.len() as u64);
-        self.memory.write_all_at(&entry, at)?;
+        let head = head(REMOVED, list.len());
+        let at = self.kept().take_room(entry_length(&head, list.as_bytes()));
+        write(&self.memory, &head, list.as_bytes(), at)?;
         self.finish()
     }
 
@@ -133,11 +133,11 @@ impl<'a> Recorder<'a> {
         if path.len() > MAX_PATH {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let entry = archived(path, bytes);
-        let reserved = self.kept().reserve(path, entry.len() as u64, bytes.len() as u64, self.most)?;
+        let (head, size) = (head(path, bytes.len()), bytes.len() as u64);
+        let reserved = self.kept().reserve(path, entry_length(&head, bytes), size, self.most)?;
         let Some(at) = reserved else { return Ok(Keeping::Known) };
         // Each where nobody else writes, so all at the same time.
-        let written = self.memory.write_all_at(&entry, at);
+        let written = write(&self.memory, &head, bytes, at);
         let mut kept = self.kept();
         kept.is_broken |= written.is_err();
         written?;
@@ -227,32 +227,47 @@ enum Keeping {
     Known,
 }
 
-/// A file as it lies in an archive, with its path before it where that does not fit into its header.
-fn archived(path: &str, bytes: &[u8]) -> Vec<u8> {
-    let blocks = bytes.len().next_multiple_of(512) + path.len().next_multiple_of(512) + 3 * 512;
-    let mut archive = Vec::with_capacity(blocks);
+/// What precedes the bytes of a file in an archive: its header, and before it its path where that does not fit in.
+fn head(path: &str, size: usize) -> Vec<u8> {
+    let mut head = Vec::with_capacity(path.len().next_multiple_of(512) + 3 * 512);
     if path.len() > Header::new_gnu().as_old().name.len() {
-        append(&mut archive, EntryType::GNULongName, LONG_NAME, &[path.as_bytes(), &[0]].concat());
+        append_header(&mut head, EntryType::GNULongName, LONG_NAME, path.len() + 1);
+        head.extend_from_slice(path.as_bytes());
+        head.resize((head.len() + 1).next_multiple_of(512), 0);
     }
-    append(&mut archive, EntryType::Regular, path.as_bytes(), bytes);
-    archive
+    append_header(&mut head, EntryType::Regular, path.as_bytes(), size);
+    head
 }
 
 /// The path of an entry that holds the path of the next one.
 const LONG_NAME: &[u8] = b"././@LongLink";
 
-fn append(archive: &mut Vec<u8>, kind: EntryType, path: &[u8], bytes: &[u8]) {
+fn append_header(head: &mut Vec<u8>, kind: EntryType, path: &[u8], size: usize) {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
-    header.set_size(bytes.len() as u64);
+    header.set_size(size as u64);
     header.set_mode(0o644);
     let name = &mut header.as_old_mut().name;
     let length = path.len().min(name.len());
     name[..length].copy_from_slice(&path[..length]);
     header.set_cksum();
-    archive.extend_from_slice(header.as_bytes());
-    archive.extend_from_slice(bytes);
-    archive.resize(archive.len().next_multiple_of(512), 0);
+    head.extend_from_slice(header.as_bytes());
+}
+
+/// How much room a file takes in an archive.
+fn entry_length(head: &[u8], bytes: &[u8]) -> u64 {
+    head.len() as u64 + (bytes.len() as u64).next_multiple_of(BLOCK)
+}
+
+/// Writes a file where there is nothing yet: what is left up to the next block are zeros. A long one is not copied
+/// for that.
+fn write(memory: &File, head: &[u8], bytes: &[u8], at: u64) -> io::Result<()> {
+    let written = rustix::io::pwritev(memory, &[IoSlice::new(head), IoSlice::new(bytes)], at)?;
+    if written == head.len() + bytes.len() {
+        return Ok(());
+    }
+    memory.write_all_at(head, at)?;
+    memory.write_all_at(bytes, at + head.len() as u64)
 }
 
 fn incomplete() -> io::Error {
