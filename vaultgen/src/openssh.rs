@@ -41,7 +41,11 @@ impl OpenSshKey {
             .stdout(Stdio::piped())
             .spawn()?;
         if let Some(mut input) = child.stdin.take() {
-            input.write_all(lock)?;
+            match input.write_all(lock) {
+                // It has ended already: how, tells more.
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+                written => written?,
+            }
         }
         let output = child.wait_with_output()?;
         let signature = String::from_utf8(output.stdout).map_err(|_| "it printed no text".to_owned());
