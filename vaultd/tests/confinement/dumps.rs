@@ -42,13 +42,13 @@ pub fn a_crash_leaves_no_core() {
     dump_cores();
     for role in ["server", "decryptor", "verifier", "resolver"] {
         let Some(child) = Confined::start(role) else { return };
-        let status = child.killed_by(Signal::QUIT);
-        assert_eq!((status.signal(), status.core_dumped()), (Some(libc::SIGQUIT), false), "{role}");
+        let status = child.killed_by(Signal::ABORT);
+        assert_eq!((status.signal(), status.core_dumped()), (Some(libc::SIGABRT), false), "{role}");
     }
 
     // In a folder of its own: it may leave a file.
     let folder = tempfile::tempdir().expect("a folder");
     let mut crash = Command::new("sh");
-    crash.args(["-c", "kill -QUIT $$"]).current_dir(folder.path());
+    crash.args(["-c", "kill -ABRT $$"]).current_dir(folder.path());
     assert!(crash.status().expect("sh").core_dumped(), "the proof: of any other process it does");
 }
