@@ -47,6 +47,20 @@ fn a_server_that_is_stopped_is_replaced() {
 }
 
 #[test]
+fn a_server_that_is_stopped_goes_with_its_monitor() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let stand = Stand::of(Vault::with("secret", "s"));
+    let server = stop_server(&stand);
+    stand.place.kill_monitor();
+    let stat = format!("/proc/{}/stat", server.as_raw_nonzero());
+    let is_gone =
+        || fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z ")) || fs::metadata(&stat).is_err();
+    wait_for("the end of the server", is_gone);
+}
+
+#[test]
 fn a_server_that_never_comes_to_an_answer_is_replaced() {
     if !machine::has(&NEEDS) || !machine::has(&[Program("strace")]) {
         return;

@@ -11,6 +11,7 @@ mod files;
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use rustix::process::Signal;
 use rustix::thread::CapabilitySet;
 
 pub(super) use calls::restrict as restrict_calls;
@@ -90,6 +91,9 @@ pub enum ConfineError {
     /// Capabilities could not be given up.
     #[error("cannot give up capabilities")]
     Capabilities(#[source] io::Error),
+    /// It could not be tied to the life of its parent.
+    #[error("cannot end with the monitor")]
+    Orphan(#[source] io::Error),
     /// Core dumps could not be switched off, or memory not locked.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -114,6 +118,9 @@ pub fn confine(confinement: &Confinement<'_>) -> Result<Confined, ConfineError> 
         false => (Residency::Swappable, CapabilitySet::empty()),
     };
     credentials::give_up(confinement.account, confinement.kept | locks)?;
+    // Who reads orders ends when nobody gives any; this is for who hangs, or is stopped. A change of user undoes it.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|errno| ConfineError::Orphan(errno.into()))?;
     // The kernel makes a process dumpable, or not, anew when its user changes.
     process::forbid_dumps()?;
     if matches!(confinement.role, Role::Resolver | Role::Opener) {
