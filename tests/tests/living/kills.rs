@@ -8,7 +8,6 @@ use std::{
     fmt::Debug,
     fs::{self, File},
     io,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{
         Mutex,
@@ -20,6 +19,7 @@ use std::{
 
 use fixtures::{
     machine,
+    mount::whole,
     vault::{Vault, VaultBuilder},
 };
 use rustix::{
@@ -117,8 +117,7 @@ impl Reader<'_> {
 
     fn open(&mut self, file: u32) -> io::Result<(File, Vec<u8>)> {
         let open = File::open(self.path(file))?;
-        let size = usize::try_from(open.metadata()?.len()).expect("a size");
-        let seen = whole(&open, size)?;
+        let seen = whole(&open)?;
         if !self.known[file as usize].contains(&seen) {
             self.log.problem((file, "other bytes", seen.len()));
         }
@@ -157,26 +156,12 @@ impl Reader<'_> {
     fn look_again(&mut self) -> io::Result<()> {
         let at = self.random.below(21) as usize;
         if let Some((file, bytes)) = self.held.get(at) {
-            if whole(file, bytes.len())? != *bytes {
+            if whole(file)? != *bytes {
                 self.log.problem("an open file changed");
             }
         }
         Ok(())
     }
-}
-
-fn whole(file: &File, size: usize) -> io::Result<Vec<u8>> {
-    // One more, to see that there is no more.
-    let mut bytes = vec![0; size + 1];
-    let mut length = 0;
-    loop {
-        match file.read_at(&mut bytes[length..], length as u64)? {
-            0 => break,
-            more => length += more,
-        }
-    }
-    bytes.truncate(length);
-    Ok(bytes)
 }
 
 #[test]

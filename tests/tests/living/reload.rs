@@ -3,14 +3,14 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::fs::MetadataExt,
     process::{Child, ChildStdin, Command, Stdio},
 };
 
 use fixtures::{
     caller::Caller,
     machine::{self, Need::Program},
-    mount::wait_for,
+    mount::{wait_for, whole},
     vault::{Vault, VaultBuilder},
 };
 use rustix::process::Signal;
@@ -21,19 +21,6 @@ use crate::stand::{LARGE, NEEDS, OTHER, OWNER, Stand, pattern};
 fn state(number: u32) -> VaultBuilder {
     let small = pattern(number, 5000 + number as usize);
     Vault::with("small", small).and("large", pattern(number, LARGE + number as usize))
-}
-
-fn whole(file: &File) -> Vec<u8> {
-    let mut bytes = vec![0; LARGE * 2];
-    let mut length = 0;
-    loop {
-        match file.read_at(&mut bytes[length..], length as u64).expect("a read") {
-            0 => break,
-            more => length += more,
-        }
-    }
-    bytes.truncate(length);
-    bytes
 }
 
 #[test]
@@ -83,12 +70,12 @@ fn an_open_file_keeps_its_bytes_whatever_happens() {
         ] {
             let file = File::open(stand.place.join(name)).expect(name);
             assert_eq!(file.metadata().expect("stat").len(), bytes.len() as u64, "{name} in round {round}");
-            assert!(whole(&file) == bytes, "{name} in round {round}");
+            assert!(whole(&file).expect("a read") == bytes, "{name} in round {round}");
             open.push((file, bytes));
         }
         stand.kill_server();
         for (at, (file, bytes)) in open.iter().enumerate() {
-            assert!(whole(file) == *bytes, "open file {at} in round {round}");
+            assert!(whole(file).expect("a read") == *bytes, "open file {at} in round {round}");
         }
     }
 }
@@ -189,7 +176,7 @@ fn a_narrower_mode_holds_at_once() {
     let refused = other.run(|| File::open(&path)).expect_err("refused");
     assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
     assert_eq!(fs::metadata(&path).expect("stat").mode() & 0o777, 0o400);
-    assert_eq!(whole(&held), b"s", "who had it open keeps it");
+    assert_eq!(whole(&held).expect("a read"), b"s", "who had it open keeps it");
     let own = OTHER.to_string();
     stand.change(secret().readable(&own, "0", "0400"));
     assert_eq!(other.run(|| fs::read(&path)).expect("his own"), b"s");
