@@ -26,7 +26,9 @@ fn machine(state: VaultBuilder) -> (Machine, Vault) {
     machine.bring(&vault.path(), "/etc/vaultd/vault");
     machine.bring(&vault.identity(), "/etc/age.key");
     machine.bring(&vault.signers(), "/etc/vaultd/allowed_signers");
-    machine.run("chown -R root:root /etc/vaultd /etc/age.key; chmod -R a+rX /etc/vaultd; chmod 0600 /etc/age.key");
+    machine.run(
+        "chown -R root:root /etc/vaultd /etc/age.key; chmod -R a+rX /etc/vaultd; chmod 0600 /etc/age.key",
+    );
     // However often it is started here.
     machine.write("/etc/systemd/system/vaultd.service.d/often.conf", "[Unit]\nStartLimitIntervalSec=0\n");
     machine.run("systemctl daemon-reload; systemctl enable --quiet --now vaultd.service");
@@ -93,7 +95,8 @@ fn nobody_notices_restarts_deaths_and_upgrades() {
     let rounds: u32 = env::var("ODBOX_SUCCESSIONS").map_or(3, |number| number.parse().expect("a number"));
     let (machine, vault) = machine(load::state(SECRETS, 0));
     machine.bring(&fixtures::command::odbox("load-reader"), "/root/load-reader");
-    let sandboxed = "systemd-run --quiet --unit=sandboxed -p ProtectSystem=strict -p PrivateTmp=yes sleep infinity";
+    let sandboxed =
+        "systemd-run --quiet --unit=sandboxed -p ProtectSystem=strict -p PrivateTmp=yes sleep infinity";
     machine.run(sandboxed);
     let mount = machine.mount();
     let readers: Vec<Reader> = (1..=READERS).map(|seed| Reader::start(&machine, seed)).collect();

@@ -368,7 +368,8 @@ impl Monitor {
     fn park(&self) {
         self.parking.update(|stored| {
             let state = self.state();
-            let Some(connection) = state.connection.as_ref().filter(|connection| connection.is_accepted()) else {
+            let Some(connection) = state.connection.as_ref().filter(|connection| connection.is_accepted())
+            else {
                 return Ok(None);
             };
             Contents::of(stored, connection, &state)
