@@ -14,6 +14,7 @@ use fixtures::{
 };
 
 use crate::machine::{Machine, can_boot};
+use crate::operator::TOKEN;
 
 const SECRETS: u32 = 200;
 const READERS: u32 = 8;
@@ -133,4 +134,59 @@ fn nobody_notices_restarts_deaths_and_upgrades() {
     assert_eq!(held.says(), "0", "what was opened at the first monitor's time");
     let inside = "nsenter --mount --target $(systemctl show --property=MainPID --value sandboxed.service)";
     assert_eq!(machine.run(&format!("{inside} cat /run/vault/state")), state.to_string());
+}
+
+#[test]
+fn a_restart_serves_on_what_was_served_if_the_present_state_is_refused() {
+    if !can_boot() {
+        return;
+    }
+    let machine = Machine::new();
+    machine.make_vault(&machine.run("vaultd keygen"), "first");
+    machine.run("systemctl enable --quiet --now vaultd.service");
+    let mount = machine.mount();
+    let held = Reader::of(machine.command(&format!("exec 3</run/vault/{TOKEN}; read line; cat <&3")));
+    machine.change_token("second");
+    machine.damage_vault();
+    machine.run("systemctl restart vaultd.service");
+    assert_eq!(
+        (machine.run(&format!("cat /run/vault/{TOKEN}")), machine.mount()),
+        ("first".to_owned(), mount.clone())
+    );
+    machine.run("until systemctl is-failed --quiet vaultd-verify.service; do sleep 0.05; done");
+
+    machine.bring_vault();
+    machine.run("systemctl restart vaultd.service");
+    assert_eq!(
+        (machine.run(&format!("cat /run/vault/{TOKEN}")), machine.mount()),
+        ("second".to_owned(), mount)
+    );
+    machine.run("until systemctl is-active --quiet vaultd-verify.service; do sleep 0.05; done");
+    assert_eq!(held.says(), "first");
+}
+
+#[test]
+fn what_cannot_be_gone_on_with_is_ended_and_mounted_anew() {
+    if !can_boot() {
+        return;
+    }
+    let machine = Machine::new();
+    machine.make_vault(&machine.run("vaultd keygen"), "first");
+    machine.run("systemctl enable --quiet --now vaultd.service; mkdir /run/other");
+    let held =
+        Reader::of(machine.command(&format!("exec 3</run/vault/{TOKEN}; read line; cat <&3 || echo gone")));
+    machine.run(
+        "printf 'mountpoint = \"/run/other\"\n' >>/etc/vaultd/vaultd.toml; systemctl restart vaultd.service",
+    );
+    assert_eq!(machine.run(&format!("cat /run/other/{TOKEN}")), "first");
+    machine.run("! mountpoint --quiet /run/vault");
+    assert_eq!(held.says(), "gone\n");
+
+    // Too many objects for what systemd keeps.
+    machine.write("/etc/systemd/system/vaultd.service.d/few.conf", "[Service]\nFileDescriptorStoreMax=5\n");
+    machine.run("systemctl daemon-reload; systemctl restart vaultd.service");
+    assert_eq!(machine.run("vaultd status | sed -n 's/^hand-over *//p'"), "no");
+    machine.run("systemctl restart vaultd.service");
+    assert_eq!(machine.run(&format!("cat /run/other/{TOKEN}")), "first");
+    assert_eq!(machine.run("findmnt --noheadings --output=TARGET /run/other"), "/run/other", "one mount");
 }
