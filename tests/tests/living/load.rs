@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fixtures::{command, load, machine, mount::wait_for};
+use fixtures::{
+    command, load, machine,
+    mount::{MountPoint, wait_for},
+};
 use rustix::process::Pid;
 
 use crate::stand::{NEEDS, Stand, in_time};
@@ -161,13 +164,27 @@ fn growth(samples: &[Sample]) -> (String, Vec<&'static str>) {
 
 #[test]
 fn nothing_fails_and_nothing_grows() {
-    if !machine::has(&NEEDS) {
-        return;
+    if machine::has(&NEEDS) {
+        load("on");
     }
+}
+
+#[test]
+fn nor_where_the_kernel_opens_files_alone() {
+    if machine::has(&NEEDS) {
+        load("off");
+    }
+}
+
+fn load(record: &str) {
     let seconds = number("ODBOX_LOAD_SECONDS", 12);
     let (secrets, processes) = (number("ODBOX_LOAD_SECRETS", 200), number("ODBOX_LOAD_PROCESSES", 20));
     let duration = Duration::from_secs(seconds.into());
-    let stand = Stand::of(load::state(secrets, 0));
+    let (vault, place) = (load::state(secrets, 0).build(), MountPoint::new());
+    let settings = vault.beside("vaultd.toml");
+    fs::write(&settings, format!("record = \"{record}\"\n")).expect("settings");
+    place.mount(&vault).arg("--config").arg(&settings).succeeds();
+    let stand = Stand::at(vault, place);
     let pause = processes * 1000 / OPERATIONS;
     let mut readers: Vec<Reader> =
         (1..=processes).map(|seed| Reader::start(&stand, secrets, pause, seed)).collect();

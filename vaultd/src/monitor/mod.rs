@@ -28,6 +28,7 @@ pub mod workers;
 
 use std::io;
 use std::mem::take;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -46,6 +47,7 @@ use self::{
     parking::{Contents, Parking, Taken},
     record::Recorder,
 };
+use crate::configuration::Record;
 use crate::process::channel::Channel;
 use crate::process::{Child, ChildError};
 use crate::server::{Agreement, Order};
@@ -327,6 +329,16 @@ impl Monitor {
     fn ping(&self) -> bool {
         // While nobody else speaks to it: a message may be several packets.
         self.state().server.as_ref().is_some_and(|server| server.channel.send(&Order::Ping, &[]).is_ok())
+    }
+
+    /// Tells the server what the kernel does not know, if it has no other way to know what is open.
+    fn tell_unknown(&self, nodes: &OwnedFd) {
+        if self.loader.settings().record == Record::Off {
+            if let Some(server) = &self.state().server {
+                // The next one asks anew.
+                let _ = server.channel.send(&Order::Unknown, &[nodes.as_fd()]);
+            }
+        }
     }
 
     fn wait_unless_stopping(&self, delay: Duration) {
