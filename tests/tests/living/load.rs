@@ -111,11 +111,12 @@ impl Sample {
             stand.status()["server"]["pid"].as_i64().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
         let (monitor, server) = (stand.monitor, server.expect("a server"));
         let held = descriptors(monitor);
-        let generations = held.iter().filter(|target| target.starts_with("/memfd:index")).count() as u64;
-        let of_objects = held.iter().filter(|target| target.starts_with("/#")).count() as u64;
+        let count = |name: &str| held.iter().filter(|target| target.starts_with(name)).count() as u64;
+        let generations = count("/memfd:index");
+        let of_generations = generations + count("/memfd:plan") + count("/memfd:owners");
         Self {
             monitor_memory: status(monitor, "VmRSS:"),
-            monitor_descriptors: held.len() as u64 - generations - of_objects,
+            monitor_descriptors: held.len() as u64 - of_generations - count("/#"),
             server_memory: status(server, "VmRSS:"),
             server_descriptors: descriptors(server).len() as u64,
             threads: status(monitor, "Threads:"),

@@ -11,6 +11,7 @@ mod hangs;
 mod kills;
 mod large;
 mod load;
+mod owners;
 mod reload;
 mod slowed;
 mod stand;

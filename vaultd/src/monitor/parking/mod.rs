@@ -171,9 +171,12 @@ impl Contents {
         let of_generations =
             state.generations.iter().zip(&manifest.generations).flat_map(|(kept, lodged)| {
                 let objects = kept.objects.iter().map(|object| (object.name().to_owned(), object.writer()));
-                [(lodged.index(), kept.index.as_fd()), (lodged.plan(), kept.plan.as_fd())]
-                    .into_iter()
-                    .chain(objects)
+                let of_it = [
+                    (lodged.index(), &kept.index),
+                    (lodged.plan(), &kept.plan),
+                    (lodged.owners(), &kept.owners),
+                ];
+                of_it.map(|(name, it)| (name, it.as_fd())).into_iter().chain(objects)
             });
         let missing: HashMap<String, BorrowedFd<'_>> =
             of_connection.chain(of_generations).filter(|(name, _)| !stored.contains(name)).collect();

@@ -184,7 +184,7 @@ impl Left {
         known: &mut HashMap<String, Arc<Object>>,
     ) -> Result<Kept, Unfit> {
         let mut held = |name: &str| self.0.remove(name).ok_or(Unfit::Incomplete);
-        let (index, plan) = (held(&lodged.index())?, held(&lodged.plan())?);
+        let (index, plan, owners) = (held(&lodged.index())?, held(&lodged.plan())?, held(&lodged.owners())?);
         let mut objects = Vec::new();
         for (name, registered) in &lodged.objects {
             if !known.contains_key(name) {
@@ -193,6 +193,6 @@ impl Left {
             }
             objects.push(Arc::clone(&known[name]));
         }
-        Ok(Kept { number: lodged.number, index, plan, objects })
+        Ok(Kept { number: lodged.number, index, plan, owners, objects })
     }
 }
