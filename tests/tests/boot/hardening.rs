@@ -10,7 +10,7 @@ fn the_unit_is_confined_and_its_mount_is_everybodys() {
     let machine = Machine::new();
     // Without the capability to see the program of who opens a file (SYS_PTRACE) it would be 30.
     machine.run("systemd-analyze security --threshold=33 --no-pager vaultd.service");
-    for unit in ["vaultd-verify.service", "vaultd-due.service"] {
+    for unit in ["vaultd-verify.service", "vaultd-due.service", "vaultd-metrics.service"] {
         machine.run(&format!("systemd-analyze security --threshold=40 --no-pager {unit}"));
     }
     machine.run("systemd-analyze verify /usr/local/lib/systemd/system/vaultd*");

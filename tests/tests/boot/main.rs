@@ -8,6 +8,8 @@ mod consumers;
 mod fallback;
 mod hardening;
 mod identities;
+mod monitoring;
 mod new_vault;
+mod on_change;
 mod services;
 mod trouble;
