@@ -3,7 +3,7 @@
 mod metrics;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::process::ExitCode;
 
 use miette::IntoDiagnostic;
@@ -86,7 +86,9 @@ fn find(path: Option<&Path>) -> Result<(PathBuf, Option<Mounted>), MountedError>
     match mounted::vault(path) {
         Ok(mounted) => Ok((mounted.path.clone(), Some(mounted))),
         Err(MountedError::NoVault) => Ok((MOUNT_POINT.into(), None)),
-        Err(MountedError::NotMounted(path) | MountedError::Examine { path, .. }) => Ok((path, None)),
+        Err(MountedError::NotMounted(path) | MountedError::Examine { path, .. }) => {
+            Ok((absolute(&path).unwrap_or(path), None))
+        }
         Err(error) => Err(error),
     }
 }
