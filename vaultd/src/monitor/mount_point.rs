@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::mount::UnmountFlags;
 
 use super::control;
@@ -73,6 +75,12 @@ impl MountPoint {
         }
     }
 
+    /// Where a mount of ours is.
+    #[must_use]
+    pub fn of(mount: &Mounted) -> Self {
+        Self(mount.path.clone())
+    }
+
     /// The canonical path.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -109,6 +117,16 @@ fn is_dying(mount: &Mounted) -> bool {
         mount.is_dead()
     };
     mount.is_ours() && control::is_abandoned(&mount.path) && is_dead_soon()
+}
+
+/// The canonical path of a directory, also if whoever serves what is mounted there does not answer.
+///
+/// # Errors
+/// It is not there, or is none.
+pub fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(path, flags, Mode::empty())?;
+    fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd()))
 }
 
 fn mounted_at(path: &Path) -> Result<Option<Mounted>, MountPointError> {

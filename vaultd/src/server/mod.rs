@@ -15,6 +15,7 @@ mod housekeeping;
 mod judge;
 mod listing;
 mod opening;
+mod rest;
 mod retries;
 mod shared;
 mod view;
@@ -68,6 +69,10 @@ pub enum Order {
     SwitchTo(Parcel),
     /// To tell that requests are answered.
     Ping,
+    /// To have the kernel forget nothing any more: another server begins with that.
+    Pause,
+    /// To answer what is in hand and then nothing any more, for another server to go on.
+    Rest,
 }
 
 /// A generation on its way to a server.
@@ -97,6 +102,10 @@ pub enum Report {
     },
     /// All requests were answered that it had when it was asked.
     Alive,
+    /// It has the kernel forget nothing after what was told before.
+    Pauses,
+    /// It has no request in hand, and takes none any more.
+    Rests,
 }
 
 /// Does what a server was started for, until the mount is gone.
@@ -174,10 +183,11 @@ impl Session {
         let threads = thread::available_parallelism().map_or(*THREADS.start(), usize::from);
         let mut config = Config::default();
         config.acl = SessionACL::All;
-        config.n_threads = Some(threads.clamp(*THREADS.start(), *THREADS.end()));
+        let threads = threads.clamp(*THREADS.start(), *THREADS.end());
+        config.n_threads = Some(threads);
         // A cloned descriptor would take its requests in flight with it when it closes.
         config.clone_fd = false;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new(threads));
         let requests = Requests::new(Arc::clone(&shared));
         let session = fuser::Session::from_fd(requests, socket, SessionACL::All, config)?;
         Ok(Self { session, shared })
@@ -232,6 +242,8 @@ fn take_orders(channel: &Channel, tasks: &mpsc::Sender<Task>, mut known: Mapped)
                 unpacked.into_iter().next().map(Task::SwitchTo).ok_or(io::ErrorKind::InvalidData)?
             }
             Order::Ping => Task::Answer,
+            Order::Pause => Task::Pause,
+            Order::Rest => Task::Rest,
             Order::Agree(_) | Order::Serve { .. } => return Err(io::ErrorKind::InvalidData.into()),
         };
         if tasks.send(task).is_err() {
