@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use vault_format::report;
 
-use super::{LettingGo, Monitor};
 use super::connection::Connection;
+use super::{LettingGo, Monitor};
 use crate::forgetter::Order;
 use crate::generation::Stale;
 use crate::process::{Child, ChildError, Role, blob};

@@ -23,7 +23,9 @@ impl Monitor {
                 Ok(true) if self.leave() => return,
                 Ok(true) => eprintln!("warning: requests are still in hand; the next vaultd mounts anew"),
                 Ok(false) => {}
-                Err(error) => eprintln!("warning: unmounting, since systemd does not say what comes next: {error}"),
+                Err(error) => {
+                    eprintln!("warning: unmounting, since systemd does not say what comes next: {error}")
+                }
             }
         }
         self.stop();
@@ -94,7 +96,9 @@ impl Callers {
     fn start(path: &Path) -> Self {
         let (path, is_wanted) = (path.to_owned(), Arc::new(AtomicBool::new(true)));
         let callers = Self(Arc::clone(&is_wanted));
-        thread::spawn(move || while is_wanted.load(Ordering::Acquire) && rustix::fs::statfs(&path).is_ok() {});
+        thread::spawn(
+            move || while is_wanted.load(Ordering::Acquire) && rustix::fs::statfs(&path).is_ok() {},
+        );
         callers
     }
 }

@@ -17,6 +17,7 @@ pub mod mount;
 pub mod mount_point;
 pub mod mountinfo;
 pub mod parking;
+pub mod programs;
 pub mod record;
 mod reload;
 mod service_manager;
@@ -179,6 +180,7 @@ pub fn run(
     let control = control::listen(monitor.mount_point.path()).map_err(MonitorError::Control)?;
     drop(claim);
 
+    let prepared = thread::spawn(programs::prepare);
     thread::scope(|scope| {
         let keeper = scope.spawn(|| {
             let kept = keeper::keep(&monitor, Arc::clone(&connection));
@@ -203,6 +205,8 @@ pub fn run(
             }
         });
         scope.spawn(|| control.answer(&monitor));
+        // The first who opens a file is to be told by name too.
+        let _ = prepared.join();
         let readable = connection.mount.wait_until_readable();
         if takes_over && readable.is_ok() {
             monitor.catch_up();
@@ -366,7 +370,8 @@ impl Monitor {
     fn park(&self) {
         self.parking.update(|stored| {
             let state = self.state();
-            let Some(connection) = state.connection.as_ref().filter(|connection| connection.is_accepted()) else {
+            let Some(connection) = state.connection.as_ref().filter(|connection| connection.is_accepted())
+            else {
                 return Ok(None);
             };
             Contents::of(stored, connection, &state)

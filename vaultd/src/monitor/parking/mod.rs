@@ -13,9 +13,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use self::manifest::CONNECTION;
 pub use self::manifest::Manifest;
 pub use self::taking::{Taken, take};
-use self::manifest::CONNECTION;
 use super::connection::{Connection, Held};
 use super::{State, service_manager};
 use crate::process::blob;
@@ -126,7 +126,10 @@ impl Lot {
             self.stored.insert(name);
         }
         let number = self.manifest + 1;
-        service_manager::store(&format!("{MANIFEST}{number}"), blob::write_json("manifest", &manifest)?.as_fd())?;
+        service_manager::store(
+            &format!("{MANIFEST}{number}"),
+            blob::write_json("manifest", &manifest)?.as_fd(),
+        )?;
         let before = std::mem::replace(&mut self.manifest, number);
         self.is_complete = true;
         service_manager::remove(&format!("{MANIFEST}{before}"))?;
@@ -163,10 +166,13 @@ impl Contents {
         let Some(manifest) = Manifest::of(connection, state) else { return Ok(None) };
         let Held { device, handles, attempts, told } = connection.held();
         let of_connection = CONNECTION.map(str::to_owned).into_iter().zip([device, handles, attempts, told]);
-        let of_generations = state.generations.iter().zip(&manifest.generations).flat_map(|(kept, lodged)| {
-            let objects = kept.objects.iter().map(|object| (object.name().to_owned(), object.writer()));
-            [(lodged.index(), kept.index.as_fd()), (lodged.plan(), kept.plan.as_fd())].into_iter().chain(objects)
-        });
+        let of_generations =
+            state.generations.iter().zip(&manifest.generations).flat_map(|(kept, lodged)| {
+                let objects = kept.objects.iter().map(|object| (object.name().to_owned(), object.writer()));
+                [(lodged.index(), kept.index.as_fd()), (lodged.plan(), kept.plan.as_fd())]
+                    .into_iter()
+                    .chain(objects)
+            });
         let missing: HashMap<String, BorrowedFd<'_>> =
             of_connection.chain(of_generations).filter(|(name, _)| !stored.contains(name)).collect();
         let missing = missing.into_iter().map(|(name, it)| Ok((name, it.try_clone_to_owned()?)));
