@@ -12,4 +12,5 @@ mod monitoring;
 mod new_vault;
 mod on_change;
 mod services;
+mod succession;
 mod trouble;

@@ -90,10 +90,13 @@ impl Monitor {
 
 /// Makes requests until it is dropped, for each thread of the server to come by and rest. One that nobody took ends
 /// with this process.
-struct Callers(Arc<AtomicBool>);
+#[derive(Debug)]
+pub struct Callers(Arc<AtomicBool>);
 
 impl Callers {
-    fn start(path: &Path) -> Self {
+    /// Starts to, at a mount point.
+    #[must_use]
+    pub fn start(path: &Path) -> Self {
         let (path, is_wanted) = (path.to_owned(), Arc::new(AtomicBool::new(true)));
         let callers = Self(Arc::clone(&is_wanted));
         thread::spawn(

@@ -10,7 +10,7 @@ pub mod control;
 mod forgetting;
 pub mod keeper;
 pub mod kept;
-mod leaving;
+pub mod leaving;
 pub mod loader;
 pub mod loading;
 pub mod mount;
@@ -358,7 +358,9 @@ impl Monitor {
         self.park();
         let mut state = self.state();
         let held = [connection.descriptors(), lines.descriptors()].concat();
-        let order = Order::Serve { resumes, record: self.loader.settings().record };
+        // Where nothing is sent again, nothing was in hand either: else the mount would have been made anew.
+        let asks_again = resumes && agreement.resend;
+        let order = Order::Serve { asks_again, record: self.loader.settings().record };
         kept::send(&channel, &held, &state.generations, &order)?;
         let newest = state.generations.last().map_or(0, |kept| kept.number);
         state.letting_go = LettingGo::default();

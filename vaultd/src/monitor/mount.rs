@@ -13,6 +13,7 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, UnmountFlags, fsconfig_create, fsmount, fsopen,
 };
 
+use super::control;
 use super::mount_point::MountPoint;
 use super::mountinfo::{self, FILE_SYSTEM, Mounted};
 
@@ -167,12 +168,17 @@ impl Drop for Mount {
     }
 }
 
-/// Takes a mount away. Open files stay readable until they are closed, as on any file system.
+/// Takes a mount away. Open files stay readable until they are closed, as on any file system; unless its monitor died,
+/// so that whoever waits for an answer would wait for ever.
 ///
 /// # Errors
 /// [`MountError::Unmount`]: the kernel refused.
 pub fn detach(mount: &Mounted) -> Result<(), MountError> {
-    match unmount(&mount.path, UnmountFlags::empty()) {
+    let flags = match control::is_abandoned(&mount.path) {
+        true => UnmountFlags::FORCE | UnmountFlags::DETACH,
+        false => UnmountFlags::empty(),
+    };
+    match unmount(&mount.path, flags) {
         Err(Errno::BUSY) => unmount(&mount.path, UnmountFlags::DETACH),
         outcome => outcome,
     }

@@ -60,8 +60,8 @@ pub enum Order {
     /// message, the index of each of them, and all objects, each once. They are the generations from the oldest that
     /// somebody may have open to the current one.
     Serve {
-        /// Whether another server was there before.
-        resumes: bool,
+        /// Whether the kernel is to send again what another server left unanswered.
+        asks_again: bool,
         /// Whether to tell of opens.
         record: Record,
     },
@@ -127,7 +127,7 @@ pub fn serve(channel: Channel, descriptors: Vec<OwnedFd>) -> io::Result<()> {
     let session = Session::agree(socket)?;
     channel.send(&Report::Agreed(session.agreement()), &[])?;
 
-    let Some((Order::Serve { resumes, record }, descriptors)) = channel.receive()? else {
+    let Some((Order::Serve { asks_again, record }, descriptors)) = channel.receive()? else {
         return Ok(());
     };
     let mut descriptors = descriptors.into_iter();
@@ -139,7 +139,7 @@ pub fn serve(channel: Channel, descriptors: Vec<OwnedFd>) -> io::Result<()> {
     let parcels = blob::read(&next()?)?;
     let mut known = Mapped::default();
     let generations = unpack(parcels, descriptors, &mut known)?.into_iter().map(Arc::new).collect();
-    session.serve(&device, channel, State { generations, handles, attempts, doorkeeper, known }, resumes)
+    session.serve(&device, channel, State { generations, handles, attempts, doorkeeper, known }, asks_again)
 }
 
 /// Unpacks generations that came together.
@@ -198,7 +198,7 @@ impl Session {
     }
 
     /// Answers until the mount is gone.
-    fn serve(self, device: &OwnedFd, channel: Channel, state: State, resumes: bool) -> io::Result<()> {
+    fn serve(self, device: &OwnedFd, channel: Channel, state: State, asks_again: bool) -> io::Result<()> {
         let Self { session, shared } = self;
         let view = View::of(state.generations).ok_or(io::ErrorKind::InvalidData)?;
         let (asker, tasks) = mpsc::channel();
@@ -216,7 +216,7 @@ impl Session {
             ending.finish();
             end_with(taken);
         });
-        if resumes {
+        if asks_again {
             device::ask_again(device)?;
         }
         let ended = session.run();
