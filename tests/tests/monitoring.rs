@@ -83,7 +83,7 @@ fn says_what_is_served() {
     let info = format!("signer=\"operator\",vault=\"{}\",vault_id=\"{id}\",MP", vault.path().display());
     has("info", &info, "1");
     assert_eq!(json["ends"].as_array().map(Vec::len), Some(2), "{json}");
-    assert_eq!(found.iter().filter(|line| line.starts_with("vaultd_feature{feature=")).count(), 3);
+    assert_eq!(found.iter().filter(|line| line.starts_with("vaultd_feature{feature=")).count(), 4);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::env;
 
+use serde_json::Value;
+
 use crate::machine::{Machine, can_boot};
 use crate::operator::TOKEN;
 
@@ -35,7 +37,19 @@ fn all_have_their_secret_from_the_start_to_the_end_of_every_boot() {
         assert_eq!(lines("consumer: had it to the end"), units.len(), "boot {boot}: {before}");
         assert_eq!(lines("consumer: wrong"), 0, "boot {boot}: {before}");
         stops_after_its_consumers(&before, &units);
+        names_who_opened(&machine);
     }
+}
+
+/// From the first open of the boot before to the last.
+fn names_who_opened(machine: &Machine) {
+    let records =
+        machine.run("journalctl --boot=-1 --no-pager --output=json ODBOX_REASON=mode ODBOX_DECISION=allowed");
+    let records: Vec<Value> =
+        records.lines().map(|record| serde_json::from_str(record).expect("JSON")).collect();
+    assert!(records.len() > 10, "{records:#?}");
+    let nameless: Vec<_> = records.iter().filter(|record| record["ODBOX_EXE"].is_null()).collect();
+    assert!(nameless.is_empty(), "{} of {}: {nameless:#?}", nameless.len(), records.len());
 }
 
 /// From the journal of a boot: the mount goes cleanly, when nobody needs it any more.

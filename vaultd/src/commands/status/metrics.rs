@@ -70,10 +70,14 @@ impl Metrics {
         self.counters("opens_total", help, ["decision"], opens.map(|(decision, count)| ([decision], count)))?;
         let help = "Servers that died and were followed by another one.";
         self.counters("server_restarts_total", help, [], [([], server.restarts)])?;
-        let features =
-            [("noswap", features.noswap), ("passthrough", features.passthrough), ("resend", features.resend)];
+        let features = [
+            ("hand-over", features.handover),
+            ("noswap", features.noswap),
+            ("passthrough", features.passthrough),
+            ("resend", features.resend),
+        ];
         let features = features.map(|(name, holds)| ([name.to_owned()], holds.into()));
-        self.gauges("feature", "Whether the kernel does this for vaultd.", ["feature"], features)
+        self.gauges("feature", "Whether the machine does this for vaultd.", ["feature"], features)
     }
 
     fn gauge(&self, name: &str, help: &str, value: impl Into<i64>) -> prometheus::Result<()> {
