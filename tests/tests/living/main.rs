@@ -19,3 +19,4 @@ mod tampering;
 mod templates;
 mod timeout;
 mod unchanged;
+mod unrecorded;

@@ -376,7 +376,7 @@ impl Monitor {
             else {
                 return Ok(None);
             };
-            Contents::of(stored, connection, &state)
+            Contents::of(stored, connection, &state, self.loader.settings().record)
         });
     }
 

@@ -62,10 +62,16 @@ impl Filesystem for Requests {
 
     fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
-        match child(&view, parent, name) {
+        let found = child(&view, parent, name)
+            .and_then(|node| self.shared.looked_up(request, &[node.number]).map(|()| node));
+        match found {
             Ok(node) => reply.entry(&FOREVER, &attributes(view.current().index(), node), FIRST_USE),
             Err(errno) => reply.error(errno),
         }
+    }
+
+    fn forget(&self, _: &Request, inode: INodeNo, times: u64) {
+        self.shared.forget(inode.0, times);
     }
 
     fn getattr(&self, request: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
@@ -149,12 +155,18 @@ impl Filesystem for Requests {
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
+        let mut nodes = Vec::new();
         let listed = list(&self.shared, request, (inode, handle, offset), |listed| {
             let keep = if listed.is_current { FOREVER } else { Duration::ZERO };
             let Listed { next, name, attributes, .. } = listed;
-            reply.add(attributes.ino, next, name, &keep, &attributes, FIRST_USE)
+            let is_full = reply.add(attributes.ino, next, name, &keep, &attributes, FIRST_USE);
+            // The kernel looks up all that it takes, but what leads back.
+            if !is_full && !matches!(name, "." | "..") {
+                nodes.push(attributes.ino.0);
+            }
+            is_full
         });
-        match listed {
+        match listed.and_then(|()| self.shared.looked_up(request, &nodes)) {
             Ok(()) => reply.ok(),
             Err(errno) => reply.error(errno),
         }

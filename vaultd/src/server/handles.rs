@@ -14,6 +14,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fuser::RequestId;
 
+use super::lookups::{COUNTED, NODE};
+
 /// Set in the number of a request that is sent again (`FUSE_UNIQUE_RESEND`, Linux 6.9).
 const SENT_AGAIN: u64 = 1 << 63;
 
@@ -65,7 +67,7 @@ pub struct Handles {
 
 /// What is in the object, to be found fast.
 #[derive(Debug, Default)]
-struct Slots {
+pub(super) struct Slots {
     /// The slot and the node of each handle.
     used: HashMap<u64, (u64, u64)>,
     /// Slots that are free, below `end`.
@@ -73,6 +75,21 @@ struct Slots {
     /// One more than the highest slot ever used.
     end: u64,
     counts: Counts,
+    /// How many look-ups this server counted.
+    pub(super) counted: u64,
+}
+
+impl Slots {
+    /// What lies beside a handle, or what is in its place.
+    pub(super) fn value(&self, handle: u64) -> Option<u64> {
+        self.used.get(&handle).map(|(_, value)| *value)
+    }
+
+    /// What is in the place of handles, with what lies beside it: all that is marked so.
+    pub(super) fn values(&self, mark: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let marked = self.used.iter().filter(move |(handle, _)| *handle & (NODE | COUNTED) == mark);
+        marked.map(move |(handle, (_, value))| (handle & !mark, *value))
+    }
 }
 
 impl Handles {
@@ -127,7 +144,7 @@ impl Handles {
     }
 
     /// Puts a handle in its slot, or in a free one.
-    fn put(&self, slots: &mut Slots, handle: u64, value: u64) -> io::Result<()> {
+    pub(super) fn put(&self, slots: &mut Slots, handle: u64, value: u64) -> io::Result<()> {
         let own = slots.used.get(&handle).map(|(at, _)| *at);
         let at = own.or_else(|| slots.free.pop()).unwrap_or(slots.end);
         slots.end = slots.end.max(at + 1);
@@ -159,7 +176,11 @@ impl Handles {
 
     /// Forgets a handle that was closed, and tells which node it was of.
     pub fn remove(&self, handle: u64) -> Option<u64> {
-        let mut slots = self.slots();
+        self.free(&mut self.slots(), handle)
+    }
+
+    /// Frees the slot of a handle, and tells what lay beside it.
+    pub(super) fn free(&self, slots: &mut Slots, handle: u64) -> Option<u64> {
         let (at, node) = slots.used.remove(&handle)?;
         // A slot that could not be freed would keep a generation for longer than it is needed, no more.
         if self.write(at, 0, 0).is_ok() {
@@ -168,17 +189,19 @@ impl Handles {
         Some(node)
     }
 
-    /// The nodes that are open.
+    /// The nodes that are open, and those that may be without our knowing.
     #[must_use]
     pub fn nodes(&self) -> HashSet<u64> {
-        self.slots().used.values().map(|(_, node)| *node).filter(|node| node & LISTING == 0).collect()
+        let slots = self.slots();
+        let open = slots.values(0).map(|(_, node)| node).filter(|node| node & LISTING == 0);
+        open.chain(slots.values(NODE).map(|(node, _)| node)).collect()
     }
 
     /// The generations of which somebody reads a listing.
     #[must_use]
     pub fn listed(&self) -> HashSet<u64> {
         let slots = self.slots();
-        let listings = slots.used.values().filter(|(_, value)| value & LISTING != 0);
+        let listings = slots.values(0).filter(|(_, value)| value & LISTING != 0);
         listings.map(|(_, value)| value & !LISTING).filter(|generation| *generation != ENDED).collect()
     }
 
@@ -187,7 +210,7 @@ impl Handles {
     }
 
     /// What is in there is right at every moment, also when a thread panicked that held it.
-    fn slots(&self) -> MutexGuard<'_, Slots> {
+    pub(super) fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -48,7 +48,10 @@ pub(super) fn keep(shared: &Shared, monitor: &Channel, tasks: mpsc::Receiver<Tas
             }
             Task::Refresh | Task::SwitchTo(_) | Task::DropUnused if is_paused => {}
             Task::Refresh => show(served, monitor, true)?,
-            Task::DropUnused => show(served, monitor, false)?,
+            Task::DropUnused => {
+                served.drops_unused();
+                show(served, monitor, false)?;
+            }
             Task::SwitchTo(generation) => {
                 let before = served.view();
                 served.switch_to(&Arc::new(generation));

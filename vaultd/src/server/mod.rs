@@ -14,6 +14,7 @@ mod handles;
 mod housekeeping;
 mod judge;
 mod listing;
+mod lookups;
 mod opening;
 mod rest;
 mod retries;

@@ -1,6 +1,7 @@
 //! What the threads of a server share.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
 use std::thread;
 use std::time::Instant;
@@ -44,6 +45,8 @@ pub(super) struct Served {
     doorkeeper: Doorkeeper,
     retries: Retries,
     tasks: mpsc::Sender<Task>,
+    /// Whether a task to let go of what is unused is still to be begun.
+    is_dropping: AtomicBool,
 }
 
 impl Served {
@@ -55,7 +58,7 @@ impl Served {
         tasks: mpsc::Sender<Task>,
     ) -> Self {
         let (view, retries) = (RwLock::new(Arc::new(view)), Retries::default());
-        Self { view, handles, attempts, doorkeeper, retries, tasks }
+        Self { view, handles, attempts, doorkeeper, retries, tasks, is_dropping: AtomicBool::new(false) }
     }
 
     pub(super) fn doorkeeper(&self) -> &Doorkeeper {
@@ -83,6 +86,19 @@ impl Served {
     pub(super) fn deny(&self, thread: u32) {
         self.retries.opened(thread);
         self.handles.deny();
+    }
+
+    /// Has the generations let go that nobody has open any more. Thousands of files may be closed at once.
+    fn drop_unused(&self) {
+        if !self.is_dropping.swap(true, Ordering::AcqRel) {
+            // Nobody keeps house any more when the server ends.
+            let _ = self.tasks.send(Task::DropUnused);
+        }
+    }
+
+    /// To be called before it is looked at what is unused.
+    pub(super) fn drops_unused(&self) {
+        self.is_dropping.store(false, Ordering::Release);
     }
 
     /// What is shown now.
@@ -232,7 +248,24 @@ impl Shared {
         let shown = served.handles.shown_to(handle);
         let ended = served.handles.list(handle, ENDED).is_ok();
         if ended && shown.is_some_and(|number| number != served.view().current().number()) {
-            let _ = served.tasks.send(Task::DropUnused);
+            served.drop_unused();
+        }
+    }
+
+    /// The kernel is about to look these nodes up, by the answer to a request. It is only counted where nothing else
+    /// tells what is open.
+    pub(super) fn looked_up(&self, request: &Request, nodes: &[u64]) -> Result<(), Errno> {
+        let Some(served) = self.served().filter(|served| !served.doorkeeper.records()) else { return Ok(()) };
+        let counted =
+            served.handles.look_up(unique(request.unique()), is_sent_again(request.unique()), nodes);
+        counted.map_err(|_| Errno::ENOMEM)
+    }
+
+    /// The kernel has forgotten look-ups of a node.
+    pub(super) fn forget(&self, node: u64, times: u64) {
+        let Some(served) = self.served() else { return };
+        if served.handles.forget(node, times) && served.view().is_superseded(node) {
+            served.drop_unused();
         }
     }
 
@@ -241,8 +274,7 @@ impl Shared {
         let Some(served) = self.served() else { return };
         let closed = served.handles.remove(handle);
         if closed.is_some_and(|number| served.view().is_superseded(number)) {
-            // Nobody keeps house any more when the server ends.
-            let _ = served.tasks.send(Task::DropUnused);
+            served.drop_unused();
         }
     }
 }

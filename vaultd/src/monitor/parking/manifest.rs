@@ -4,6 +4,7 @@ use std::iter;
 
 use serde::{Deserialize, Serialize};
 
+use crate::configuration::Record;
 use crate::monitor::connection::Connection;
 use crate::monitor::kept::{Kept, Registered};
 use crate::monitor::mountinfo::Mounted;
@@ -27,6 +28,8 @@ pub struct Manifest {
     pub mount: Mounted,
     /// The kernel's offer, as it came.
     pub offer: Vec<u8>,
+    /// Whether the kernel asks when files are opened. What it began with, it goes on with.
+    pub record: Record,
     /// What the kernel does for this connection.
     pub agreement: Agreement,
     /// Whether no request was in hand when it was left.
@@ -74,11 +77,12 @@ impl Lodged {
 
 impl Manifest {
     /// What to write down of what is served on a connection; nothing if it cannot be told from other mounts.
-    pub(in crate::monitor) fn of(connection: &Connection, state: &State) -> Option<Self> {
+    pub(in crate::monitor) fn of(connection: &Connection, state: &State, record: Record) -> Option<Self> {
         Some(Self {
             format: FORMAT,
             mount: connection.mount.mounted()?.clone(),
             offer: connection.offer.clone(),
+            record,
             agreement: state.agreement,
             rests: state.letting_go == LettingGo::Rests,
             restarts: state.restarts,

@@ -18,6 +18,7 @@ pub use self::manifest::Manifest;
 pub use self::taking::{Taken, take};
 use super::connection::{Connection, Held};
 use super::{State, service_manager};
+use crate::configuration::Record;
 use crate::process::blob;
 
 /// What the names of manifests begin with; a number follows, of which the highest counts.
@@ -162,8 +163,9 @@ impl Contents {
         stored: &HashSet<String>,
         connection: &Connection,
         state: &State,
+        record: Record,
     ) -> io::Result<Option<Self>> {
-        let Some(manifest) = Manifest::of(connection, state) else { return Ok(None) };
+        let Some(manifest) = Manifest::of(connection, state, record) else { return Ok(None) };
         let Held { device, handles, attempts, told } = connection.held();
         let of_connection = CONNECTION.map(str::to_owned).into_iter().zip([device, handles, attempts, told]);
         let of_generations =
