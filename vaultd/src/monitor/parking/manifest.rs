@@ -22,7 +22,7 @@ pub(super) const CONNECTION: [&str; 4] = ["device", "handles", "attempts", "told
 /// What is known of a mount beside the descriptors.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Manifest {
-    /// See [`FORMAT`].
+    /// See `FORMAT`.
     pub format: u32,
     /// The mount, as the kernel tells it from others.
     pub mount: Mounted,
