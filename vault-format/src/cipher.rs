@@ -281,19 +281,27 @@ pub enum CipherError {
     Recipient(Recipient),
     /// A file of no bytes.
     #[error("the file is empty")]
-    #[diagnostic(help("restore it from Git: `git checkout -- FILE`"))]
+    #[diagnostic(help(
+        "bring it back: `git checkout -- FILE` in a clone, elsewhere a fresh copy of the vault"
+    ))]
     Empty,
     /// Not age, or not version 1.
     #[error("this is not an age v1 file")]
-    #[diagnostic(help("restore it from Git: `git checkout -- FILE`"))]
+    #[diagnostic(help(
+        "bring it back: `git checkout -- FILE` in a clone, elsewhere a fresh copy of the vault"
+    ))]
     NotAge,
     /// A malformed or overlong header.
     #[error("the age header is damaged or longer than 128 KiB")]
-    #[diagnostic(help("restore the file from Git: `git checkout -- FILE`"))]
+    #[diagnostic(help(
+        "bring it back: `git checkout -- FILE` in a clone, elsewhere a fresh copy of the vault"
+    ))]
     Header,
     /// Cut off.
     #[error("the age file is cut off")]
-    #[diagnostic(help("restore it from Git: `git checkout -- FILE`"))]
+    #[diagnostic(help(
+        "bring it back: `git checkout -- FILE` in a clone, elsewhere a fresh copy of the vault"
+    ))]
     Truncated,
     /// More plaintext than a secret may have.
     #[error("the plaintext is longer than 1 GiB")]
@@ -317,7 +325,9 @@ pub enum CipherError {
     NoMatchingIdentity,
     /// Fails authentication.
     #[error("the age file is damaged: its content fails authentication")]
-    #[diagnostic(help("restore it from Git: `git checkout -- FILE`"))]
+    #[diagnostic(help(
+        "bring it back: `git checkout -- FILE` in a clone, elsewhere a fresh copy of the vault"
+    ))]
     Damaged,
     /// An age plugin cannot be used.
     #[error(transparent)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{SecretName, Timestamp, Verified, facts::Facts, lock::LockedSecret};
 
 /// How long before its end something is due: 30 days, the time in which certificates are renewed.
@@ -14,14 +16,15 @@ pub struct Due {
     pub name: SecretName,
     /// What is due of it.
     pub what: What,
-    /// When: in the past, or within [`NOTICE`].
+    /// When.
     pub at: Timestamp,
     /// The URL or runbook that says how to change the value.
     pub instructions: Option<String>,
 }
 
 /// What is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum What {
     /// The value has been in use as long as the policy lets it (`rotate-after`).
     Rotation,
@@ -29,6 +32,28 @@ pub enum What {
     Expiry,
     /// The certificate is not valid from then on.
     Certificate,
+}
+
+impl What {
+    /// As JSON and other formats for programs have it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rotation => "rotation",
+            Self::Expiry => "expiry",
+            Self::Certificate => "certificate",
+        }
+    }
+
+    /// From when on something is due that comes `at` a moment: what ends, [`NOTICE`] before; what is to be rotated,
+    /// from that day on.
+    #[must_use]
+    pub fn is_due(self, at: Timestamp, now: Timestamp) -> bool {
+        match self {
+            Self::Rotation => at <= now,
+            Self::Expiry | Self::Certificate => at <= now.after(NOTICE),
+        }
+    }
 }
 
 impl Due {
@@ -65,24 +90,36 @@ fn certificate_end(secret: &LockedSecret) -> Option<Timestamp> {
     }
 }
 
-/// Everything of the vault that is due at the moment `now`: what ends, 30 days before; what is to be
-/// rotated, from that day on.
+/// Everything of the vault that is due at the moment `now`, by [`What::is_due`].
 #[must_use]
 pub fn due(vault: &Verified, now: Timestamp) -> Vec<Due> {
-    let mut found = Vec::new();
-    for (name, secret) in &vault.lock().secrets {
-        let rotation = &vault.policy().secret(name).rotation;
-        let certificate = certificate_end(secret);
-        let rotated = rotation.after.map(|after| secret.rotated.after(after));
-        let moments = [
-            (What::Rotation, rotated.filter(|at| *at <= now)),
-            (What::Expiry, rotation.expires),
-            (What::Certificate, certificate),
-        ];
-        for (what, at) in moments {
-            let Some(at) = at.filter(|at| *at <= now.after(NOTICE)) else { continue };
-            found.push(Due { name: name.clone(), what, at, instructions: rotation.at.clone() });
-        }
-    }
+    all(vault).filter(|due| due.what.is_due(due.at, now)).collect()
+}
+
+/// Everything of the vault that ends or is to be changed some day, from the first to be due on, but no more than
+/// `most`.
+#[must_use]
+pub fn first(vault: &Verified, most: usize) -> Vec<Due> {
+    let mut found: Vec<Due> = all(vault).collect();
+    let is_due = |due: &Due| match due.what {
+        What::Rotation => due.at.after(NOTICE),
+        What::Expiry | What::Certificate => due.at,
+    };
+    found.sort_by(|one, other| (is_due(one), &one.name).cmp(&(is_due(other), &other.name)));
+    found.truncate(most);
     found
+}
+
+fn all(vault: &Verified) -> impl Iterator<Item = Due> {
+    vault.lock().secrets.iter().flat_map(|(name, secret)| {
+        let rotation = &vault.policy().secret(name).rotation;
+        let moments = [
+            (What::Rotation, rotation.after.map(|after| secret.rotated.after(after))),
+            (What::Expiry, rotation.expires),
+            (What::Certificate, certificate_end(secret)),
+        ];
+        moments.into_iter().filter_map(|(what, at)| {
+            Some(Due { name: name.clone(), what, at: at?, instructions: rotation.at.clone() })
+        })
+    })
 }

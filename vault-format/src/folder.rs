@@ -291,7 +291,9 @@ fn open_at_once(_: BorrowedFd<'_>, _: &str, _: OFlags) -> Option<OwnedFd> {
 pub enum FolderError {
     /// Not there.
     #[error("{0}: there is no such file or folder")]
-    #[diagnostic(help("check the path; a file of a vault comes back with `git checkout -- FILE`"))]
+    #[diagnostic(help(
+        "check the path; a file of a vault is brought back by `git checkout -- FILE` in a clone, elsewhere by a fresh copy"
+    ))]
     Missing(PathBuf),
     /// A file where the vault should be.
     #[error("{0}: it is not a folder")]
@@ -309,7 +311,9 @@ pub enum FolderError {
     ForeignStaging(PathBuf),
     /// Longer than anything of its kind.
     #[error("{path}: it is longer than {limit} bytes")]
-    #[diagnostic(help("no file of a vault is that long: restore it with `git checkout -- FILE`"))]
+    #[diagnostic(help(
+        "no file of a vault is that long; bring it back: `git checkout -- FILE` in a clone, elsewhere a fresh copy of the vault"
+    ))]
     TooLong {
         /// The file.
         path: PathBuf,

@@ -139,7 +139,9 @@ pub enum SignatureError {
     Sign(String),
     /// Not one SSHSIG, or not canonically encoded.
     #[error("vault.lock.sig is not a well-formed SSH signature")]
-    #[diagnostic(help("restore it from Git: `git checkout -- vault.lock vault.lock.sig`"))]
+    #[diagnostic(help(
+        "bring both back: `git checkout -- vault.lock vault.lock.sig` in a clone, elsewhere a fresh copy of the vault"
+    ))]
     Malformed,
     /// Another namespace or hash.
     #[error("vault.lock.sig was made for another purpose than an odbox vault")]

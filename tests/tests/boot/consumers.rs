@@ -1,6 +1,8 @@
-//! Services that need a secret to start, in every way that `docs/systemd.md` shows.
+//! Services that need a secret to start, in every way that `docs/services.md` shows.
 
 use std::env;
+
+use serde_json::Value;
 
 use crate::machine::{Machine, can_boot};
 use crate::operator::TOKEN;
@@ -15,11 +17,11 @@ fn all_have_their_secret_from_the_start_to_the_end_of_every_boot() {
     }
     let reboots = env::var(REBOOTS).map_or(3, |number| number.parse().expect("a number of reboots"));
     let mut machine = Machine::new();
-    machine.add_billing();
+    machine.add_users();
     machine.make_vault(&machine.run("vaultd keygen"), "first");
-    machine.give_token_to_billing();
+    machine.follow_the_page();
     machine.run("systemctl enable --quiet vaultd.service");
-    let units = machine.install_examples(7, "first");
+    let units = machine.install_examples(4, "first");
     assert!(units.len() >= 20, "{units:?}");
 
     for boot in 1..=reboots {
@@ -35,7 +37,19 @@ fn all_have_their_secret_from_the_start_to_the_end_of_every_boot() {
         assert_eq!(lines("consumer: had it to the end"), units.len(), "boot {boot}: {before}");
         assert_eq!(lines("consumer: wrong"), 0, "boot {boot}: {before}");
         stops_after_its_consumers(&before, &units);
+        names_who_opened(&machine);
     }
+}
+
+/// From the first open of the boot before to the last.
+fn names_who_opened(machine: &Machine) {
+    let records =
+        machine.run("journalctl --boot=-1 --no-pager --output=json ODBOX_REASON=mode ODBOX_DECISION=allowed");
+    let records: Vec<Value> =
+        records.lines().map(|record| serde_json::from_str(record).expect("JSON")).collect();
+    assert!(records.len() > 10, "{records:#?}");
+    let nameless: Vec<_> = records.iter().filter(|record| record["ODBOX_EXE"].is_null()).collect();
+    assert!(nameless.is_empty(), "{} of {}: {nameless:#?}", nameless.len(), records.len());
 }
 
 /// From the journal of a boot: the mount goes cleanly, when nobody needs it any more.

@@ -9,7 +9,7 @@ fn a_bad_vault_at_boot_is_loud_and_locks_nobody_out() {
         return;
     }
     let mut machine = Machine::new();
-    machine.add_billing();
+    machine.add_users();
     machine.make_vault(&machine.run("vaultd keygen"), "first");
     machine.give_token_to_billing();
     machine.run(

@@ -14,7 +14,8 @@ fn it_is_in_a_file_that_only_root_can_read() {
     machine.serves_at_the_next_boot();
 
     machine.run("chmod 0644 /etc/age.key");
-    machine.try_run("systemctl restart vaultd.service").says("Job for vaultd.service failed");
+    machine.run("systemctl stop vaultd.service");
+    machine.try_run("systemctl start vaultd.service").says("Job for vaultd.service failed");
     let log = machine.run("journalctl --boot --unit=vaultd.service --output=cat");
     assert!(log.contains("/etc/age.key") && log.contains("  hint: "), "{log}");
 }

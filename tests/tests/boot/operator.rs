@@ -4,6 +4,8 @@ use crate::machine::Machine;
 
 /// The secret that everybody in these tests is after.
 pub const TOKEN: &str = "api/token";
+/// What the operator writes by hand.
+pub const POLICY: &str = "/root/vault/vault.toml";
 
 impl Machine {
     /// Makes a vault with [`TOKEN`] for a machine that has this public key, and puts it where vaultd serves it from.
@@ -11,8 +13,8 @@ impl Machine {
         self.run(&format!(
             "vaultgen init --bare --batch --quiet --vault /root/vault
              printf %s '{token}' | vaultgen add --quiet --vault /root/vault {TOKEN}
-             vaultgen machine add --quiet --vault /root/vault box --recipient '{recipient}' --profile none
-             vaultgen grant --quiet --vault /root/vault {TOKEN} box
+             vaultgen machine add --quiet --vault /root/vault web-1 --recipient '{recipient}' --profile none
+             vaultgen grant --quiet --vault /root/vault {TOKEN} web-1
              install -m 0644 /root/vault/allowed_signers /etc/vaultd/"
         ));
         self.bring_vault();

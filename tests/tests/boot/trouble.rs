@@ -54,7 +54,7 @@ fn what_is_due_is_told() {
     };
     assert_eq!(told(), "");
     machine.run(
-        "printf x | vaultgen add --quiet --vault /root/vault api/old --audience box \\
+        "printf x | vaultgen add --quiet --vault /root/vault api/old --audience web-1 \\
              --expires $(date -d 'next week' +%F)",
     );
     machine.bring_vault();

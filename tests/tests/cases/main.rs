@@ -1,6 +1,6 @@
-//! Every verb of `vaultgen`, and `vaultd keygen`, as a person meets it: what is typed, what comes back, which files change.
+//! Every verb of `vaultgen` and `vaultd` as a person meets it: what is typed, what comes back, which files change.
 //!
-//! The cases are in `tests/cases/VERB.txt`. A new one takes a title, a scene and a command; with
+//! The cases are in `tests/cases/VERB.txt`, those of `vaultd` in `vaultd-VERB.txt`. A new one takes a title, a scene and a command; with
 //! `SNAPSHOTS=overwrite` the test writes what came back into the file, to be read before it is
 //! committed. What differs from run to run has a name in brackets; `[..]` stands for anything in a line.
 
@@ -16,10 +16,10 @@ use std::{
 };
 
 use fixtures::{
-    command::vaultgen,
+    command::{vaultd, vaultgen},
     machine::{
         self,
-        Need::{self, Program},
+        Need::{self, Fuse, Program, Root},
     },
     tree,
 };
@@ -40,25 +40,38 @@ const NEEDS: [Need; 6] = [
     Program("ssh-keygen"),
 ];
 
+/// What the cases of `vaultd` need too.
+const MOUNTING: [Need; 3] = [Root, Fuse, Program("umount")];
+
 /// Cases that run at the same time.
 const AT_ONCE: usize = 4;
 
 /// What is another in each run.
-const VARIABLE: [(&str, &str); 6] = [
+const VARIABLE: [(&str, &str); 7] = [
     ("[KEY]", r"age1(?<redacted>[0-9a-z]{58})"),
     ("[FINGERPRINT]", r"SHA256:(?<redacted>[A-Za-z0-9+/]{43})"),
     ("[DIGEST]", r"(?<redacted>\b[0-9a-f]{64}\b)"),
     ("[ID]", r"(?<redacted>\b[0-9a-f]{32}\b)"),
     ("[TIME]", r"(?<redacted>\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ)"),
     ("[DATE]", r"(?<redacted>\b20\d\d-\d\d-\d\d\b)"),
+    ("[PID]", r"\bpid (?<redacted>\d+)"),
 ];
 
 #[test]
-fn every_case_ends_as_its_file_says() {
-    if !machine::has(&NEEDS) {
-        return;
+fn every_case_of_vaultgen_ends_as_its_file_says() {
+    if machine::has(&NEEDS) {
+        play_files(&files("vaultgen"));
     }
-    let files = files();
+}
+
+#[test]
+fn every_case_of_vaultd_ends_as_its_file_says() {
+    if machine::has(&NEEDS) && machine::has(&MOUNTING) {
+        play_files(&files("vaultd"));
+    }
+}
+
+fn play_files(files: &[PathBuf]) {
     let texts: Vec<String> = files.iter().map(|file| fs::read_to_string(file).expect("cases")).collect();
     let transcripts: Vec<_> = texts.iter().map(|text| Transcript::parse(text)).collect();
     let mut outcomes = play(transcripts.iter().flat_map(|transcript| &transcript.cases)).into_iter();
@@ -76,17 +89,24 @@ fn every_case_ends_as_its_file_says() {
 /// Each verb works once, refuses once, and says once what is wrong with its arguments.
 #[test]
 fn every_verb_has_its_cases() {
-    let texts = files().into_iter().map(|file| fs::read_to_string(file).expect("cases"));
-    let runs: Vec<_> = texts.flat_map(|text| transcript::runs(&text)).collect();
-    for verb in verbs() {
+    for (program, verbs) in [("vaultgen", verbs()), ("vaultd", verbs_of_vaultd())] {
+        expect_cases(program, &verbs);
+    }
+}
+
+fn expect_cases(program: &str, verbs: &[String]) {
+    let texts = files(program).into_iter().map(|file| fs::read_to_string(file).expect("cases"));
+    let runs: Vec<_> = texts.flat_map(|text| transcript::runs(&text, program)).collect();
+    assert!(verbs.len() > 5, "{verbs:?}");
+    for verb in verbs {
         let of_verb = |words: &str| {
-            words.strip_prefix(&verb).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+            words.strip_prefix(verb.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
         };
         let statuses: BTreeSet<i32> =
             runs.iter().filter(|(words, _)| of_verb(words)).map(|(_, status)| *status).collect();
         // Nothing can go wrong with a script that is only printed.
         let expected = if verb == "completions" { [0, 2].as_slice() } else { &[0, 1, 2] };
-        assert_eq!(Vec::from_iter(statuses), expected, "exit statuses of the cases of `vaultgen {verb}`");
+        assert_eq!(Vec::from_iter(statuses), expected, "exit statuses of the cases of `{program} {verb}`");
     }
 }
 
@@ -102,6 +122,22 @@ fn verbs() -> Vec<String> {
     verbs.iter().filter(|verb| !has_own(verb)).cloned().collect()
 }
 
+/// Those that its help lists, and their own verbs.
+fn verbs_of_vaultd() -> Vec<String> {
+    let listed = |words: &[&str]| -> Vec<String> {
+        let help = vaultd().args(words).arg("--help").succeeds().text();
+        let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        let names =
+            lines.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+        names.filter(|name| *name != "help").map(str::to_owned).collect()
+    };
+    let own = |verb: String| match listed(&[&verb]) {
+        own if own.is_empty() => vec![verb],
+        own => own.iter().map(|own| format!("{verb} {own}")).collect(),
+    };
+    listed(&[]).into_iter().flat_map(own).collect()
+}
+
 /// `machine-add` is a verb of `machine`, `odoo-admin` is one verb.
 fn verb_of_page(page: &str) -> String {
     const WITH_VERBS: [&str; 4] = ["git", "machine", "recipients", "signers"];
@@ -111,10 +147,14 @@ fn verb_of_page(page: &str) -> String {
     }
 }
 
-fn files() -> Vec<PathBuf> {
+/// The files with the cases of a program.
+fn files(program: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let entries = fs::read_dir(folder).expect("cases").map(|entry| entry.expect("a file").path());
-    let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "txt")).collect();
+    let is_of_vaultd =
+        |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vaultd"));
+    let files = entries.filter(|path| path.extension().is_some_and(|end| end == "txt"));
+    let mut files: Vec<_> = files.filter(|path| is_of_vaultd(path) == (program == "vaultd")).collect();
     files.sort();
     files
 }

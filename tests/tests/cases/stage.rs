@@ -24,7 +24,7 @@ const GIT: [&str; 3] = [".git/config", ".git/hooks/", ".git/info/"];
 /// As diff(1) says it.
 const NO_LINE_END: &str = "\n\\ no newline at the end\n";
 
-/// A place for one case.
+/// A place for one case. What was mounted there is gone with it.
 pub struct Stage(TempDir);
 
 impl Stage {
@@ -62,6 +62,20 @@ impl Stage {
             !path.starts_with(".git/") || GIT.iter().any(|part| path.starts_with(part))
         };
         all.filter(|(path, _)| seen(path)).map(|(path, (_, bytes))| (path, bytes)).collect()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let mounts = fs::read_to_string("/proc/self/mounts").expect("mounts");
+        let here = self.0.path().display().to_string();
+        let ours =
+            mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(|path| path.starts_with(&here));
+        for path in ours {
+            if program("umount").args(["-l", "--", path]).run().status != Some(0) {
+                eprintln!("{path} is left mounted");
+            }
+        }
     }
 }
 

@@ -48,13 +48,13 @@ impl Case {
     }
 }
 
-/// Each run of `vaultgen` in a file of cases: its words up to the first flag, and the exit status.
-pub fn runs(text: &str) -> Vec<(String, i32)> {
+/// Each run of a program in a file of cases: its words up to the first flag, and the exit status.
+pub fn runs(text: &str, program: &str) -> Vec<(String, i32)> {
     let mut runs = Vec::new();
     let mut typed = None;
     for line in text.lines() {
         if let Some(command) = line.strip_prefix("$ ") {
-            typed = command.rsplit_once("vaultgen ").map(|(_, words)| words.to_owned());
+            typed = command.rsplit_once(&format!("{program} ")).map(|(_, words)| words.to_owned());
         } else if let Some(status) = line.strip_prefix("exit ") {
             runs.extend(typed.take().map(|words| (words, status.parse().expect("an exit status"))));
         }

@@ -62,7 +62,9 @@ pub enum Problem {
     File(#[from] FolderError),
     /// Not UTF-8.
     #[error("{0} is not a text file")]
-    #[diagnostic(help("restore it from Git: `git checkout -- FILE`"))]
+    #[diagnostic(help(
+        "bring it back: `git checkout -- FILE` in a clone, elsewhere a fresh copy of the vault"
+    ))]
     NotText(&'static str),
     /// The lock leaves a file out that it must cover.
     #[error("vault.lock does not cover {0}")]
@@ -73,7 +75,7 @@ pub enum Problem {
     /// Another digest than the lock says.
     #[error("{0} is not what was signed")]
     #[diagnostic(help(
-        "restore it from Git with `git checkout -- FILE`; if you changed it yourself, `vaultgen sign` shows what that means"
+        "bring it back: `git checkout -- FILE` in a clone, elsewhere a fresh copy of the vault; if you changed it yourself, `vaultgen sign` shows what that means"
     ))]
     Changed(String),
     /// A ciphertext that is not age.

@@ -6,6 +6,7 @@ mod explain;
 mod keygen;
 mod mount;
 mod mounted;
+mod programs;
 mod reload;
 mod role;
 mod source;
@@ -42,6 +43,8 @@ enum Command {
     Trust(trust::Args),
     Unmount(unmount::Args),
     #[command(hide = true)]
+    Programs,
+    #[command(hide = true)]
     Opener,
     #[command(hide = true)]
     Verifier,
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Trust(args) => trust::run(&args),
         Command::Unmount(args) => unmount::run(&args),
+        Command::Programs => programs::run(),
         Command::Opener => role::run(Role::Opener),
         Command::Verifier => role::run(Role::Verifier),
         Command::Resolver => role::run(Role::Resolver),

@@ -1,15 +1,15 @@
 //! Who answers a server while it lives: it opens no file and starts no program, so it asks who opens, and where the
 //! units are that may. And somebody notes what it tells of opens, until all that it told is noted.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::connection::Connection;
+use super::programs;
 use super::record::Recorder;
 use super::units;
 use crate::opens::line::{self, SEPARATOR};
@@ -100,9 +100,7 @@ fn process(question: &[u8]) -> Vec<u8> {
         answer.clear();
     }
     answer.push(SEPARATOR);
-    if let Ok(exe) = fs::read_link(format!("/proc/{pid}/exe")) {
-        answer.extend(exe.as_os_str().as_bytes());
-    }
+    answer.extend(programs::of(pid));
     answer
 }
 

@@ -18,6 +18,7 @@ pub mod mount_point;
 pub mod mountinfo;
 mod owners;
 pub mod parking;
+pub mod programs;
 pub mod record;
 mod reload;
 mod service_manager;
@@ -192,6 +193,7 @@ pub fn run(
     let control = control::listen(monitor.mount_point.path()).map_err(MonitorError::Control)?;
     drop(claim);
 
+    let prepared = thread::spawn(programs::prepare);
     thread::scope(|scope| {
         let keeper = scope.spawn(|| {
             let kept = keeper::keep(&monitor, Arc::clone(&connection));
@@ -217,6 +219,8 @@ pub fn run(
         });
         scope.spawn(|| control.answer(&monitor));
         scope.spawn(|| owners::keep(&monitor));
+        // The first who opens a file is to be told by name too.
+        let _ = prepared.join();
         let readable = connection.mount.wait_until_readable();
         if takes_over && readable.is_ok() {
             monitor.catch_up();

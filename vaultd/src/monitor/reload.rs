@@ -27,6 +27,9 @@ impl Monitor {
     pub fn reload(&self, intent: Intent) -> Result<(Changes, Vec<String>), LoadError> {
         let outcome = self.load_and_switch(intent);
         service_manager::status(&self.summary());
+        if !self.is_stopping() {
+            actions::verify_again();
+        }
         outcome
     }
 

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use vault_format::Timestamp;
+use vault_format::lock::VaultId;
 
 use super::Monitor;
 use super::kept::Kept;
 use crate::resolver::Unresolved;
 use crate::server::Agreement;
+use crate::state::End;
 use crate::sys::store::Kind;
 
 /// How a mount goes. New fields may come; those that are there keep their meaning.
@@ -17,6 +20,8 @@ pub struct Status {
     pub mountpoint: PathBuf,
     /// The vault that is served.
     pub vault: PathBuf,
+    /// Which vault that is, if it is a signed one.
+    pub vault_id: Option<VaultId>,
     /// Which generation of this mount is served, from 1.
     pub generation: u64,
     /// The vault's serial, if it is a signed one.
@@ -36,6 +41,8 @@ pub struct Status {
     pub unresolved: Unresolved,
     /// What is to be changed, or ends, within 30 days.
     pub due: Vec<String>,
+    /// When what of it ends, or is to be changed, for programs.
+    pub ends: Vec<End>,
     /// When the first secret or certificate of the vault ends, as in `2026-11-22T13:51:00Z`.
     pub expires: Option<String>,
     /// How many files were opened since the mount was made.
@@ -109,9 +116,11 @@ impl Monitor {
         let Agreement { passthrough, resend } = state.agreement;
         let counts = state.connection.as_ref().map(|connection| connection.counts()).unwrap_or_default();
         let passthrough = passthrough && !state.generations.iter().any(Kept::is_refused);
+        let ends = state.facts.as_ref().map(|facts| facts.ends.clone()).unwrap_or_default();
         Status {
             mountpoint: self.mount_point.path().to_owned(),
             vault: settings.vault.clone(),
+            vault_id: state.facts.as_ref().map(|facts| facts.vault_id.clone()),
             generation: state.generations.last().map_or(0, |kept| kept.number),
             serial: state.facts.as_ref().map(|facts| facts.serial),
             signer: state.facts.as_ref().map(|facts| facts.principal.clone()),
@@ -120,7 +129,8 @@ impl Monitor {
             problem: state.problem.clone(),
             secrets: state.files,
             unresolved: state.unresolved.clone(),
-            due: state.facts.as_ref().map(|facts| facts.due.clone()).unwrap_or_default(),
+            due: End::due(&ends, Timestamp::now()),
+            ends,
             expires: state.facts.as_ref().and_then(|facts| facts.expires.clone()),
             opens: counts.allowed,
             denied: counts.denied,

@@ -1,9 +1,11 @@
 //! What a verifier says about one state of a vault.
 
 use serde::{Deserialize, Serialize};
-use vault_format::due::{due, first_end};
+use vault_format::due::first_end;
 use vault_format::lock::VaultId;
-use vault_format::{Digest, Timestamp, Verified, ssh};
+use vault_format::{Digest, Verified, ssh};
+
+use super::End;
 
 /// What is known of a state whose signature and digests hold. It has no secret, and nothing of the
 /// vault that a terminal would take for a command.
@@ -26,18 +28,17 @@ pub struct Facts {
     pub secrets: usize,
     /// What is worth a look.
     pub warnings: Vec<String>,
-    /// What is to be changed, or ends, soon.
-    pub due: Vec<String>,
+    /// What of it ends, or is to be changed, first.
+    pub ends: Vec<End>,
     /// When the first secret or certificate ends, as in `2026-11-22T13:51:00Z`.
     pub expires: Option<String>,
 }
 
 impl Facts {
-    /// The facts of a verified vault at the moment `now`.
+    /// The facts of a verified vault.
     #[must_use]
-    pub fn at(vault: &Verified, now: Timestamp) -> Self {
+    pub fn of(vault: &Verified) -> Self {
         let lock = vault.lock();
-        let due = due(vault, now);
         Self {
             vault_id: lock.id.clone(),
             serial: lock.serial,
@@ -48,13 +49,7 @@ impl Facts {
             secrets: lock.secrets.len(),
             warnings: vault.warnings().iter().map(ToString::to_string).collect(),
             expires: first_end(vault).map(|end| end.to_string()),
-            due: due.iter().map(|due| format!("{}: {}", due.name, due.describe(now))).collect(),
+            ends: End::of(vault),
         }
-    }
-
-    /// The facts of a verified vault today.
-    #[must_use]
-    pub fn of(vault: &Verified) -> Self {
-        Self::at(vault, Timestamp::now())
     }
 }

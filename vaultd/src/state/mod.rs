@@ -9,6 +9,7 @@
 
 mod accept;
 mod copy;
+mod end;
 mod error;
 mod facts;
 mod folder_name;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use vault_format::lock::VaultId;
 use vault_format::{Digest, Timestamp};
 
+pub use end::End;
 pub use error::StateError;
 pub use facts::Facts;
 pub(crate) use folder_name::escape;

@@ -13,7 +13,7 @@ use crate::state::Facts;
 
 /// How all that lies there is written: the manifest, indexes, plans, owners, open files, attempts, what was told. A monitor
 /// goes on with its own format and makes the mount anew for any other, so it grows with every change of one of them.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 1;
 
 /// The descriptors of a connection, by name.
 pub(super) const CONNECTION: [&str; 4] = ["device", "handles", "attempts", "told"];
@@ -21,7 +21,7 @@ pub(super) const CONNECTION: [&str; 4] = ["device", "handles", "attempts", "told
 /// What is known of a mount beside the descriptors.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Manifest {
-    /// See [`FORMAT`].
+    /// See `FORMAT`.
     pub format: u32,
     /// The mount, as the kernel tells it from others.
     pub mount: Mounted,

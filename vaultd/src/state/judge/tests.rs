@@ -20,7 +20,7 @@ fn facts(vault: u8, serial: u64, name: &str, ancestors: &[&str]) -> Facts {
         principal: "alice".into(),
         secrets: 1,
         warnings: Vec::new(),
-        due: Vec::new(),
+        ends: Vec::new(),
         expires: None,
     }
 }

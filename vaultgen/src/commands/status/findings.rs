@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use vault_format::{
     Recipient, SecretName, Timestamp, Verified,
-    due::{self, Due, What},
+    due::{self, Due},
     policy::GroupKind,
     standard,
     verify::Warning,
@@ -124,11 +124,7 @@ fn unlisted(vault: &Verified) -> Vec<String> {
 impl DueSecret {
     fn of(due: Due, now: Timestamp) -> Self {
         Self {
-            what: match due.what {
-                What::Rotation => "rotation",
-                What::Expiry => "expiry",
-                What::Certificate => "certificate",
-            },
+            what: due.what.word(),
             text: due.describe(now),
             at: due.at.to_string(),
             over: due.at <= now,

@@ -1,13 +1,19 @@
 //! `vaultd status`.
 
+mod metrics;
+
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf, absolute};
 use std::process::ExitCode;
 
 use miette::IntoDiagnostic;
+use vault_format::report;
 
-use super::mounted;
+use self::metrics::Look;
+use super::mounted::{self, MountedError};
 use crate::monitor::control::{Question, ask};
+use crate::monitor::mountinfo::Mounted;
+use crate::monitor::settings::MOUNT_POINT;
 use crate::monitor::{Status, mount};
 
 /// Show what is served, and how it goes
@@ -17,12 +23,16 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 
+    /// Print what can be watched, for node_exporter's textfile collector; also where nothing is served
+    #[arg(long, value_name = "FORMAT", conflicts_with = "json")]
+    format: Option<Format>,
+
     /// Only list what is to be changed, or ends, within 30 days
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "format"])]
     due: bool,
 
     /// Say nothing, but fail and tell why if the vault's present state was refused
-    #[arg(long, conflicts_with_all = ["json", "due"])]
+    #[arg(long, conflicts_with_all = ["json", "format", "due"])]
     fail_if_refused: bool,
 
     /// Where the vault is mounted; may be left out if there is only one
@@ -30,8 +40,17 @@ pub(super) struct Args {
     mount_point: Option<PathBuf>,
 }
 
+/// What the status is printed as, for other programs.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Format {
+    Prometheus,
+}
+
 pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
     mount::require_root()?;
+    if let Some(Format::Prometheus) = args.format {
+        return write_metrics(args.mount_point.as_deref());
+    }
     let status: Status = ask(&mounted::vault(args.mount_point.as_deref())?, &Question::Status)?;
     if args.fail_if_refused {
         return match status.problem {
@@ -47,6 +66,31 @@ pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
     }
     .into_diagnostic()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// That nothing is served is no failure, but what is to be told.
+fn write_metrics(path: Option<&Path>) -> miette::Result<ExitCode> {
+    let (mount_point, mounted) = find(path)?;
+    let status: Option<Status> = mounted.as_ref().and_then(|mounted| {
+        let answer = ask(mounted, &Question::Status);
+        answer.inspect_err(|error| eprintln!("{}", report::render(error))).ok()
+    });
+    let look = Look { mount_point: &mount_point, is_mounted: mounted.is_some(), status: status.as_ref() };
+    let text = look.write().into_diagnostic()?;
+    io::stdout().lock().write_all(text.as_bytes()).into_diagnostic()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where a vault is mounted, or should be.
+fn find(path: Option<&Path>) -> Result<(PathBuf, Option<Mounted>), MountedError> {
+    match mounted::vault(path) {
+        Ok(mounted) => Ok((mounted.path.clone(), Some(mounted))),
+        Err(MountedError::NoVault) => Ok((MOUNT_POINT.into(), None)),
+        Err(MountedError::NotMounted(path) | MountedError::Examine { path, .. }) => {
+            Ok((absolute(&path).unwrap_or(path), None))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The vault's present state is not what is served.
