@@ -8,6 +8,7 @@
 //! they were verified, and [`state`] what was accepted of it and what may follow.
 //! [`sys`] is the only module with `unsafe`.
 
+pub mod caller;
 pub mod commands;
 pub mod configuration;
 pub mod decryptor;

@@ -70,6 +70,15 @@ impl Reader {
         Self(reader.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a reader"))
     }
 
+    /// One that has a file open, and says what is in it when it is told to end.
+    fn holding(machine: &Machine, path: &str) -> Self {
+        let script = format!("exec 3<{path}; echo held; read line; cat <&3 || echo gone");
+        let mut reader = Self::of(machine.command(&script));
+        let mut said = [0; 5];
+        reader.0.stdout.as_mut().expect("a pipe").read_exact(&mut said).expect("it has it open");
+        reader
+    }
+
     /// What it says when it is told to end.
     fn says(mut self) -> String {
         drop(self.0.stdin.take());
@@ -101,7 +110,7 @@ fn nobody_notices_restarts_deaths_and_upgrades() {
     machine.run(sandboxed);
     let mount = machine.mount();
     let readers: Vec<Reader> = (1..=READERS).map(|seed| Reader::start(&machine, seed)).collect();
-    let held = Reader::of(machine.command("exec 3</run/vault/state; read line; cat <&3"));
+    let held = Reader::holding(&machine, "/run/vault/state");
     let ways = [
         "systemctl restart vaultd.service",
         "systemctl kill --signal=KILL --kill-whom=main vaultd.service",
@@ -145,7 +154,7 @@ fn a_restart_serves_on_what_was_served_if_the_present_state_is_refused() {
     machine.make_vault(&machine.run("vaultd keygen"), "first");
     machine.run("systemctl enable --quiet --now vaultd.service");
     let mount = machine.mount();
-    let held = Reader::of(machine.command(&format!("exec 3</run/vault/{TOKEN}; read line; cat <&3")));
+    let held = Reader::holding(&machine, &format!("/run/vault/{TOKEN}"));
     machine.change_token("second");
     machine.damage_vault();
     machine.run("systemctl restart vaultd.service");
@@ -173,8 +182,7 @@ fn what_cannot_be_gone_on_with_is_ended_and_mounted_anew() {
     let machine = Machine::new();
     machine.make_vault(&machine.run("vaultd keygen"), "first");
     machine.run("systemctl enable --quiet --now vaultd.service; mkdir /run/other");
-    let held =
-        Reader::of(machine.command(&format!("exec 3</run/vault/{TOKEN}; read line; cat <&3 || echo gone")));
+    let held = Reader::holding(&machine, &format!("/run/vault/{TOKEN}"));
     machine.run(
         "printf 'mountpoint = \"/run/other\"\n' >>/etc/vaultd/vaultd.toml; systemctl restart vaultd.service",
     );
@@ -189,4 +197,26 @@ fn what_cannot_be_gone_on_with_is_ended_and_mounted_anew() {
     machine.run("systemctl restart vaultd.service");
     assert_eq!(machine.run(&format!("cat /run/other/{TOKEN}")), "first");
     assert_eq!(machine.run("findmnt --noheadings --output=TARGET /run/other"), "/run/other", "one mount");
+}
+
+#[test]
+fn nobody_waits_for_long_when_the_next_one_does_not_come() {
+    if !can_boot() {
+        return;
+    }
+    let machine = Machine::new();
+    machine.make_vault(&machine.run("vaultd keygen"), "first");
+    machine.run("printf 'resume-timeout = \"3s\"\\n' >>/etc/vaultd/vaultd.toml");
+    machine.run("systemctl enable --quiet --now vaultd.service; cp -a /usr/local/bin/vaultd /root/");
+    machine.run("printf '#!/bin/sh\\nexec sleep infinity\\n' >/root/idle; chmod +x /root/idle; mv /root/idle /usr/local/bin/vaultd");
+    let before = machine.monitor();
+    machine.run("systemctl kill --signal=KILL vaultd.service");
+    machine.run(&format!("until [ $(systemctl show --property=MainPID --value vaultd.service) != {before} ]; do sleep 0.05; done"));
+    // Whom systemd gives an environment from there, it waits for itself: nothing else would happen on the machine.
+    let unit = "systemd-run --quiet --wait --property=EnvironmentFile=/run/vault/api/token true";
+    assert_ne!(machine.try_run(&format!("timeout 60 {unit}")).status, Some(124), "systemd hangs");
+    machine.try_run("timeout 60 cat /run/vault/api/token").says("cat: /run/vault/api/token: ");
+    machine.run("mv /root/vaultd /usr/local/bin/; systemctl restart vaultd.service");
+    assert_eq!(machine.run(&format!("cat /run/vault/{TOKEN}")), "first");
+    assert_eq!(machine.run("findmnt --noheadings --output=TARGET /run/vault"), "/run/vault", "one mount");
 }

@@ -3,6 +3,7 @@
 mod accept;
 mod check;
 mod explain;
+mod guard;
 mod keygen;
 mod mount;
 mod mounted;
@@ -55,6 +56,10 @@ enum Command {
     #[command(hide = true)]
     Forgetter,
     #[command(hide = true)]
+    Guard,
+    #[command(hide = true)]
+    Caller,
+    #[command(hide = true)]
     Server,
 }
 
@@ -70,11 +75,13 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Trust(args) => trust::run(&args),
         Command::Unmount(args) => unmount::run(&args),
+        Command::Guard => guard::run(),
         Command::Programs => programs::run(),
         Command::Opener => role::run(Role::Opener),
         Command::Verifier => role::run(Role::Verifier),
         Command::Resolver => role::run(Role::Resolver),
         Command::Decryptor => role::run(Role::Decryptor),
+        Command::Caller => role::run(Role::Caller),
         Command::Forgetter => role::run(Role::Forgetter),
         Command::Server => role::run(Role::Server),
     };

@@ -7,11 +7,11 @@ use miette::IntoDiagnostic;
 use crate::process::channel::Channel;
 use crate::process::{Role, leave_terminal};
 use crate::sys::process;
-use crate::{decryptor, forgetter, opener, resolver, server, verifier};
+use crate::{caller, decryptor, forgetter, opener, resolver, server, verifier};
 
 pub(super) fn run(role: Role) -> miette::Result<ExitCode> {
     // Whoever loads a vault takes as much memory as its author chose.
-    if !matches!(role, Role::Server | Role::Forgetter) {
+    if !matches!(role, Role::Server | Role::Forgetter | Role::Caller) {
         process::end_first();
     }
     process::forbid_dumps()?;
@@ -23,6 +23,7 @@ pub(super) fn run(role: Role) -> miette::Result<ExitCode> {
         Role::Resolver => resolver::main(&channel),
         Role::Decryptor => decryptor::main(&channel),
         Role::Forgetter => forgetter::main(&channel),
+        Role::Caller => caller::main(&channel),
         Role::Server => server::main(channel),
     };
     outcome.into_diagnostic()?;

@@ -60,7 +60,8 @@ fn keep_serving(
     mut connection: Arc<Connection>,
     reports: &Reports,
 ) -> Result<(), MonitorError> {
-    let mut before: Option<Death> = None;
+    // One that was served before is not given up because one server fails.
+    let mut before = connection.is_accepted().then(Death::default);
     let mut down: Option<Instant> = None;
     let mut delay = FIRST_DELAY;
     loop {

@@ -1,16 +1,16 @@
 //! Leaving the mount to the next monitor: what is open stays open, and whoever asks waits for it.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
-use std::thread;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::{LettingGo, Monitor, State, units};
-use crate::server::Order;
+use crate::caller::Order;
+use crate::process::{Child, ChildError, Role};
+use crate::server;
 
 /// How long a server may take to answer what is in hand. One that dies meanwhile is followed by another.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// How long to wait for one step of it before it is looked at who serves.
 const STEP: Duration = Duration::from_millis(100);
@@ -21,6 +21,7 @@ impl Monitor {
         if self.parking.is_complete() {
             match units::is_restarted() {
                 Ok(true) if self.leave() => return,
+                Ok(true) if self.is_stopping() => return,
                 Ok(true) => eprintln!("warning: requests are still in hand; the next vaultd mounts anew"),
                 Ok(false) => {}
                 Err(error) => {
@@ -40,7 +41,9 @@ impl Monitor {
         let start = Instant::now();
         while start.elapsed() < PATIENCE && !self.is_stopping() {
             // Nothing may wait for the kernel when nobody answers it any more.
-            if self.order(&Order::Pause, LettingGo::Pauses) && self.order(&Order::Rest, LettingGo::Rests) {
+            if self.order(&server::Order::Pause, LettingGo::Pauses)
+                && self.order(&server::Order::Rest, LettingGo::Rests)
+            {
                 return self.let_go();
             }
         }
@@ -48,14 +51,17 @@ impl Monitor {
     }
 
     /// Gives the server an order, and waits a while until it has come as far as that.
-    fn order(&self, order: &Order, far: LettingGo) -> bool {
+    fn order(&self, order: &server::Order, far: LettingGo) -> bool {
         let state = self.state();
         let Some(server) = &state.server else {
             drop(self.changed.wait_timeout(state, STEP));
             return false;
         };
         let (pid, is_told) = (server.pid, server.channel.send(order, &[]).is_ok());
-        let _callers = (far == LettingGo::Rests).then(|| Callers::start(self.mount_point.path()));
+        let _caller = match far {
+            LettingGo::Rests => start_caller(self.mount_point.path()).ok(),
+            LettingGo::Serves | LettingGo::Pauses => None,
+        };
         let is_waiting = |state: &mut State| {
             let is_there = state.server.as_ref().is_some_and(|server| server.pid == pid);
             is_told && is_there && state.letting_go < far && !state.stopping
@@ -84,31 +90,21 @@ impl Monitor {
     pub(super) fn leave_generations(&self) {
         if self.state().left {
             self.park();
+        }
+        // What the service manager does not have is wiped now.
+        if self.state().left && self.parking.is_complete() {
             std::mem::forget(std::mem::take(&mut self.state().generations));
         }
     }
 }
 
-/// Makes requests until it is dropped, for each thread of the server to come by and rest. One that nobody took ends
-/// with this process.
-#[derive(Debug)]
-pub struct Callers(Arc<AtomicBool>);
-
-impl Callers {
-    /// Starts to, at a mount point.
-    #[must_use]
-    pub fn start(path: &Path) -> Self {
-        let (path, is_wanted) = (path.to_owned(), Arc::new(AtomicBool::new(true)));
-        let callers = Self(Arc::clone(&is_wanted));
-        thread::spawn(
-            move || while is_wanted.load(Ordering::Acquire) && rustix::fs::statfs(&path).is_ok() {},
-        );
-        callers
-    }
-}
-
-impl Drop for Callers {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
+/// Has requests made until the child is dropped, for each thread of the server to come by and rest.
+///
+/// # Errors
+/// [`ChildError::Start`].
+fn start_caller(mount_point: &Path) -> Result<Child, ChildError> {
+    let child = Child::start(Role::Caller)?;
+    let order = Order { mount_point: mount_point.to_owned() };
+    child.channel.send(&order, &[]).map_err(|error| ChildError::Start(Role::Caller, error))?;
+    Ok(child)
 }

@@ -8,9 +8,10 @@ pub mod background;
 pub mod connection;
 pub mod control;
 mod forgetting;
+pub mod guard;
 pub mod keeper;
 pub mod kept;
-pub mod leaving;
+mod leaving;
 pub mod loader;
 pub mod loading;
 pub mod mount;
@@ -133,6 +134,8 @@ struct State {
     restarts: u64,
     /// How far the server has come to let go, for another one to go on.
     letting_go: LettingGo,
+    /// Who ends the mount if no monitor goes on with it after this one.
+    guard: Option<Channel>,
     /// Whether the mount is left to the next monitor.
     left: bool,
     stopping: bool,
@@ -221,10 +224,13 @@ pub fn run(
         scope.spawn(|| owners::keep(&monitor));
         // The first who opens a file is to be told by name too.
         let _ = prepared.join();
-        let readable = connection.mount.wait_until_readable();
-        if takes_over && readable.is_ok() {
-            monitor.catch_up();
-        }
+        let readable = match takes_over {
+            true => {
+                monitor.catch_up();
+                Ok(())
+            }
+            false => connection.mount.wait_until_readable(),
+        };
         let notified = readable.and_then(|()| notify());
         match &notified {
             Ok(()) => service_manager::ready(&monitor.summary()),
@@ -311,6 +317,7 @@ impl Monitor {
         let mut state = self.state();
         let before = state.generations.len() - 1;
         let gone: Vec<Kept> = state.generations.drain(..before).collect();
+        state.connection = None;
         drop(state);
         self.parking.clear();
         // Wiping takes a while, which nobody has to wait for.
@@ -387,8 +394,11 @@ impl Monitor {
         state.restarts += u64::from(resumes);
         state.agreement = agreement;
         drop(state);
-        // Before the kernel knows anything of it.
-        self.park();
+        // Before the kernel knows anything of it; and only then: the service manager may be waiting for this server.
+        if !self.parking.is_complete() {
+            self.park();
+            self.set_guard(connection);
+        }
         let mut state = self.state();
         let held = [connection.descriptors(), lines.descriptors()].concat();
         // Where nothing is sent again, nothing was in hand either: else the mount would have been made anew.
@@ -399,6 +409,20 @@ impl Monitor {
         state.letting_go = LettingGo::default();
         state.server = Some(Server { pid: server.pid(), channel, newest });
         Ok(())
+    }
+
+    /// Has somebody outlive this monitor who ends the mount if nobody goes on with it.
+    fn set_guard(&self, connection: &Connection) {
+        let Some(abort) = connection.mount.abort().filter(|_| self.parking.is_complete()) else { return };
+        match guard::set(self.mount_point.path(), self.resume_timeout(), abort) {
+            Ok(guard) => self.state().guard = Some(guard),
+            Err(error) => {
+                self.parking.clear();
+                eprintln!(
+                    "warning: a restart will mount anew, since there is no vaultd-guard.socket: {error}"
+                );
+            }
+        }
     }
 
     /// Has the service manager keep what is served now, for the next monitor to go on with.
@@ -427,11 +451,12 @@ impl Monitor {
         (state.generations, gone) = take(&mut state.generations).into_iter().partition(is_needed);
         drop(state);
         self.changed.notify_all();
-        if !gone.is_empty() {
+        let is_news = !gone.is_empty();
+        // Wiping takes a while, which nobody has to wait for. The service manager lets go of it after that.
+        drop(gone);
+        if is_news {
             self.park();
         }
-        // Wiping takes a while, which nobody has to wait for.
-        drop(gone);
     }
 
     /// The server has come as far as that.

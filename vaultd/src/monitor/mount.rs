@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -109,6 +109,12 @@ impl Mount {
     pub fn resume(mounted: &Mounted) -> Self {
         let (path, control) = (mounted.path.clone(), Control::of(mounted.minor));
         Self { path, mounted: Some(mounted.clone()), control, ended: Mutex::default() }
+    }
+
+    /// The kernel's file to abort the connection with, if it lets us have it.
+    #[must_use]
+    pub fn abort(&self) -> Option<BorrowedFd<'_>> {
+        self.control.as_ref().map(|control| control.abort.as_fd())
     }
 
     /// How the kernel tells it from others.

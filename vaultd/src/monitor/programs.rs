@@ -8,8 +8,6 @@ use std::os::unix::ffi::OsStringExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-
 use crate::opens::line::{self, Asking};
 use crate::process::channel::Channel;
 
@@ -87,9 +85,7 @@ fn remember(line: Option<Arc<Asking>>) {
 }
 
 fn call(patience: Duration) -> io::Result<Channel> {
-    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    connect(&socket, &SocketAddrUnix::new(SOCKET)?)?;
-    let channel = Channel::from(socket);
+    let channel = Channel::connect(SOCKET)?;
     channel.wait_at_most(Some(patience))?;
     Ok(channel)
 }

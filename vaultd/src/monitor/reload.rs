@@ -59,6 +59,7 @@ impl Monitor {
 
     /// After taking over a mount: has what is served be the vault's present state, if that is sound.
     pub(super) fn catch_up(&self) {
+        service_manager::not_ready_soon();
         match self.reload(Intent::Serve) {
             Ok((_, warnings)) => warnings.iter().for_each(|warning| eprintln!("warning: {warning}")),
             Err(_) if self.is_stopping() => {}

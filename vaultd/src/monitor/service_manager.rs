@@ -25,6 +25,11 @@ pub fn reloading() {
     }
 }
 
+/// Getting ready takes longer than for most: what is served is served, while a large vault is loaded.
+pub fn not_ready_soon() {
+    tell(&[NotifyState::ExtendTimeoutUsec(u32::MAX)]);
+}
+
 /// Another state is served, or the present one was refused.
 pub fn status(status: &str) {
     tell(&[NotifyState::Status(status)]);

@@ -111,6 +111,8 @@ impl Monitor {
     /// How it goes, without asking anybody.
     #[must_use]
     pub fn status(&self) -> Status {
+        // Not while we hold the state, which whoever parks it waits for.
+        let handover = self.parking.is_complete();
         let state = self.state();
         let settings = self.loader.settings();
         let Agreement { passthrough, resend } = state.agreement;
@@ -143,7 +145,7 @@ impl Monitor {
                 passthrough,
                 resend,
                 noswap: self.loader.store().kind() == Kind::NoSwap,
-                handover: self.parking.is_complete(),
+                handover,
             },
         }
     }

@@ -29,6 +29,7 @@ impl Role {
             Self::Resolver => "resolver",
             Self::Decryptor => "decryptor",
             Self::Forgetter => "forgetter",
+            Self::Caller => "caller",
             Self::Server => "server",
         }
     }
@@ -41,7 +42,7 @@ impl Role {
             // It gives up much earlier of its own accord.
             Self::Resolver => 60,
             // The kernel waits for a server, or for the next one.
-            Self::Forgetter => 60,
+            Self::Forgetter | Self::Caller => 60,
             // A large vault may lie on a slow network.
             Self::Verifier => 10 * 60,
             Self::Decryptor | Self::Server => 60 * 60,

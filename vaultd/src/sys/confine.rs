@@ -37,6 +37,8 @@ pub enum Role {
     Resolver,
     /// As the server, without plaintext: writes to the device, and may wait in the kernel as nobody else may.
     Forgetter,
+    /// Asks a mount again and again, as root, so that nobody else has to wait for an answer. It is not confined.
+    Caller,
 }
 
 impl Role {

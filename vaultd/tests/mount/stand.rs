@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
@@ -23,7 +24,6 @@ use vaultd::monitor::attendants::Attendants;
 use vaultd::monitor::connection::Connection;
 use vaultd::monitor::keeper::agree;
 use vaultd::monitor::kept::{self, Kept, Object};
-use vaultd::monitor::leaving::Callers;
 use vaultd::monitor::mount::{open_device, require_root};
 use vaultd::monitor::mount_point::MountPoint;
 use vaultd::monitor::record::Recorder;
@@ -166,9 +166,12 @@ impl Stand {
         self.monitor.send(&Order::Pause, &[]).expect("an order");
         reports(|report| matches!(report, Report::Pauses));
         self.monitor.send(&Order::Rest, &[]).expect("an order");
-        let callers = Callers::start(&self.root);
+        // As the caller does, each thread of the server is made to come by. The last request, the next one answers.
+        let (root, is_over) = (self.root.clone(), Arc::new(AtomicBool::new(false)));
+        let over = Arc::clone(&is_over);
+        thread::spawn(move || while !over.load(Ordering::Relaxed) && rustix::fs::statfs(&root).is_ok() {});
         reports(|report| matches!(report, Report::Rests));
-        drop(callers);
+        is_over.store(true, Ordering::Relaxed);
         (self.server, self.monitor) = start_server();
         self.hand_over();
     }

@@ -92,8 +92,11 @@ impl Drop for Left {
     fn drop(&mut self) {
         let objects = self.0.drain().filter(|(name, _)| name.starts_with(Object::PREFIX));
         for (_, object) in objects {
+            let object = File::from(object);
             // It cannot fail on memory that is there; and if it did, the memory would go unwiped with the object.
-            let _ = wipe(&File::from(object));
+            let _ = wipe(&object);
+            // Whom the kernel lets read it itself is to meet the end of the file, not zeros.
+            let _ = object.set_len(0);
         }
     }
 }
