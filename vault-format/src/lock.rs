@@ -1,6 +1,6 @@
 //! `vault.lock`: the facts about every file of the vault, written by machine and signed.
 
-mod parts;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -142,7 +142,7 @@ impl Lock {
     ///
     /// If it is no lock of this version.
     pub fn parse(text: &str) -> Result<Self, LockError> {
-        let lock = match parts::parse(text, text.len() / PART) {
+        let lock = match written::read(text) {
             Some(lock) => lock,
             None => toml::from_str(text).map_err(|error| match toml::from_str(text) {
                 // Another version may well have keys that we do not know.
@@ -194,9 +194,6 @@ fn secret_text(name: &SecretName, secret: &LockedSecret) -> Result<String, LockE
     document.insert("secret", Item::Table(secrets));
     Ok(format!("\n{document}"))
 }
-
-/// Bytes of a lock that are worth a thread of their own: some hundred secrets.
-const PART: usize = 32 * 1024;
 
 /// The one key that every version has.
 #[derive(Deserialize)]
