@@ -2,20 +2,23 @@
 //! memory that a parser of any TOML takes.
 //!
 //! Every line must be just what is expected, and the names must ascend, so that none is there twice. Then the text is
-//! TOML, and this is what it says: the beginning is TOML of its own and names no secret, no string has an escape in
-//! it, and nothing goes over a line but arrays. Of any other text nothing comes here; whether it is a lock is for the
-//! parser of TOML to say.
+//! TOML, and this is what it says: the beginning is TOML of its own and names no secret, so are the facts, which have
+//! text from outside in them, and nothing else has an escape in it. Of any other text nothing comes here; whether it
+//! is a lock is for the parser of TOML to say.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::Deserialize;
 
-use super::{Lock, LockedSecret, Origin, VaultId};
+use super::{Lock, LockedSecret, MAX_OTHER, Origin, VaultId};
 use crate::{Digest, Recipient, SecretName, facts::Facts};
 
 /// Where the table of a secret begins: after the end of a line, and an empty one.
 const TABLE: &str = "\n\n[secret.";
+
+/// Most bytes of the facts of a secret: what any TOML costs in memory is a multiple of that.
+const MAX_FACTS: usize = 64 * 1024;
 
 /// Bytes that are worth a thread of their own: some hundred secrets.
 const PART: usize = 64 * 1024;
@@ -27,6 +30,9 @@ pub(super) fn read(text: &str) -> Option<Lock> {
 
 fn read_in_parts(text: &str, length: usize) -> Option<Lock> {
     let (head, tables) = text.split_at(table_from(text, 0).unwrap_or(text.len()));
+    if head.len() > MAX_OTHER {
+        return None;
+    }
     let parts: Vec<&str> = cut(tables, length).collect();
     let (head, parts) = rayon::join(
         || toml::from_str::<Head>(head).ok(),
@@ -49,10 +55,10 @@ struct Head {
     files: BTreeMap<String, Digest>,
 }
 
-/// The line of facts, which has text from outside in it, and so is read as any TOML.
+/// The facts alone.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FactsLine {
+struct OnlyFacts {
     facts: Facts,
 }
 
@@ -113,10 +119,18 @@ impl<'a> Lines<'a> {
             _ => return None,
         };
         let facts = match self.rest.starts_with("facts = ") {
-            true => Some(toml::from_str::<FactsLine>(self.up_to("\n")?).ok()?.facts),
+            true => Some(self.facts()?),
             false => None,
         };
         Some((name, LockedSecret { sha256, recipients, exposed_to, created, rotated, origin, facts }))
+    }
+
+    /// What is left of the table of a secret. Its strings may go over several lines.
+    fn facts(&mut self) -> Option<Facts> {
+        let (text, rest) = self.rest.split_at(table_from(self.rest, 0).unwrap_or(self.rest.len()));
+        self.rest = rest;
+        let text = Some(text).filter(|text| text.len() <= MAX_FACTS)?;
+        toml::from_str::<OnlyFacts>(text).ok().map(|only| only.facts)
     }
 
     /// A list of keys, with a line for each.
