@@ -91,16 +91,16 @@ fn secrets(part: &str) -> Option<Vec<(SecretName, LockedSecret)>> {
 /// The lines that are still to be read.
 struct Lines<'a> {
     rest: &'a str,
-    /// The last list of keys, as written and as read: most secrets have the same.
+    /// The last list of keys, as written to its end and as read: most secrets have the same.
     audience: Option<(&'a str, BTreeSet<Recipient>)>,
 }
 
 impl<'a> Lines<'a> {
     fn secret(&mut self) -> Option<(SecretName, LockedSecret)> {
         self.after("\n[secret.")?;
-        let name = name(self.up_to("]\n")?)?;
+        let name = name(self.line()?.strip_suffix(']')?)?;
         self.after("sha256 = ")?;
-        let sha256 = string(self.up_to("\n")?)?.parse().ok()?;
+        let sha256 = string(self.line()?)?.parse().ok()?;
         self.after("recipients = ")?;
         let recipients = self.keys()?;
         let exposed_to = match self.after("exposed-to = ") {
@@ -108,11 +108,11 @@ impl<'a> Lines<'a> {
             None => BTreeSet::new(),
         };
         self.after("created = ")?;
-        let created = self.up_to("\n")?.parse().ok()?;
+        let created = self.line()?.parse().ok()?;
         self.after("rotated = ")?;
-        let rotated = self.up_to("\n")?.parse().ok()?;
+        let rotated = self.line()?.parse().ok()?;
         self.after("origin = ")?;
-        let origin = match string(self.up_to("\n")?)? {
+        let origin = match string(self.line()?)? {
             "generated" => Origin::Generated,
             "entered" => Origin::Entered,
             "imported" => Origin::Imported,
@@ -139,12 +139,16 @@ impl<'a> Lines<'a> {
             return Some(BTreeSet::new());
         }
         self.after("[\n")?;
-        let list = self.up_to("]\n")?;
-        if let Some((_, keys)) = self.audience.as_ref().filter(|(known, _)| *known == list) {
-            return Some(keys.clone());
+        if let Some((known, keys)) = &self.audience {
+            if let Some(rest) = self.rest.strip_prefix(known) {
+                self.rest = rest;
+                return Some(keys.clone());
+            }
         }
+        let (list, rest) = self.rest.split_at(self.rest.find("]\n")? + 2);
+        self.rest = rest;
         let key = |line: &str| Recipient::known(string(line.strip_prefix("    ")?.strip_suffix(',')?)?).ok();
-        let keys = list.strip_suffix('\n')?.split('\n').map(key).collect::<Option<BTreeSet<_>>>()?;
+        let keys = list.strip_suffix("\n]\n")?.split('\n').map(key).collect::<Option<BTreeSet<_>>>()?;
         self.audience = Some((list, keys.clone()));
         Some(keys)
     }
@@ -154,10 +158,10 @@ impl<'a> Lines<'a> {
         Some(())
     }
 
-    fn up_to(&mut self, end: &str) -> Option<&'a str> {
-        let (before, rest) = self.rest.split_once(end)?;
+    fn line(&mut self) -> Option<&'a str> {
+        let (line, rest) = self.rest.split_once('\n')?;
         self.rest = rest;
-        Some(before)
+        Some(line)
     }
 }
 
