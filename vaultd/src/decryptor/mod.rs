@@ -7,6 +7,7 @@ mod render;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -88,7 +89,11 @@ pub fn main(channel: &Channel) -> io::Result<()> {
         .duplicate()
         .map_err(DecryptError::from)
         .and_then(|monitor| Inputs::of(&order, descriptors, monitor));
-    let made = inputs.and_then(|inputs| make(&order, &inputs));
+    let made = inputs.and_then(|inputs| {
+        // Descriptors, and what the end of this process gives back at once. The identities are not in here.
+        let inputs = ManuallyDrop::new(inputs);
+        make(&order, &inputs)
+    });
     match made {
         Ok((built, report)) => {
             answer(channel, &built, &report).inspect_err(|_| built.wipe())?;
