@@ -146,13 +146,16 @@ impl Inputs {
         let store = store.witnessed(move |object| monitor.send(&Answer::<Done>::Filling, &[object]));
         // Before anything is looked at that came out of the vault.
         order.station.take(Role::Decryptor, None::<&OwnedFd>, store.root().as_ref())?;
-        let (plan, owners) = (blob::read(&plan)?, blob::read(&owners)?);
+        let owners = blob::read(&owners)?;
         let snapshot = Mapping::whole(&snapshot)?;
         let identities =
             order.identities.iter().map(|_| next().map(File::from)).collect::<io::Result<_>>()?;
-        let before = match order.before {
-            Some(objects) => {
-                let index: Index = blob::read(&next()?)?;
+        let index = order.before.map(|_| next()).transpose()?;
+        let (plan, index) =
+            rayon::join(|| blob::read(&plan), || index.as_ref().map(blob::read::<Index>).transpose());
+        let (plan, index) = (plan?, index?);
+        let before = match order.before.zip(index) {
+            Some((objects, index)) => {
                 let map = |_| Ok::<_, DecryptError>(Arc::new(Mapping::whole(&next()?)?));
                 let objects = (0..objects).map(map).collect::<Result<Vec<_>, _>>()?;
                 let backings = vec![None; objects.len()];
