@@ -11,6 +11,7 @@
 pub mod commands;
 pub mod configuration;
 pub mod decryptor;
+pub mod forgetter;
 pub mod generation;
 pub mod monitor;
 pub mod opener;

@@ -143,6 +143,22 @@ impl Machine {
         enter.args(["sh", "-c", script]).run()
     }
 
+    /// Shell commands to be run as root beside others.
+    pub fn command(&self, script: &str) -> Command {
+        let leader = &self.running.as_ref().expect("a machine that runs").leader;
+        let mut command = Command::new("nsenter");
+        command.args(["--target", leader, "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]);
+        command.args(["sh", "-c", script]);
+        command
+    }
+
+    /// Brings a file or a folder there, in the place of what is there.
+    pub fn bring(&self, from: &Path, to: &str) {
+        let leader = &self.running.as_ref().expect("a machine that runs").leader;
+        self.run(&format!("rm -rf {to}; mkdir -p {}", Path::new(to).parent().expect("a folder").display()));
+        tree::copy(from, Path::new(&format!("/proc/{leader}/root{to}")));
+    }
+
     /// Writes a file of the machine.
     pub fn write(&self, path: &str, text: &str) {
         let leader = &self.running.as_ref().expect("a machine that runs").leader;

@@ -10,4 +10,5 @@ mod hardening;
 mod identities;
 mod new_vault;
 mod services;
+mod succession;
 mod trouble;

@@ -50,6 +50,8 @@ enum Command {
     #[command(hide = true)]
     Decryptor,
     #[command(hide = true)]
+    Forgetter,
+    #[command(hide = true)]
     Server,
 }
 
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Verifier => role::run(Role::Verifier),
         Command::Resolver => role::run(Role::Resolver),
         Command::Decryptor => role::run(Role::Decryptor),
+        Command::Forgetter => role::run(Role::Forgetter),
         Command::Server => role::run(Role::Server),
     };
     outcome.unwrap_or_else(|failure| {

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use miette::IntoDiagnostic;
+
 use super::source::Source;
 use crate::configuration::{Configuration, parse_duration};
-use crate::monitor::loader::Loader;
+use crate::monitor::loader::{Loaded, Loader};
 use crate::monitor::mount_point::{MountPoint, detach_dead};
-use crate::monitor::{self, background, mount};
+use crate::monitor::{self, Start, background, mount, parking};
 use crate::sys::memory::Residency;
 use crate::sys::process;
 use crate::sys::store::Store;
@@ -79,7 +81,7 @@ pub(super) fn run(args: &Args) -> miette::Result<ExitCode> {
     }
 }
 
-/// read → verify → decrypt → mount → notify
+/// read → verify → decrypt → mount → notify; the mount of a vaultd before this one is gone on with first
 fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode> {
     mount::require_root()?;
     process::forbid_dumps()?;
@@ -94,13 +96,29 @@ fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode
     };
     let mut settings = args.source.settings(flags)?;
     let residency = process::lock_memory(settings.locking)?;
-    let mount_point = free(&settings.mount_point)?;
+    let taken = parking::take(&settings.mount_point).into_diagnostic()?;
+    let mount_point = match &taken {
+        Some(taken) => MountPoint::of(&taken.manifest.mount),
+        None => free(&settings.mount_point)?,
+    };
     settings.mount_point = mount_point.path().to_owned();
     // Better told now than when everything is decrypted.
     drop(mount::open_device()?);
     let store = Store::open(settings.locking, settings.decryptor().user())?;
 
     let loader = Loader::new(settings, store)?;
+    let start = match taken {
+        Some(taken) => Start::Taken(Box::new(taken)),
+        None => Start::Fresh(mount_point, Box::new(load(&loader)?)),
+    };
+    if residency == Residency::Swappable {
+        tell("warning: memory is not locked: secrets may be written to swap");
+    }
+    monitor::run(loader, start, notify)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load(loader: &Loader) -> miette::Result<Loaded> {
     let loaded = loader.first()?;
     if let Some(problem) = &loaded.problem {
         tell(problem);
@@ -109,11 +127,7 @@ fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode
     for warning in &loaded.warnings {
         tell(&format!("warning: {warning}"));
     }
-    if residency == Residency::Swappable {
-        tell("warning: memory is not locked: secrets may be written to swap");
-    }
-    monitor::run(loader, mount_point, loaded, notify)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(loaded)
 }
 
 fn free(path: &Path) -> miette::Result<MountPoint> {

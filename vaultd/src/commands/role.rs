@@ -7,11 +7,11 @@ use miette::IntoDiagnostic;
 use crate::process::channel::Channel;
 use crate::process::{Role, leave_terminal};
 use crate::sys::process;
-use crate::{decryptor, opener, resolver, server, verifier};
+use crate::{decryptor, forgetter, opener, resolver, server, verifier};
 
 pub(super) fn run(role: Role) -> miette::Result<ExitCode> {
     // Whoever loads a vault takes as much memory as its author chose.
-    if role != Role::Server {
+    if !matches!(role, Role::Server | Role::Forgetter) {
         process::end_first();
     }
     process::forbid_dumps()?;
@@ -22,6 +22,7 @@ pub(super) fn run(role: Role) -> miette::Result<ExitCode> {
         Role::Verifier => verifier::main(&channel),
         Role::Resolver => resolver::main(&channel),
         Role::Decryptor => decryptor::main(&channel),
+        Role::Forgetter => forgetter::main(&channel),
         Role::Server => server::main(channel),
     };
     outcome.into_diagnostic()?;

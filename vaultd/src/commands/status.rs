@@ -82,5 +82,6 @@ fn show(status: &Status, output: &mut impl Write) -> io::Result<()> {
     let features = &status.features;
     writeln!(output, "passthrough  {}", yes(features.passthrough))?;
     writeln!(output, "resend       {}", yes(features.resend))?;
-    writeln!(output, "noswap       {}", yes(features.noswap))
+    writeln!(output, "noswap       {}", yes(features.noswap))?;
+    writeln!(output, "hand-over    {}", yes(features.handover))
 }

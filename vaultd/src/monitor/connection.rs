@@ -5,18 +5,32 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::MemfdFlags;
 
 use super::mount::{self, Mount, MountError};
 use super::mount_point::MountPoint;
+use super::told::Told;
 use crate::opens::Decision;
 use crate::server::{self, Counts};
 
 /// Longest first request in bytes; the kernel reads no shorter buffers (`FUSE_MIN_READ_BUFFER`).
 const FIRST_REQUEST: usize = 8192;
+
+/// The descriptors of a connection that outlive a monitor.
+#[derive(Debug)]
+pub struct Held<T> {
+    /// What requests are read from.
+    pub device: T,
+    /// The open files.
+    pub handles: T,
+    /// The requests that were handled again.
+    pub attempts: T,
+    /// How many opens were told of.
+    pub told: T,
+}
 
 /// A mount and its device.
 #[derive(Debug)]
@@ -31,8 +45,8 @@ pub struct Connection {
     accepted: AtomicBool,
     /// The open files.
     handles: File,
-    /// How many opens were told of, those that were allowed and those that were denied.
-    told: [AtomicU64; 2],
+    /// How many opens were told of.
+    told: Told,
     /// The requests that were handled again.
     attempts: OwnedFd,
 }
@@ -50,16 +64,35 @@ impl Connection {
         let length = rustix::io::read(&device, &mut offer).map_err(failed)?;
         offer.truncate(length);
         let object = |name| rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC).map_err(failed);
-        let (handles, attempts) = (File::from(object("handles")?), object("attempts")?);
+        let (handles, attempts, told) =
+            (File::from(object("handles")?), object("attempts")?, File::from(object("told")?));
+        let told = Told::take_over(told).map_err(MountError::Device)?;
+        let accepted = AtomicBool::new(false);
+        Ok(Self { mount, device: Arc::new(device), offer, accepted, handles, told, attempts })
+    }
+
+    /// Goes on with a connection of an earlier monitor, whose `offer` the kernel got an answer to.
+    ///
+    /// # Errors
+    /// What it noted cannot be read.
+    pub fn resume(mount: Mount, offer: Vec<u8>, held: Held<OwnedFd>) -> io::Result<Self> {
+        let Held { device, handles, attempts, told } = held;
         Ok(Self {
             mount,
             device: Arc::new(device),
             offer,
-            accepted: AtomicBool::new(false),
-            handles,
-            told: Default::default(),
+            accepted: AtomicBool::new(true),
+            handles: handles.into(),
+            told: Told::take_over(told.into())?,
             attempts,
         })
+    }
+
+    /// What the next monitor needs to go on with it.
+    #[must_use]
+    pub fn held(&self) -> Held<BorrowedFd<'_>> {
+        let [device, handles, attempts] = self.descriptors();
+        Held { device, handles, attempts, told: self.told.as_fd() }
     }
 
     /// Gives the kernel the first answer to its offer. Those of later servers are the same.
@@ -105,24 +138,13 @@ impl Connection {
 
     /// A server told of opens.
     pub fn was_told(&self, decision: Decision, count: u64) {
-        self.told(decision).fetch_add(count, Ordering::AcqRel);
+        self.told.add(decision, count);
     }
 
     /// When no server is there: how many opens there were that no server told of. They count as told from now on.
-    pub fn untold(&self) -> impl Iterator<Item = (Decision, u64)> + '_ {
-        let Counts { allowed, denied } = self.counts();
-        let counts = [(Decision::Allowed, allowed), (Decision::Denied, denied)];
-        counts.into_iter().filter_map(|(decision, count)| {
-            let told = self.told(decision).fetch_max(count, Ordering::AcqRel);
-            Some((decision, count.checked_sub(told)?)).filter(|(_, untold)| *untold > 0)
-        })
-    }
-
-    fn told(&self, decision: Decision) -> &AtomicU64 {
-        match decision {
-            Decision::Allowed => &self.told[0],
-            Decision::Denied => &self.told[1],
-        }
+    #[must_use]
+    pub fn untold(&self) -> Vec<(Decision, u64)> {
+        self.told.rest(self.counts())
     }
 
     /// What a server needs of it: the device, the open files, the attempts.

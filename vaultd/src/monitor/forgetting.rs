@@ -1,16 +1,20 @@
-//! Has the kernel forget what it remembers of generations that are shown no more.
-//!
-//! The kernel may make whoever asks for it wait until a request is answered, and such a wait cannot be killed. A
-//! server that waits so could not die, and nobody would answer in its place. So the monitor asks, on a thread that
-//! does nothing else.
+//! Has the kernel forget what it remembers of generations that are shown no more, as servers say what that is.
 
+use std::os::fd::AsFd;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
-use super::Monitor;
+use vault_format::report;
+
 use super::connection::Connection;
+use super::{LettingGo, Monitor};
+use crate::forgetter::Order;
 use crate::generation::Stale;
+use crate::process::{Child, ChildError, Role, blob};
 use crate::server::Report;
-use crate::sys::device;
+
+/// How long to wait before the kernel is asked again.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// What a server of a connection reports, in the order in which it did.
 pub(super) type Reports = mpsc::Receiver<(Arc<Connection>, Report)>;
@@ -18,19 +22,37 @@ pub(super) type Reports = mpsc::Receiver<(Arc<Connection>, Report)>;
 /// Has the kernel forget what servers say, and then tells the monitor what is shown, until no server can say
 /// anything any more.
 pub(super) fn keep(monitor: &Monitor, reports: Reports) {
+    let mut stale = Vec::new();
     for (connection, report) in reports {
         match report {
-            Report::Stale(stale) => stale.iter().for_each(|stale| forget(&connection, stale)),
-            Report::Shows { generation, dropped } => monitor.shown(generation, &dropped),
+            Report::Stale(more) => stale.extend(more),
+            Report::Shows { generation, dropped } => {
+                forget(monitor, &connection, &std::mem::take(&mut stale));
+                monitor.shown(generation, &dropped);
+            }
+            Report::Pauses => monitor.lets_go(LettingGo::Pauses),
+            Report::Rests => monitor.lets_go(LettingGo::Rests),
             Report::Agreed(_) | Report::Alive => {}
         }
     }
 }
 
-fn forget(connection: &Connection, stale: &Stale) {
-    // What the kernel does not know, it need not forget; and if it is gone, so is all that it knew.
-    let _ = match stale {
-        Stale::Name { parent, name } => device::forget_name(&connection.device, *parent, name),
-        Stale::Node(node) => device::forget_node(&connection.device, *node),
-    };
+/// Returns when the kernel has forgotten it, or is gone itself.
+fn forget(monitor: &Monitor, connection: &Connection, stale: &[Stale]) {
+    while !stale.is_empty() && !monitor.is_stopping() && !connection.is_gone() {
+        match ask(monitor, connection, stale) {
+            Ok(()) => return,
+            // Whoever opens a file could get an old one: nothing is shown before it has worked.
+            Err(error) => eprintln!("warning: {}", report::render(&error).trim_start_matches("error: ")),
+        }
+        monitor.wait_unless_stopping(RETRY);
+    }
+}
+
+fn ask(monitor: &Monitor, connection: &Connection, stale: &[Stale]) -> Result<(), ChildError> {
+    let silent = |error| ChildError::Silent(Role::Forgetter, error);
+    let order = Order { station: monitor.loader.settings().station().map_err(silent)? };
+    let list = blob::write("stale", &stale).map_err(silent)?;
+    let mut child = Child::start(Role::Forgetter)?;
+    child.ask(&order, &[connection.device.as_fd(), list.as_fd()]).map(|((), _)| ())
 }

@@ -118,21 +118,21 @@ fn serve(
     let server = Child::start(Role::Server)?;
     // It may die at any moment: what it leaves unsaid, its end tells.
     let (attendants, lines) = Attendants::start(connection, &monitor.recorder).map_err(silent)?;
-    let handed_over = hand_over(monitor, (connection, lines), &server, crashed);
-    let (served, hangs) = match &handed_over {
+    let equipped = equip(monitor, (connection, lines), &server, crashed);
+    let (served, hangs) = match &equipped {
         Ok(()) => listen(monitor, connection, &server.channel, reports),
         Err(_) => (false, false),
     };
     let status = if hangs { server.kill() } else { server.end() };
     attendants.finish();
     let status = status.map_err(silent)?;
-    match (status.success(), handed_over) {
+    match (status.success(), equipped) {
         (true, Err(error)) => Err(silent(error)),
         (true, Ok(())) => Ok(None),
-        (false, handed_over) => {
+        (false, equipped) => {
             // One that hangs may do so because of a request, as one that crashes.
             let crashed = hangs || !is_from_outside(status);
-            Ok(Some(Death { had_device: handed_over.is_ok(), served, crashed }))
+            Ok(Some(Death { had_device: equipped.is_ok(), served, crashed }))
         }
     }
 }
@@ -174,7 +174,7 @@ fn is_late(error: &io::Error) -> bool {
 }
 
 /// Lets a server agree with the kernel, and gives it all that it needs to serve.
-fn hand_over(
+fn equip(
     monitor: &Monitor,
     (connection, lines): (&Connection, Lines),
     server: &Child,
@@ -186,7 +186,7 @@ fn hand_over(
         connection.forgive()?;
     }
     let agreement = agree(&server.channel, connection, monitor.loader.settings().station()?)?;
-    monitor.hand_over(server, (connection, &lines), agreement, resumes)
+    monitor.equip(server, (connection, &lines), agreement, resumes)
 }
 
 /// Relays the kernel's offer and, from a connection's first server, the answer.

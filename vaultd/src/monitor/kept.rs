@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::Resource;
+use serde::{Deserialize, Serialize};
 
 use crate::process::blob;
 use crate::process::channel::Channel;
@@ -16,12 +17,24 @@ use crate::sys::memory::{Locking, MemoryError};
 use crate::sys::passthrough::Backing;
 use crate::sys::store::{read_only, wipe};
 
+/// How the kernel reads an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Registered {
+    /// It was not asked to, and asks a server.
+    No,
+    /// It was asked to read it itself and refused.
+    Refused,
+    /// It reads it itself, and calls it that.
+    As(u32),
+}
+
 /// A memory object; wiped when the last generation that needs it is gone.
 #[derive(Debug)]
 pub struct Object {
     writer: File,
     reader: OwnedFd,
     backing: Mutex<Option<Backing>>,
+    name: String,
     /// What keeps it out of swap, where the store does not.
     resident: Option<Mapping>,
 }
@@ -34,7 +47,50 @@ impl Object {
     pub fn take_over(writer: OwnedFd) -> io::Result<Self> {
         let writer = File::from(writer);
         let reader = read_only(&writer)?;
-        Ok(Self { writer, reader, backing: Mutex::default(), resident: None })
+        let stat = rustix::fs::fstat(&writer)?;
+        let name = format!("{}{:x}-{:x}", Self::PREFIX, stat.st_dev, stat.st_ino);
+        Ok(Self { writer, reader, backing: Mutex::default(), name, resident: None })
+    }
+
+    /// What the names of all objects begin with.
+    pub const PREFIX: &str = "object-";
+
+    /// Takes over an object from an earlier monitor, which had it `registered` on the connection of `device`.
+    ///
+    /// # Errors
+    /// As [`Object::take_over`].
+    pub fn resume(writer: OwnedFd, registered: Registered, device: &Arc<OwnedFd>) -> io::Result<Self> {
+        let backing = match registered {
+            Registered::No => None,
+            Registered::Refused => Some(Backing::resume(device, None)),
+            Registered::As(number) => Some(Backing::resume(device, Some(number))),
+        };
+        let mut object = Self::take_over(writer)?;
+        object.backing = Mutex::new(backing);
+        Ok(object)
+    }
+
+    /// A name that no other object has while this one is there.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What to write with.
+    #[must_use]
+    pub fn writer(&self) -> BorrowedFd<'_> {
+        self.writer.as_fd()
+    }
+
+    /// How the kernel reads it.
+    #[must_use]
+    pub fn registered(&self) -> Registered {
+        let backing = self.backing.lock().unwrap_or_else(PoisonError::into_inner);
+        match backing.as_ref().map(Backing::number) {
+            None => Registered::No,
+            Some(None) => Registered::Refused,
+            Some(Some(number)) => Registered::As(number),
+        }
     }
 
     /// Keeps it out of swap from now on. To be done before its creator ends, who has done so until then.
@@ -49,7 +105,10 @@ impl Object {
     }
 
     fn backing(&self) -> Option<u32> {
-        self.backing.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.number()
+        match self.registered() {
+            Registered::As(number) => Some(number),
+            Registered::No | Registered::Refused => None,
+        }
     }
 }
 
@@ -102,11 +161,7 @@ impl Kept {
     /// Whether the kernel refused to read an object itself.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        let refused = |object: &Arc<Object>| {
-            let backing = object.backing.lock().unwrap_or_else(PoisonError::into_inner);
-            backing.as_ref().is_some_and(|backing| backing.number().is_none())
-        };
-        self.objects.iter().any(refused)
+        self.objects.iter().any(|object| object.registered() == Registered::Refused)
     }
 
     /// What a server is told of it, and the descriptors that belong to that.

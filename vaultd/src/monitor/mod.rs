@@ -10,16 +10,19 @@ pub mod control;
 mod forgetting;
 pub mod keeper;
 pub mod kept;
+pub mod leaving;
 pub mod loader;
 pub mod loading;
 pub mod mount;
 pub mod mount_point;
 pub mod mountinfo;
+pub mod parking;
 pub mod record;
 mod reload;
 mod service_manager;
 pub mod settings;
 mod status;
+pub mod told;
 pub mod units;
 pub mod workers;
 
@@ -40,12 +43,14 @@ use self::{
     loader::{Loaded, Loader},
     mount::MountError,
     mount_point::{MountPoint, MountPointError},
+    parking::{Contents, Parking, Taken},
     record::Recorder,
 };
 use crate::process::channel::Channel;
 use crate::process::{Child, ChildError};
 use crate::server::{Agreement, Order};
 use crate::state::Facts;
+use crate::sys::store::Kind;
 
 /// Why a mount could not be made or kept.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -87,6 +92,7 @@ pub struct Monitor {
     state: Mutex<State>,
     changed: Condvar,
     recorder: Recorder,
+    parking: Parking,
     /// Held while another generation takes over: one at a time.
     reloading: Mutex<()>,
 }
@@ -112,34 +118,65 @@ struct State {
     /// What the kernel does for this connection.
     agreement: Agreement,
     restarts: u64,
+    /// How far the server has come to let go, for another one to go on.
+    letting_go: LettingGo,
+    /// Whether the mount is left to the next monitor.
+    left: bool,
     stopping: bool,
+}
+
+/// How far a server has come to let go of its device.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum LettingGo {
+    #[default]
+    Serves,
+    /// It has the kernel forget nothing any more.
+    Pauses,
+    /// It answers nobody any more, and has nothing in hand.
+    Rests,
 }
 
 #[derive(Debug)]
 struct Server {
     pid: u32,
     channel: Channel,
+    /// The newest generation that it was given.
+    newest: u64,
 }
 
-/// Mounts what was loaded and serves it until a signal to stop or somebody's umount(8). Calls `notify` once
-/// the files are readable.
+/// What a monitor begins with.
+#[derive(Debug)]
+pub enum Start {
+    /// A state of the vault that was just loaded, to be mounted.
+    Fresh(MountPoint, Box<Loaded>),
+    /// The mount of an earlier monitor, to go on with. The vault's present state is loaded then.
+    Taken(Box<Taken>),
+}
+
+/// Serves a mount until a signal to stop or somebody's umount(8). Calls `notify` once the files are readable.
 ///
 /// # Errors
-/// [`MonitorError`]. Whatever happened, the mount is gone and the generations wiped on return.
+/// [`MonitorError`]. Whatever happened, the mount is gone and the generations wiped on return, unless they are left to
+/// the next monitor.
 pub fn run(
     loader: Loader,
-    mount_point: MountPoint,
-    loaded: Loaded,
+    start: Start,
     notify: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), MonitorError> {
     let mut signals = Signals::new(TERM_SIGNALS.iter().chain(&[SIGHUP])).map_err(MonitorError::Signals)?;
     let listener = signals.handle();
     let claim = control::claim().map_err(MonitorError::Control)?;
-    // Somebody else may have mounted while this vault was loaded.
-    let mount_point = MountPoint::check(mount_point.path())?;
-    let control = control::listen(mount_point.path()).map_err(MonitorError::Control)?;
-    let monitor = Monitor::new(loader, mount_point, loaded);
-    let connection = monitor.connect()?;
+    let takes_over = matches!(start, Start::Taken(_));
+    let (monitor, connection) = match start {
+        Start::Fresh(mount_point, loaded) => {
+            // Somebody else may have mounted while this vault was loaded.
+            let monitor = Monitor::new(loader, MountPoint::check(mount_point.path())?, *loaded);
+            let connection = monitor.connect()?;
+            (monitor, connection)
+        }
+        Start::Taken(taken) => Monitor::after(loader, *taken),
+    };
+    let control = control::listen(monitor.mount_point.path()).map_err(MonitorError::Control)?;
     drop(claim);
 
     thread::scope(|scope| {
@@ -160,12 +197,17 @@ pub fn run(
                     signal if monitor.is_stopping() => {
                         let _ = signal_hook::low_level::emulate_default_handler(signal);
                     }
-                    _ => monitor.stop(),
+                    // On a thread of its own: it takes a while.
+                    _ => drop(scope.spawn(|| monitor.leave_or_stop())),
                 }
             }
         });
         scope.spawn(|| control.answer(&monitor));
-        let notified = connection.mount.wait_until_readable().and_then(|()| notify());
+        let readable = connection.mount.wait_until_readable();
+        if takes_over && readable.is_ok() {
+            monitor.catch_up();
+        }
+        let notified = readable.and_then(|()| notify());
         match &notified {
             Ok(()) => service_manager::ready(&monitor.summary()),
             Err(_) => monitor.stop(),
@@ -174,6 +216,7 @@ pub fn run(
         listener.close();
         control.close();
         monitor.recorder.finish();
+        monitor.leave_generations();
         // A server that failed explains best why nothing was readable.
         kept.map_err(|_| MonitorError::Crash)??;
         notified.map_err(MonitorError::Ready)
@@ -190,9 +233,32 @@ impl Monitor {
             problem: loaded.problem,
             ..State::default()
         };
+        let parking = Parking::new(loader.store().kind() == Kind::NoSwap);
+        Self::with(loader, mount_point, state, parking)
+    }
+
+    /// Goes on with a mount.
+    fn after(loader: Loader, taken: Taken) -> (Self, Arc<Connection>) {
+        let Taken { mount_point, connection, generations, manifest, parking } = taken;
+        let connection = Arc::new(connection);
+        let state = State {
+            generations,
+            facts: manifest.facts,
+            files: manifest.files,
+            fallback: manifest.fallback,
+            problem: manifest.problem,
+            connection: Some(Arc::clone(&connection)),
+            agreement: manifest.agreement,
+            restarts: manifest.restarts,
+            ..State::default()
+        };
+        (Self::with(loader, mount_point, state, parking), connection)
+    }
+
+    fn with(loader: Loader, mount_point: MountPoint, state: State, parking: Parking) -> Self {
         let (changed, reloading) = (Condvar::new(), Mutex::new(()));
-        let recorder = Recorder::start();
-        Self { loader, mount_point, state: Mutex::new(state), changed, recorder, reloading }
+        let (recorder, state) = (Recorder::start(), Mutex::new(state));
+        Self { loader, mount_point, state, changed, recorder, parking, reloading }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -220,6 +286,7 @@ impl Monitor {
         let before = state.generations.len() - 1;
         let gone: Vec<Kept> = state.generations.drain(..before).collect();
         drop(state);
+        self.parking.clear();
         // Wiping takes a while, which nobody has to wait for.
         drop(gone);
         self.connect()
@@ -268,7 +335,7 @@ impl Monitor {
     }
 
     /// Gives a server all that it needs. From then on it is told about switches.
-    fn hand_over(
+    fn equip(
         &self,
         server: &Child,
         (connection, lines): (&Connection, &Lines),
@@ -280,13 +347,33 @@ impl Monitor {
         if agreement.passthrough {
             state.generations.iter().for_each(|generation| generation.register(&connection.device));
         }
-        let held = [connection.descriptors(), lines.descriptors()].concat();
-        let order = Order::Serve { resumes, record: self.loader.settings().record };
-        kept::send(&channel, &held, &state.generations, &order)?;
         state.restarts += u64::from(resumes);
         state.agreement = agreement;
-        state.server = Some(Server { pid: server.pid(), channel });
+        drop(state);
+        // Before the kernel knows anything of it.
+        self.park();
+        let mut state = self.state();
+        let held = [connection.descriptors(), lines.descriptors()].concat();
+        // Where nothing is sent again, nothing was in hand either: else the mount would have been made anew.
+        let asks_again = resumes && agreement.resend;
+        let order = Order::Serve { asks_again, record: self.loader.settings().record };
+        kept::send(&channel, &held, &state.generations, &order)?;
+        let newest = state.generations.last().map_or(0, |kept| kept.number);
+        state.letting_go = LettingGo::default();
+        state.server = Some(Server { pid: server.pid(), channel, newest });
         Ok(())
+    }
+
+    /// Has the service manager keep what is served now, for the next monitor to go on with.
+    fn park(&self) {
+        self.parking.update(|stored| {
+            let state = self.state();
+            let Some(connection) = state.connection.as_ref().filter(|connection| connection.is_accepted())
+            else {
+                return Ok(None);
+            };
+            Contents::of(stored, connection, &state)
+        });
     }
 
     fn no_server(&self) {
@@ -303,7 +390,16 @@ impl Monitor {
         (state.generations, gone) = take(&mut state.generations).into_iter().partition(is_needed);
         drop(state);
         self.changed.notify_all();
+        if !gone.is_empty() {
+            self.park();
+        }
         // Wiping takes a while, which nobody has to wait for.
         drop(gone);
+    }
+
+    /// The server has come as far as that.
+    fn lets_go(&self, far: LettingGo) {
+        self.state().letting_go = far;
+        self.changed.notify_all();
     }
 }

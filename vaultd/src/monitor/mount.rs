@@ -13,6 +13,7 @@ use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, UnmountFlags, fsconfig_create, fsmount, fsopen,
 };
 
+use super::control;
 use super::mount_point::MountPoint;
 use super::mountinfo::{self, FILE_SYSTEM, Mounted};
 
@@ -75,8 +76,9 @@ pub fn open_device() -> Result<OwnedFd, MountError> {
 #[derive(Debug)]
 pub struct Mount {
     path: PathBuf,
-    id: Option<u64>,
+    mounted: Option<Mounted>,
     control: Option<Control>,
+    /// Also if it is left to the next monitor.
     ended: Mutex<bool>,
 }
 
@@ -96,11 +98,29 @@ impl Mount {
         let options = options(device).map_err(|error| failed(error.into()))?;
         rustix::mount::mount("vaultd", &path, FILE_SYSTEM, flags, options.as_c_str())
             .map_err(|errno| failed(errno.into()))?;
-        let mut mount = Self { path, id: None, control: None, ended: Mutex::default() };
-        let seen = mountinfo::at(&mount.path).map_err(failed)?;
-        mount.id = seen.as_ref().map(|seen| seen.id);
-        mount.control = seen.and_then(|seen| Control::of(seen.minor));
+        let mut mount = Self { path, mounted: None, control: None, ended: Mutex::default() };
+        mount.mounted = mountinfo::at(&mount.path).map_err(failed)?;
+        mount.control = mount.mounted.as_ref().and_then(|mounted| Control::of(mounted.minor));
         Ok(mount)
+    }
+
+    /// Goes on with a mount that an earlier monitor made.
+    #[must_use]
+    pub fn resume(mounted: &Mounted) -> Self {
+        let (path, control) = (mounted.path.clone(), Control::of(mounted.minor));
+        Self { path, mounted: Some(mounted.clone()), control, ended: Mutex::default() }
+    }
+
+    /// How the kernel tells it from others.
+    #[must_use]
+    pub fn mounted(&self) -> Option<&Mounted> {
+        self.mounted.as_ref()
+    }
+
+    /// Leaves it to the next monitor: it does not end with this one. Tells whether it was there still.
+    pub fn leave(&self) -> bool {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        !std::mem::replace(&mut *ended, true)
     }
 
     /// Waits until the server answers.
@@ -138,7 +158,7 @@ impl Mount {
             return false;
         }
         let seen = mountinfo::at(&self.path).ok().flatten();
-        seen.map(|mount| mount.id) == self.id
+        seen.map(|mount| mount.id) == self.mounted.as_ref().map(|mounted| mounted.id)
     }
 }
 
@@ -148,12 +168,17 @@ impl Drop for Mount {
     }
 }
 
-/// Takes a mount away. Open files stay readable until they are closed, as on any file system.
+/// Takes a mount away. Open files stay readable until they are closed, as on any file system; unless its monitor died,
+/// so that whoever waits for an answer would wait for ever.
 ///
 /// # Errors
 /// [`MountError::Unmount`]: the kernel refused.
 pub fn detach(mount: &Mounted) -> Result<(), MountError> {
-    match unmount(&mount.path, UnmountFlags::empty()) {
+    let flags = match control::is_abandoned(&mount.path) {
+        true => UnmountFlags::FORCE | UnmountFlags::DETACH,
+        false => UnmountFlags::empty(),
+    };
+    match unmount(&mount.path, flags) {
         Err(Errno::BUSY) => unmount(&mount.path, UnmountFlags::DETACH),
         outcome => outcome,
     }

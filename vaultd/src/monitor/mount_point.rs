@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::mount::UnmountFlags;
 
 use super::control;
@@ -73,6 +73,12 @@ impl MountPoint {
         }
     }
 
+    /// Where a mount of ours is.
+    #[must_use]
+    pub fn of(mount: &Mounted) -> Self {
+        Self(mount.path.clone())
+    }
+
     /// The canonical path.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -91,24 +97,28 @@ pub fn detach_dead(path: &Path) -> Result<Vec<Mounted>, MountPointError> {
         Err(MountPointError::Missing(_)) => return Ok(detached),
         found => found?,
     };
-    while let Some(dead) = mounted_at(&canonical)?.filter(|mount| mount.is_dead() || is_dying(mount)) {
-        rustix::mount::unmount(&canonical, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
-            .map_err(|errno| examine(path, errno.into()))?;
+    while let Some(dead) = mounted_at(&canonical)?.filter(is_left) {
+        // Whoever still waits for an answer is let go.
+        let flags = UnmountFlags::FORCE | UnmountFlags::DETACH | UnmountFlags::NOFOLLOW;
+        rustix::mount::unmount(&canonical, flags).map_err(|errno| examine(path, errno.into()))?;
         detached.push(dead);
     }
     Ok(detached)
 }
 
-/// Whether its monitor died, so that its server does too: waits for that.
-fn is_dying(mount: &Mounted) -> bool {
-    let is_dead_soon = || {
-        let start = Instant::now();
-        while !mount.is_dead() && start.elapsed() < control::DYING {
-            thread::sleep(Duration::from_millis(10));
-        }
-        mount.is_dead()
-    };
-    mount.is_ours() && control::is_abandoned(&mount.path) && is_dead_soon()
+/// Whether nobody serves it any more. One of ours is not asked, whose monitor died: it might never answer.
+fn is_left(mount: &Mounted) -> bool {
+    (mount.is_ours() && control::is_abandoned(&mount.path)) || mount.is_dead()
+}
+
+/// The canonical path of a directory, also if whoever serves what is mounted there does not answer.
+///
+/// # Errors
+/// It is not there, or is none.
+pub fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(path, flags, Mode::empty())?;
+    fs::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd()))
 }
 
 fn mounted_at(path: &Path) -> Result<Option<Mounted>, MountPointError> {

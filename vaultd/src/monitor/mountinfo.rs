@@ -7,12 +7,13 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 /// The file system type of our mounts, as `/proc/mounts` shows it.
 pub const FILE_SYSTEM: &str = "fuse.vaultd";
 
 /// One mounted file system.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mounted {
     /// Unique among the mounts that exist now.
     pub id: u64,

@@ -49,6 +49,18 @@ impl Monitor {
         Ok((changes, warnings))
     }
 
+    /// After taking over a mount: has what is served be the vault's present state, if that is sound.
+    pub(super) fn catch_up(&self) {
+        match self.reload(Intent::Serve) {
+            Ok((_, warnings)) => warnings.iter().for_each(|warning| eprintln!("warning: {warning}")),
+            Err(_) if self.is_stopping() => {}
+            Err(error) => {
+                eprintln!("{}", report::render(&error));
+                eprintln!("warning: serving on what was served before");
+            }
+        }
+    }
+
     pub(super) fn reload_by_signal(&self) {
         service_manager::reloading();
         match self.reload(Intent::Serve) {
@@ -80,21 +92,28 @@ impl Monitor {
     fn switch_to(&self, loaded: Loaded) {
         let number = loaded.generation.number;
         let mut state = self.state();
-        if let Some((server, connection)) = state.server.as_ref().zip(state.connection.as_ref()) {
-            if state.agreement.passthrough {
-                loaded.generation.register(&connection.device);
-            }
-            let (parcel, descriptors) = loaded.generation.parcel();
+        if let Some(connection) = state.connection.as_ref().filter(|_| state.agreement.passthrough) {
+            loaded.generation.register(&connection.device);
+        }
+        state.generations.push(loaded.generation);
+        state.facts = loaded.facts;
+        state.files = loaded.report.files;
+        (state.fallback, state.problem) = (false, None);
+        drop(state);
+        // Before the kernel knows anything of it.
+        self.park();
+        let state = self.state();
+        let newest = state.generations.last().filter(|newest| newest.number == number);
+        // One that was started since has it already.
+        let server = state.server.as_ref().filter(|server| server.newest < number);
+        if let Some((server, newest)) = server.zip(newest) {
+            let (parcel, descriptors) = newest.parcel();
             // A server that is not there any more, or does not listen, is followed by one that gets all
             // generations.
             if server.channel.send(&Order::SwitchTo(parcel), &descriptors).is_err() {
                 server.channel.hang_up();
             }
         }
-        state.generations.push(loaded.generation);
-        state.facts = loaded.facts;
-        state.files = loaded.report.files;
-        (state.fallback, state.problem) = (false, None);
         self.wait_until_shown(state, number);
     }
 

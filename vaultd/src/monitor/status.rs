@@ -72,6 +72,9 @@ pub struct Features {
     pub resend: bool,
     /// Plaintext lies on a file system that is never swapped.
     pub noswap: bool,
+    /// The mount outlives this monitor: the service manager keeps what the next one needs.
+    #[serde(default)]
+    pub handover: bool,
 }
 
 impl Monitor {
@@ -117,7 +120,12 @@ impl Monitor {
                 pid: state.server.as_ref().map(|server| server.pid),
                 restarts: state.restarts,
             },
-            features: Features { passthrough, resend, noswap: self.loader.store().kind() == Kind::NoSwap },
+            features: Features {
+                passthrough,
+                resend,
+                noswap: self.loader.store().kind() == Kind::NoSwap,
+                handover: self.parking.is_complete(),
+            },
         }
     }
 }

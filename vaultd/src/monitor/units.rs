@@ -1,12 +1,15 @@
 //! Where the system manager keeps the processes of a unit.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+
+use crate::opens::Process;
 
 /// How long the system manager may take. It may be busy with starting a whole machine.
 pub const LIMIT: Duration = Duration::from_secs(5);
@@ -29,6 +32,24 @@ pub fn properties(unit: &OsStr, names: &[&str]) -> io::Result<Vec<u8>> {
     let named = names.iter().map(|name| format!("--property={name}"));
     let mut systemctl = Command::new("systemctl");
     systemctl.arg("show").args(named).args((names.len() == 1).then_some("--value")).arg("--").arg(unit);
+    ask(systemctl)
+}
+
+/// Whether the system manager is about to start our own unit again, once this process has ended.
+///
+/// # Errors
+/// It does not answer, or not in time.
+pub fn is_restarted() -> io::Result<bool> {
+    let process = Process::new(&fs::read("/proc/self/cgroup")?, b"");
+    let Some(unit) = process.unit() else { return Ok(false) };
+    let mut systemctl = Command::new("systemctl");
+    systemctl.args(["list-jobs", "--no-legend", "--plain", "--", unit]);
+    // Number, unit, what is to be done, how far it is.
+    let jobs = String::from_utf8_lossy(&ask(systemctl)?).into_owned();
+    Ok(jobs.lines().any(|job| job.split_whitespace().skip(1).take(2).eq([unit, "restart"])))
+}
+
+fn ask(mut systemctl: Command) -> io::Result<Vec<u8>> {
     let mut systemctl =
         systemctl.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let read = systemctl.stdout.take().ok_or(io::ErrorKind::BrokenPipe.into()).and_then(read_in_time);

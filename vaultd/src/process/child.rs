@@ -28,6 +28,7 @@ impl Role {
             Self::Verifier => "verifier",
             Self::Resolver => "resolver",
             Self::Decryptor => "decryptor",
+            Self::Forgetter => "forgetter",
             Self::Server => "server",
         }
     }
@@ -39,6 +40,8 @@ impl Role {
             Self::Opener => 20,
             // It gives up much earlier of its own accord.
             Self::Resolver => 60,
+            // The kernel waits for a server, or for the next one.
+            Self::Forgetter => 60,
             // A large vault may lie on a slow network.
             Self::Verifier => 10 * 60,
             Self::Decryptor | Self::Server => 60 * 60,

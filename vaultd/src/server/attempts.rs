@@ -10,6 +10,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 
+use rustix::fs::FlockOperation;
+
 /// Bytes of a note.
 const NOTE: usize = 8;
 
@@ -29,6 +31,9 @@ impl Attempts {
     /// # Errors
     /// The object cannot be read.
     pub fn take_over(object: File) -> io::Result<Self> {
+        // Held until this process is gone for good, which the next monitor waits for. Another one may hold it that is
+        // as good as gone.
+        let _ = rustix::fs::fcntl_lock(&object, FlockOperation::NonBlockingLockExclusive);
         let mut noted = HashSet::new();
         let mut note = [0; NOTE];
         for at in 0..object.metadata()?.len() / NOTE as u64 {

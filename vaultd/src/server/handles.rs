@@ -48,6 +48,14 @@ pub struct Counts {
     pub denied: u64,
 }
 
+impl Counts {
+    /// As they lie at the begin of an object, where [`counts`] finds them.
+    #[must_use]
+    pub fn slot(&self) -> [u8; SLOT] {
+        slot(self.denied, self.allowed)
+    }
+}
+
 /// The set of open files.
 #[derive(Debug)]
 pub struct Handles {
@@ -175,10 +183,7 @@ impl Handles {
     }
 
     fn write(&self, at: u64, handle: u64, node: u64) -> io::Result<()> {
-        let mut slot = [0; SLOT];
-        slot[..8].copy_from_slice(&handle.to_ne_bytes());
-        slot[8..].copy_from_slice(&node.to_ne_bytes());
-        self.object.write_all_at(&slot, at * SLOT as u64)
+        self.object.write_all_at(&slot(handle, node), at * SLOT as u64)
     }
 
     /// What is in there is right at every moment, also when a thread panicked that held it.
@@ -197,6 +202,13 @@ pub fn counts(object: &File) -> io::Result<Counts> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Counts::default()),
         read => read.map(|()| halves(slot)).map(|(denied, allowed)| Counts { allowed, denied }),
     }
+}
+
+fn slot(one: u64, other: u64) -> [u8; SLOT] {
+    let mut slot = [0; SLOT];
+    slot[..8].copy_from_slice(&one.to_ne_bytes());
+    slot[8..].copy_from_slice(&other.to_ne_bytes());
+    slot
 }
 
 fn halves(slot: [u8; SLOT]) -> (u64, u64) {

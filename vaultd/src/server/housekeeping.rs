@@ -22,35 +22,56 @@ pub(super) enum Task {
     DropUnused,
     /// Tell the monitor that requests are answered.
     Answer,
+    /// Keep house no more.
+    Pause,
+    /// Tell the monitor when nothing is to be answered any more.
+    Rest,
 }
 
 /// Does what there is to do until everybody is gone who could ask for something.
 pub(super) fn keep(shared: &Shared, monitor: &Channel, tasks: mpsc::Receiver<Task>) -> io::Result<()> {
+    let mut is_paused = false;
     for task in tasks {
         let Some(served) = shared.served() else { return Ok(()) };
-        if matches!(task, Task::Answer) {
-            served.wait_for_requests();
-            monitor.send(&Report::Alive, &[])?;
-            continue;
+        match task {
+            Task::Answer => {
+                served.wait_for_requests();
+                monitor.send(&Report::Alive, &[])?;
+            }
+            Task::Pause => {
+                is_paused = true;
+                monitor.send(&Report::Pauses, &[])?;
+            }
+            Task::Rest => {
+                shared.rest();
+                monitor.send(&Report::Rests, &[])?;
+            }
+            Task::Refresh | Task::SwitchTo(_) | Task::DropUnused if is_paused => {}
+            Task::Refresh => show(served, monitor, true)?,
+            Task::DropUnused => show(served, monitor, false)?,
+            Task::SwitchTo(generation) => {
+                let before = served.view();
+                served.switch_to(&Arc::new(generation));
+                Served::wait_for_answers(&before);
+                show(served, monitor, true)?;
+            }
         }
-        let is_news = !matches!(task, Task::DropUnused);
-        if let Task::SwitchTo(generation) = task {
-            let before = served.view();
-            served.switch_to(&Arc::new(generation));
-            Served::wait_for_answers(&before);
-        }
-        let before = served.view();
-        let dropped = served.change_view(|view, handles| view.without_what_nobody_has_open(handles));
-        if !is_news && dropped.is_empty() {
-            continue;
-        }
-        // Of what is dropped also what who had it open has read since the switch.
-        for stale in before.stale().chunks(MOST_STALE) {
-            monitor.send(&Report::Stale(stale.to_vec()), &[])?;
-        }
-        let generation = before.current().number();
-        drop(before);
-        monitor.send(&Report::Shows { generation, dropped }, &[])?;
     }
     Ok(())
+}
+
+/// Lets go of what nobody has open, and tells what the kernel must forget, if there is news or something is let go.
+fn show(served: &Served, monitor: &Channel, is_news: bool) -> io::Result<()> {
+    let before = served.view();
+    let dropped = served.change_view(|view, handles| view.without_what_nobody_has_open(handles));
+    if !is_news && dropped.is_empty() {
+        return Ok(());
+    }
+    // Of what is dropped also what who had it open has read since the switch.
+    for stale in before.stale().chunks(MOST_STALE) {
+        monitor.send(&Report::Stale(stale.to_vec()), &[])?;
+    }
+    let generation = before.current().number();
+    drop(before);
+    monitor.send(&Report::Shows { generation, dropped }, &[])
 }

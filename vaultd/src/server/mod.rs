@@ -15,6 +15,7 @@ mod housekeeping;
 mod judge;
 mod listing;
 mod opening;
+mod rest;
 mod retries;
 mod shared;
 mod view;
@@ -59,8 +60,8 @@ pub enum Order {
     /// message, the index of each of them, and all objects, each once. They are the generations from the oldest that
     /// somebody may have open to the current one.
     Serve {
-        /// Whether another server was there before.
-        resumes: bool,
+        /// Whether the kernel is to send again what another server left unanswered.
+        asks_again: bool,
         /// Whether to tell of opens.
         record: Record,
     },
@@ -68,6 +69,10 @@ pub enum Order {
     SwitchTo(Parcel),
     /// To tell that requests are answered.
     Ping,
+    /// To have the kernel forget nothing any more: another server begins with that.
+    Pause,
+    /// To answer what is in hand and then nothing any more, for another server to go on.
+    Rest,
 }
 
 /// A generation on its way to a server.
@@ -97,6 +102,10 @@ pub enum Report {
     },
     /// All requests were answered that it had when it was asked.
     Alive,
+    /// It has the kernel forget nothing after what was told before.
+    Pauses,
+    /// It has no request in hand, and takes none any more.
+    Rests,
 }
 
 /// Does what a server was started for, until the mount is gone.
@@ -118,7 +127,7 @@ pub fn serve(channel: Channel, descriptors: Vec<OwnedFd>) -> io::Result<()> {
     let session = Session::agree(socket)?;
     channel.send(&Report::Agreed(session.agreement()), &[])?;
 
-    let Some((Order::Serve { resumes, record }, descriptors)) = channel.receive()? else {
+    let Some((Order::Serve { asks_again, record }, descriptors)) = channel.receive()? else {
         return Ok(());
     };
     let mut descriptors = descriptors.into_iter();
@@ -130,7 +139,7 @@ pub fn serve(channel: Channel, descriptors: Vec<OwnedFd>) -> io::Result<()> {
     let parcels = blob::read(&next()?)?;
     let mut known = Mapped::default();
     let generations = unpack(parcels, descriptors, &mut known)?.into_iter().map(Arc::new).collect();
-    session.serve(&device, channel, State { generations, handles, attempts, doorkeeper, known }, resumes)
+    session.serve(&device, channel, State { generations, handles, attempts, doorkeeper, known }, asks_again)
 }
 
 /// Unpacks generations that came together.
@@ -174,10 +183,11 @@ impl Session {
         let threads = thread::available_parallelism().map_or(*THREADS.start(), usize::from);
         let mut config = Config::default();
         config.acl = SessionACL::All;
-        config.n_threads = Some(threads.clamp(*THREADS.start(), *THREADS.end()));
+        let threads = threads.clamp(*THREADS.start(), *THREADS.end());
+        config.n_threads = Some(threads);
         // A cloned descriptor would take its requests in flight with it when it closes.
         config.clone_fd = false;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new(threads));
         let requests = Requests::new(Arc::clone(&shared));
         let session = fuser::Session::from_fd(requests, socket, SessionACL::All, config)?;
         Ok(Self { session, shared })
@@ -188,7 +198,7 @@ impl Session {
     }
 
     /// Answers until the mount is gone.
-    fn serve(self, device: &OwnedFd, channel: Channel, state: State, resumes: bool) -> io::Result<()> {
+    fn serve(self, device: &OwnedFd, channel: Channel, state: State, asks_again: bool) -> io::Result<()> {
         let Self { session, shared } = self;
         let view = View::of(state.generations).ok_or(io::ErrorKind::InvalidData)?;
         let (asker, tasks) = mpsc::channel();
@@ -206,7 +216,7 @@ impl Session {
             ending.finish();
             end_with(taken);
         });
-        if resumes {
+        if asks_again {
             device::ask_again(device)?;
         }
         let ended = session.run();
@@ -232,6 +242,8 @@ fn take_orders(channel: &Channel, tasks: &mpsc::Sender<Task>, mut known: Mapped)
                 unpacked.into_iter().next().map(Task::SwitchTo).ok_or(io::ErrorKind::InvalidData)?
             }
             Order::Ping => Task::Answer,
+            Order::Pause => Task::Pause,
+            Order::Rest => Task::Rest,
             Order::Agree(_) | Order::Serve { .. } => return Err(io::ErrorKind::InvalidData.into()),
         };
         if tasks.send(task).is_err() {

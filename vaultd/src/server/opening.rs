@@ -88,11 +88,12 @@ pub(super) fn open(shared: &Arc<Shared>, request: &Request, number: u64, reply: 
     let Some(services) = served.services(number) else { return wish.answer(served, None, reply) };
     let (doorkeeper, pid) = (served.doorkeeper(), wish.caller.pid);
     let process = doorkeeper.process(pid);
-    let shared = Arc::clone(shared);
+    let (shared, held) = (Arc::clone(shared), shared.hold());
     doorkeeper.judge.judge((pid, process.clone()), services, move |verdict| {
         // It is served: else there was nothing to judge.
         let Some(served) = shared.served() else { return };
         wish.answer(served, Some((process, verdict)), reply);
+        drop(held);
     });
 }
 

@@ -12,6 +12,7 @@ use super::attempts::Attempts;
 use super::handles::{ENDED, Handles, is_sent_again, unique};
 use super::housekeeping::Task;
 use super::opening::{Door, Doorkeeper};
+use super::rest::{Held, Rest};
 use super::retries::Retries;
 use super::view::View;
 use crate::generation::Generation;
@@ -30,6 +31,8 @@ pub struct Agreement {
 pub(super) struct Shared {
     agreement: OnceLock<Agreement>,
     served: OnceLock<Served>,
+    threads: usize,
+    rest: Arc<Rest>,
 }
 
 /// What is served, and what must outlive the server.
@@ -144,6 +147,27 @@ impl Served {
 }
 
 impl Shared {
+    /// For as many threads that answer requests.
+    pub(super) fn new(threads: usize) -> Self {
+        Self { threads, ..Self::default() }
+    }
+
+    /// Waits until all threads rest, and everything is answered and told.
+    pub(super) fn rest(&self) {
+        self.rest.begin(self.threads);
+        self.finish();
+    }
+
+    /// To be called by a thread that has answered.
+    pub(super) fn rest_if_wanted(&self) {
+        self.rest.rest_if_wanted();
+    }
+
+    /// To be kept while a request is answered on another thread.
+    pub(super) fn hold(&self) -> Held {
+        self.rest.hold()
+    }
+
     /// Tells what is still to be told of opens.
     pub(super) fn finish(&self) {
         if let Some(served) = self.served() {

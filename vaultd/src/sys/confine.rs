@@ -35,6 +35,8 @@ pub enum Role {
     /// Looks up names through NSS, whose modules read files and talk to daemons. It keeps all
     /// system calls and files of its user, and has no plaintext.
     Resolver,
+    /// As the server, without plaintext: writes to the device, and may wait in the kernel as nobody else may.
+    Forgetter,
 }
 
 impl Role {

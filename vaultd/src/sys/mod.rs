@@ -4,6 +4,7 @@
 pub mod confine;
 pub mod device;
 pub mod features;
+pub mod inherited;
 pub mod mapping;
 pub mod memory;
 pub mod passthrough;

@@ -25,6 +25,12 @@ impl Backing {
         Self { device: Arc::clone(device), number: BackingId::create_raw(&**device, object).ok() }
     }
 
+    /// One that was registered on that connection before, unless the kernel refused it then.
+    #[must_use]
+    pub fn resume(device: &Arc<OwnedFd>, number: Option<u32>) -> Self {
+        Self { device: Arc::clone(device), number }
+    }
+
     /// What the kernel calls it, if it took it.
     #[must_use]
     pub fn number(&self) -> Option<u32> {

@@ -8,4 +8,5 @@ mod matrix;
 mod memory;
 mod reading;
 mod stand;
+mod succession;
 mod unsigned;

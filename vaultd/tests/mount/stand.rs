@@ -23,6 +23,7 @@ use vaultd::monitor::attendants::Attendants;
 use vaultd::monitor::connection::Connection;
 use vaultd::monitor::keeper::agree;
 use vaultd::monitor::kept::{self, Kept, Object};
+use vaultd::monitor::leaving::Callers;
 use vaultd::monitor::mount::{open_device, require_root};
 use vaultd::monitor::mount_point::MountPoint;
 use vaultd::monitor::record::Recorder;
@@ -114,12 +115,7 @@ impl Stand {
         let connection =
             Connection::new(&MountPoint::check(&root).expect("a mount point")).expect("a connection");
         let connection = Arc::new(connection);
-        let (monitor, its_end) = Channel::pair().expect("a channel");
-        let monitor = ManuallyDrop::new(monitor);
-        let server = thread::spawn(move || {
-            let (_, descriptors) = its_end.receive::<Order>()?.expect("an order");
-            server::serve(its_end, descriptors)
-        });
+        let (server, monitor) = start_server();
         let stand = Self { connection, server, monitor, generations, root, _directory: directory };
         stand.hand_over();
         stand
@@ -133,7 +129,7 @@ impl Stand {
         }
         let (_, lines) = Attendants::start(connection, &Recorder::start()).expect("attendants");
         let held = [connection.descriptors(), lines.descriptors()].concat();
-        let order = Order::Serve { resumes: false, record: Record::On };
+        let order = Order::Serve { asks_again: false, record: Record::On };
         kept::send(monitor, &held, generations, &order).expect("an order");
         let (report, _) = monitor.receive::<Report>().expect("a report").expect("a server");
         let current = generations.last().map(|kept| kept.number);
@@ -157,11 +153,38 @@ impl Stand {
         self.root.join(name)
     }
 
+    /// Has the server let go, and another one go on that asks for nothing to be sent again, as on a kernel that cannot.
+    pub fn next_server(&mut self) {
+        let reports = |wanted: fn(&Report) -> bool| loop {
+            let (report, _) = self.monitor.receive::<Report>().expect("a report").expect("a server");
+            if wanted(&report) {
+                return;
+            }
+        };
+        self.monitor.send(&Order::Pause, &[]).expect("an order");
+        reports(|report| matches!(report, Report::Pauses));
+        self.monitor.send(&Order::Rest, &[]).expect("an order");
+        let callers = Callers::start(&self.root);
+        reports(|report| matches!(report, Report::Rests));
+        drop(callers);
+        (self.server, self.monitor) = start_server();
+        self.hand_over();
+    }
+
     /// Unmounts and waits for the server to end as it should.
     pub fn end(self) {
         self.connection.mount.end();
         self.server.join().expect("no panic").expect("a clean end");
     }
+}
+
+fn start_server() -> (JoinHandle<std::io::Result<()>>, ManuallyDrop<Channel>) {
+    let (monitor, its_end) = Channel::pair().expect("a channel");
+    let server = thread::spawn(move || {
+        let (_, descriptors) = its_end.receive::<Order>()?.expect("an order");
+        server::serve(its_end, descriptors)
+    });
+    (server, ManuallyDrop::new(monitor))
 }
 
 /// Our program with a verb and a path.

@@ -135,3 +135,13 @@ fn a_rule_is_told_once_and_never_lost() {
     let forged = Index { rules: Vec::new(), ..index };
     assert!(!forged.has_all_rules(), "a file that lost its rule is not one that is open to all");
 }
+
+/// A monitor that goes on with what another version wrote reads this.
+#[test]
+fn is_written_as_the_format_of_parked_mounts_says() {
+    let mut one = entry("a/b");
+    one.services = units(&["a.service"]);
+    let written = postcard::to_allocvec(&Index::grow(&[one, entry("c")]).expect("a tree")).expect("bytes");
+    let expected = "3d83c3176ce87535465598ca4db83cb335e2d4e9e7fe42d44402319e6e40f765";
+    assert_eq!(Digest::of(&written).to_string(), expected, "raise FORMAT in monitor/parking/manifest.rs");
+}
