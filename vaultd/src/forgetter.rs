@@ -5,7 +5,7 @@
 //! does nothing else, and that nobody has to wait for.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,8 @@ use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob};
 use crate::sys::device;
 
-/// What it is to do. The device comes along, and a list of [`Stale`], written down.
+/// What it is to do. The device comes along, and a list of [`Stale`], written down. With the answer comes a list of the
+/// nodes among them that the kernel does not know.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Order {
     /// Where it stands.
@@ -30,14 +31,21 @@ pub fn main(channel: &Channel) -> io::Result<()> {
     order.station.take(Role::Forgetter, None::<&OwnedFd>, None::<&OwnedFd>).map_err(io::Error::other)?;
     let [device, list] = <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| io::ErrorKind::InvalidData)?;
     let stale: Vec<Stale> = blob::read(&list)?;
-    stale.iter().for_each(|stale| forget(&device, stale));
-    channel.send(&Answer::Done(()), &[])
+    let unknown: Vec<u64> = stale.iter().filter_map(|stale| forget(&device, stale)).collect();
+    channel.send(&Answer::Done(()), &[blob::write("unknown", &unknown)?.as_fd()])
 }
 
-fn forget(device: &OwnedFd, stale: &Stale) {
-    // What the kernel does not know, it need not forget; and if it is gone, so is all that it knew.
-    let _ = match stale {
-        Stale::Name { parent, name } => device::forget_name(device, *parent, name),
-        Stale::Node(node) => device::forget_node(device, *node),
-    };
+/// Tells a node that the kernel does not know.
+fn forget(device: &OwnedFd, stale: &Stale) -> Option<u64> {
+    match stale {
+        Stale::Name { parent, name } => {
+            // What the kernel does not know, it need not forget; and if it is gone, so is all that it knew.
+            let _ = device::forget_name(device, *parent, name);
+            None
+        }
+        Stale::Node(node) => match device::forget_node(device, *node) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(*node),
+            _ => None,
+        },
+    }
 }

@@ -9,6 +9,7 @@ mod fallback;
 mod hardening;
 mod identities;
 mod new_vault;
+mod owners;
 mod services;
 mod succession;
 mod trouble;

@@ -96,7 +96,7 @@ fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode
     };
     let mut settings = args.source.settings(flags)?;
     let residency = process::lock_memory(settings.locking)?;
-    let taken = parking::take(&settings.mount_point).into_diagnostic()?;
+    let taken = parking::take(&settings.mount_point, settings.record).into_diagnostic()?;
     let mount_point = match &taken {
         Some(taken) => MountPoint::of(&taken.manifest.mount),
         None => free(&settings.mount_point)?,

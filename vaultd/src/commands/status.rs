@@ -76,6 +76,13 @@ fn show(status: &Status, output: &mut impl Write) -> io::Result<()> {
         writeln!(output, "REFUSED      {what} vault's present state is not served:\n{problem}")?;
     }
     writeln!(output, "serving      {} files, generation {}", status.secrets, status.generation)?;
+    if !status.unresolved.is_empty() {
+        writeln!(
+            output,
+            "unresolved   {}: what is theirs is root's until they are there",
+            status.unresolved
+        )?;
+    }
     let server = status.server.pid.map_or_else(|| "none now".to_owned(), |pid| format!("pid {pid}"));
     writeln!(output, "server       {server}, {} restarts", status.server.restarts)?;
     writeln!(output, "monitor      pid {}", status.monitor.pid)?;

@@ -26,7 +26,7 @@ use crate::configuration::Record;
 use crate::generation::{self, BuildError, Built, Changes, Facts, Generation, Index, Node, Object, Wanted};
 use crate::process::channel::Channel;
 use crate::process::{Answer, Role, Station, blob, refusal};
-use crate::resolver::Owners;
+use crate::resolver::{Owners, Unresolved};
 use crate::sys::mapping::Mapping;
 use crate::sys::store::Store;
 use crate::verifier::{Origin, Plan, PlannedFile};
@@ -57,7 +57,7 @@ pub struct Order {
 /// What the decryptor made.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Done {
-    /// A generation. Beside it come the index, the report, and the new objects.
+    /// A generation. Beside it come the index, the report, the owners of its files, and the new objects.
     Generation {
         /// For each object its place in the generation before, or nothing if it is a new one.
         objects: Vec<Option<usize>>,
@@ -75,6 +75,8 @@ pub struct Report {
     pub actions: BTreeSet<Action>,
     /// How many files are served.
     pub files: usize,
+    /// The names of owners that mean nobody.
+    pub unresolved: Unresolved,
     /// Worth a look, but no reason not to serve.
     pub warnings: Vec<String>,
 }
@@ -95,8 +97,8 @@ pub fn main(channel: &Channel) -> io::Result<()> {
         make(&order, &inputs)
     });
     match made {
-        Ok((built, report)) => {
-            answer(channel, &built, &report).inspect_err(|_| built.wipe())?;
+        Ok((built, owners, report)) => {
+            answer(channel, &built, &owners, &report).inspect_err(|_| built.wipe())?;
             if !built.held.is_empty() {
                 // The monitor has us ended when it keeps the objects out of swap itself.
                 channel.receive_raw()?;
@@ -108,10 +110,11 @@ pub fn main(channel: &Channel) -> io::Result<()> {
     }
 }
 
-fn answer(channel: &Channel, built: &Built, report: &Report) -> io::Result<()> {
+fn answer(channel: &Channel, built: &Built, owners: &Owners, report: &Report) -> io::Result<()> {
     let index = blob::write("index", &built.index)?;
     let report = blob::write("report", report)?;
-    let mut descriptors: Vec<BorrowedFd<'_>> = vec![index.as_fd(), report.as_fd()];
+    let owners = blob::write("owners", owners)?;
+    let mut descriptors: Vec<BorrowedFd<'_>> = vec![index.as_fd(), report.as_fd(), owners.as_fd()];
     let mut objects = Vec::with_capacity(built.objects.len());
     for object in &built.objects {
         match object {
@@ -175,7 +178,7 @@ impl Inputs {
 }
 
 /// identities → what they open → generation
-fn make(order: &Order, inputs: &Inputs) -> Result<(Built, Report), DecryptError> {
+fn make(order: &Order, inputs: &Inputs) -> Result<(Built, Owners, Report), DecryptError> {
     let identities = identities(order, inputs)?;
     let (ours, mut warnings) = ours(inputs, &identities)?;
     if ours.is_empty() && !order.allow_empty {
@@ -198,12 +201,12 @@ fn make(order: &Order, inputs: &Inputs) -> Result<(Built, Report), DecryptError>
         }
         error => DecryptError::Build(error),
     })?;
-    let unknown = inputs.owners.unknown().into_iter();
-    warnings
-        .extend(unknown.map(|name| format!("there is no user or group {name}: its files are left to root")));
+    let owners = inputs.owners.only(PlannedFile::names(ours.iter().copied()));
+    let unresolved = owners.unresolved();
+    warnings.extend(unresolved.names().map(|name| format!("there is no {name}: its files are left to root")));
     let actions = actions(inputs, &ours, &built).inspect_err(|_| built.wipe())?;
-    let report = Report { changes: built.changes.clone(), actions, files: ours.len(), warnings };
-    Ok((built, report))
+    let report = Report { changes: built.changes.clone(), actions, files: ours.len(), unresolved, warnings };
+    Ok((built, owners, report))
 }
 
 /// What the policy wants done about the values that are others than before. What is only encrypted anew, or

@@ -131,6 +131,20 @@ impl Index {
         Ok(())
     }
 
+    /// Gives the file at `at` among the nodes to others. If that changes anything, it gets a number that nothing had.
+    ///
+    /// # Errors
+    /// [`TreeError::TooMany`].
+    pub fn give(&mut self, at: usize, owner: u32, group: u32, mode: u16) -> Result<(), TreeError> {
+        let node = &mut self.nodes[at];
+        let facts = Facts { owner, group, mode, ..node.facts };
+        if facts != node.facts {
+            (node.facts, node.number) = (facts, self.unused);
+            self.unused = self.unused.checked_add(1).ok_or(TreeError::TooMany)?;
+        }
+        Ok(())
+    }
+
     /// All nodes, the root first.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {

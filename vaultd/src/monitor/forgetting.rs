@@ -1,6 +1,7 @@
 //! Has the kernel forget what it remembers of generations that are shown no more, as servers say what that is.
 
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub(super) fn keep(monitor: &Monitor, reports: Reports) {
 fn forget(monitor: &Monitor, connection: &Connection, stale: &[Stale]) {
     while !stale.is_empty() && !monitor.is_stopping() && !connection.is_gone() {
         match ask(monitor, connection, stale) {
-            Ok(()) => return,
+            Ok(unknown) => return monitor.tell_unknown(&unknown),
             // Whoever opens a file could get an old one: nothing is shown before it has worked.
             Err(error) => eprintln!("warning: {}", report::render(&error).trim_start_matches("error: ")),
         }
@@ -49,10 +50,12 @@ fn forget(monitor: &Monitor, connection: &Connection, stale: &[Stale]) {
     }
 }
 
-fn ask(monitor: &Monitor, connection: &Connection, stale: &[Stale]) -> Result<(), ChildError> {
+/// Tells which of them the kernel does not know.
+fn ask(monitor: &Monitor, connection: &Connection, stale: &[Stale]) -> Result<OwnedFd, ChildError> {
     let silent = |error| ChildError::Silent(Role::Forgetter, error);
     let order = Order { station: monitor.loader.settings().station().map_err(silent)? };
     let list = blob::write("stale", &stale).map_err(silent)?;
     let mut child = Child::start(Role::Forgetter)?;
-    child.ask(&order, &[connection.device.as_fd(), list.as_fd()]).map(|((), _)| ())
+    let ((), received) = child.ask(&order, &[connection.device.as_fd(), list.as_fd()])?;
+    received.into_iter().next().ok_or_else(|| silent(io::ErrorKind::UnexpectedEof.into()))
 }

@@ -15,6 +15,7 @@ use super::attendants::{Attendants, Lines};
 use super::connection::Connection;
 use super::forgetting;
 use super::{Monitor, MonitorError};
+use crate::configuration::Record;
 use crate::process::channel::Channel;
 use crate::process::{Child, ChildError, Role, Station};
 use crate::server::{Agreement, Order, Report};
@@ -185,7 +186,10 @@ fn equip(
     if !crashed {
         connection.forgive()?;
     }
-    let agreement = agree(&server.channel, connection, monitor.loader.settings().station()?)?;
+    let settings = monitor.loader.settings();
+    let mut agreement = agree(&server.channel, connection, settings.station()?)?;
+    // What the kernel opens alone, it asks for when it is read.
+    agreement.passthrough &= settings.record == Record::On;
     monitor.equip(server, (connection, &lines), agreement, resumes)
 }
 

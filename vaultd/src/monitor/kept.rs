@@ -133,6 +133,8 @@ pub struct Kept {
     pub index: OwnedFd,
     /// What its plan was written to, by which the next state is verified.
     pub plan: OwnedFd,
+    /// What was written down of its owners: whom the names mean that its files are to belong to.
+    pub owners: OwnedFd,
     /// The objects that the index speaks of. The first is shared by small files.
     pub objects: Vec<Arc<Object>>,
 }
@@ -144,7 +146,8 @@ impl Kept {
     /// The system has no descriptors left.
     pub fn duplicate(&self) -> io::Result<Self> {
         let (index, plan) = (self.index.try_clone()?, self.plan.try_clone()?);
-        Ok(Self { number: self.number, index, plan, objects: self.objects.clone() })
+        let (owners, objects) = (self.owners.try_clone()?, self.objects.clone());
+        Ok(Self { number: self.number, index, plan, owners, objects })
     }
 
     /// Has the kernel read all objects but the shared one itself, on the connection of `device`. What it

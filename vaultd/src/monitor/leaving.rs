@@ -33,8 +33,9 @@ impl Monitor {
 
     /// Has the server answer what is in hand, and ends with the mount still there. Tells whether that is so.
     fn leave(&self) -> bool {
-        // What is being loaded, the next monitor loads.
+        // What is being loaded, or looked up, the next monitor loads and looks up.
         self.loader.stop();
+        self.lookout.stop();
         let _no_other_generation = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let start = Instant::now();
         while start.elapsed() < PATIENCE && !self.is_stopping() {

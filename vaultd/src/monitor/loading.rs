@@ -147,9 +147,7 @@ fn ask_verifier(
     let [findings, plan, snapshot] =
         workers.ask(Role::Verifier, &order, &descriptors, |(), received| exactly(received))?;
     // What was verified is what is decrypted, and kept.
-    if !snapshot::is_sealed(&snapshot)? || !snapshot::is_sealed(&plan)? {
-        return Err(io::Error::from(io::ErrorKind::InvalidData).into());
-    }
+    let (snapshot, plan) = (sealed(snapshot)?, sealed(plan)?);
     let Findings { facts, warnings, is_whole, .. } = blob::read(&findings)?;
     Ok(Examined { findings, plan, identities, snapshot, is_whole, facts, warnings })
 }
@@ -210,15 +208,23 @@ fn keep(
 ) -> io::Result<(Kept, Report)> {
     let invalid = || io::Error::from(io::ErrorKind::InvalidData);
     let mut received = received.into_iter();
-    let index =
-        received.next().filter(|index| snapshot::is_sealed(index).unwrap_or(false)).ok_or_else(invalid)?;
-    let report = blob::read(&received.next().ok_or_else(invalid)?)?;
+    let mut next = || received.next().ok_or_else(invalid);
+    let (index, report) = (sealed(next()?)?, blob::read(&next()?)?);
+    let owners = sealed(next()?)?;
     let object = |place: &Option<usize>| match place {
-        None => take_over(received.next().ok_or_else(invalid)?).map(Arc::new),
+        None => take_over(next()?).map(Arc::new),
         Some(place) => before.and_then(|before| before.objects.get(*place)).cloned().ok_or_else(invalid),
     };
     let objects = objects.iter().map(object).collect::<io::Result<_>>()?;
-    Ok((Kept { number, index, plan, objects }, report))
+    Ok((Kept { number, index, plan, owners, objects }, report))
+}
+
+/// A memory object that nobody can change any more.
+pub(super) fn sealed(object: OwnedFd) -> io::Result<OwnedFd> {
+    match snapshot::is_sealed(&object)? {
+        true => Ok(object),
+        false => Err(io::ErrorKind::InvalidData.into()),
+    }
 }
 
 /// Takes over an object of a store, while the decryptor still is there.
@@ -230,6 +236,7 @@ fn take_over(object: OwnedFd, kind: Kind, locking: Locking) -> io::Result<Object
     }
 }
 
-fn exactly<const N: usize>(descriptors: Vec<OwnedFd>) -> io::Result<[OwnedFd; N]> {
+/// As many descriptors as were expected.
+pub(super) fn exactly<const N: usize>(descriptors: Vec<OwnedFd>) -> io::Result<[OwnedFd; N]> {
     descriptors.try_into().map_err(|_| io::ErrorKind::InvalidData.into())
 }

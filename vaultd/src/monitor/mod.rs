@@ -16,6 +16,7 @@ pub mod loading;
 pub mod mount;
 pub mod mount_point;
 pub mod mountinfo;
+mod owners;
 pub mod parking;
 pub mod record;
 mod reload;
@@ -28,6 +29,7 @@ pub mod workers;
 
 use std::io;
 use std::mem::take;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -43,11 +45,14 @@ use self::{
     loader::{Loaded, Loader},
     mount::MountError,
     mount_point::{MountPoint, MountPointError},
+    owners::Lookout,
     parking::{Contents, Parking, Taken},
     record::Recorder,
 };
+use crate::configuration::Record;
 use crate::process::channel::Channel;
 use crate::process::{Child, ChildError};
+use crate::resolver::Unresolved;
 use crate::server::{Agreement, Order};
 use crate::state::Facts;
 use crate::sys::store::Kind;
@@ -79,6 +84,9 @@ pub enum MonitorError {
     /// The files could not be read after mounting, or nobody could be told that they can.
     #[error("cannot report that the files are readable")]
     Ready(#[source] io::Error),
+    /// It could not be looked out for owners who appear or go.
+    #[error("cannot look out for users and groups")]
+    Owners(#[source] io::Error),
     /// Commands could not be listened to.
     #[error("cannot listen to commands")]
     Control(#[source] io::Error),
@@ -95,6 +103,8 @@ pub struct Monitor {
     parking: Parking,
     /// Held while another generation takes over: one at a time.
     reloading: Mutex<()>,
+    /// Where owners are looked up again.
+    lookout: Lookout,
 }
 
 /// What changes while a vault is served.
@@ -110,6 +120,8 @@ struct State {
     fallback: bool,
     /// Why the present state was refused when it was last looked at.
     problem: Option<String>,
+    /// The names of owners that mean nobody.
+    unresolved: Unresolved,
     /// The server that is told about switches, if there is one now.
     server: Option<Server>,
     /// The generation that the kernel remembers nothing older of.
@@ -166,15 +178,16 @@ pub fn run(
     let mut signals = Signals::new(TERM_SIGNALS.iter().chain(&[SIGHUP])).map_err(MonitorError::Signals)?;
     let listener = signals.handle();
     let claim = control::claim().map_err(MonitorError::Control)?;
+    let lookout = Lookout::new().map_err(MonitorError::Owners)?;
     let takes_over = matches!(start, Start::Taken(_));
     let (monitor, connection) = match start {
         Start::Fresh(mount_point, loaded) => {
             // Somebody else may have mounted while this vault was loaded.
-            let monitor = Monitor::new(loader, MountPoint::check(mount_point.path())?, *loaded);
+            let monitor = Monitor::new(loader, MountPoint::check(mount_point.path())?, *loaded, lookout);
             let connection = monitor.connect()?;
             (monitor, connection)
         }
-        Start::Taken(taken) => Monitor::after(loader, *taken),
+        Start::Taken(taken) => Monitor::after(loader, *taken, lookout),
     };
     let control = control::listen(monitor.mount_point.path()).map_err(MonitorError::Control)?;
     drop(claim);
@@ -203,6 +216,7 @@ pub fn run(
             }
         });
         scope.spawn(|| control.answer(&monitor));
+        scope.spawn(|| owners::keep(&monitor));
         let readable = connection.mount.wait_until_readable();
         if takes_over && readable.is_ok() {
             monitor.catch_up();
@@ -224,27 +238,29 @@ pub fn run(
 }
 
 impl Monitor {
-    fn new(loader: Loader, mount_point: MountPoint, loaded: Loaded) -> Self {
+    fn new(loader: Loader, mount_point: MountPoint, loaded: Loaded, lookout: Lookout) -> Self {
         let state = State {
             generations: vec![loaded.generation],
             facts: loaded.facts,
             files: loaded.report.files,
+            unresolved: loaded.report.unresolved,
             fallback: loaded.problem.is_some(),
             problem: loaded.problem,
             ..State::default()
         };
         let parking = Parking::new(loader.store().kind() == Kind::NoSwap);
-        Self::with(loader, mount_point, state, parking)
+        Self::with(loader, mount_point, state, parking, lookout)
     }
 
     /// Goes on with a mount.
-    fn after(loader: Loader, taken: Taken) -> (Self, Arc<Connection>) {
+    fn after(loader: Loader, taken: Taken, lookout: Lookout) -> (Self, Arc<Connection>) {
         let Taken { mount_point, connection, generations, manifest, parking } = taken;
         let connection = Arc::new(connection);
         let state = State {
             generations,
             facts: manifest.facts,
             files: manifest.files,
+            unresolved: manifest.unresolved,
             fallback: manifest.fallback,
             problem: manifest.problem,
             connection: Some(Arc::clone(&connection)),
@@ -252,13 +268,19 @@ impl Monitor {
             restarts: manifest.restarts,
             ..State::default()
         };
-        (Self::with(loader, mount_point, state, parking), connection)
+        (Self::with(loader, mount_point, state, parking, lookout), connection)
     }
 
-    fn with(loader: Loader, mount_point: MountPoint, state: State, parking: Parking) -> Self {
+    fn with(
+        loader: Loader,
+        mount_point: MountPoint,
+        state: State,
+        parking: Parking,
+        lookout: Lookout,
+    ) -> Self {
         let (changed, reloading) = (Condvar::new(), Mutex::new(()));
         let (recorder, state) = (Recorder::start(), Mutex::new(state));
-        Self { loader, mount_point, state, changed, recorder, parking, reloading }
+        Self { loader, mount_point, state, changed, recorder, parking, reloading, lookout }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -314,6 +336,7 @@ impl Monitor {
         service_manager::stopping();
         self.changed.notify_all();
         self.loader.stop();
+        self.lookout.stop();
         if let Some(connection) = connection {
             connection.mount.end();
         }
@@ -327,6 +350,16 @@ impl Monitor {
     fn ping(&self) -> bool {
         // While nobody else speaks to it: a message may be several packets.
         self.state().server.as_ref().is_some_and(|server| server.channel.send(&Order::Ping, &[]).is_ok())
+    }
+
+    /// Tells the server what the kernel does not know, if it has no other way to know what is open.
+    fn tell_unknown(&self, nodes: &OwnedFd) {
+        if self.loader.settings().record == Record::Off {
+            if let Some(server) = &self.state().server {
+                // The next one asks anew.
+                let _ = server.channel.send(&Order::Unknown, &[nodes.as_fd()]);
+            }
+        }
     }
 
     fn wait_unless_stopping(&self, delay: Duration) {
@@ -372,7 +405,7 @@ impl Monitor {
             else {
                 return Ok(None);
             };
-            Contents::of(stored, connection, &state)
+            Contents::of(stored, connection, &state, self.loader.settings().record)
         });
     }
 

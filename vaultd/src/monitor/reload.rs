@@ -42,8 +42,13 @@ impl Monitor {
         let changes = loaded.report.changes.clone();
         let mut warnings = loaded.warnings.clone();
         if intent == Intent::Serve {
-            let wanted = loaded.report.actions.clone();
-            self.switch_to(loaded);
+            let Loaded { facts, generation, report, .. } = loaded;
+            let wanted = report.actions;
+            self.switch_to(generation, |state| {
+                (state.facts, state.files, state.unresolved) = (facts, report.files, report.unresolved);
+                (state.fallback, state.problem) = (false, None);
+            });
+            self.lookout.ring();
             warnings.extend(actions::run(&wanted, &self.loader.settings().on_change_units));
         }
         Ok((changes, warnings))
@@ -73,7 +78,7 @@ impl Monitor {
     }
 
     /// A second hold on what is served now.
-    fn current(&self) -> io::Result<Kept> {
+    pub(super) fn current(&self) -> io::Result<Kept> {
         let state = self.state();
         let current = state.generations.last().ok_or(io::ErrorKind::NotFound)?;
         current.duplicate()
@@ -89,16 +94,16 @@ impl Monitor {
         }))
     }
 
-    fn switch_to(&self, loaded: Loaded) {
-        let number = loaded.generation.number;
+    /// Serves another generation from now on, of which `tell` notes what there is to know. Returns when whoever opens
+    /// a file gets that one's. Only for who holds `reloading`.
+    pub(super) fn switch_to(&self, generation: Kept, tell: impl FnOnce(&mut State)) {
+        let number = generation.number;
         let mut state = self.state();
         if let Some(connection) = state.connection.as_ref().filter(|_| state.agreement.passthrough) {
-            loaded.generation.register(&connection.device);
+            generation.register(&connection.device);
         }
-        state.generations.push(loaded.generation);
-        state.facts = loaded.facts;
-        state.files = loaded.report.files;
-        (state.fallback, state.problem) = (false, None);
+        state.generations.push(generation);
+        tell(&mut state);
         drop(state);
         // Before the kernel knows anything of it.
         self.park();

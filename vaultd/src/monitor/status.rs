@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Monitor;
 use super::kept::Kept;
+use crate::resolver::Unresolved;
 use crate::server::Agreement;
 use crate::sys::store::Kind;
 
@@ -30,6 +31,9 @@ pub struct Status {
     pub problem: Option<String>,
     /// How many files are served.
     pub secrets: usize,
+    /// The users and groups that files are to belong to and that are not there: what is theirs is left to root.
+    #[serde(default)]
+    pub unresolved: Unresolved,
     /// What is to be changed, or ends, within 30 days.
     pub due: Vec<String>,
     /// When the first secret or certificate of the vault ends, as in `2026-11-22T13:51:00Z`.
@@ -90,7 +94,11 @@ impl Monitor {
             (Some(_), true) => "; FALLBACK: the vault's present state is refused",
             (Some(_), false) => "; the vault's present state is refused",
         };
-        format!("{} files, {what}{refused}", state.files)
+        let unresolved = match state.unresolved.is_empty() {
+            true => String::new(),
+            false => format!("; there is no {}", state.unresolved),
+        };
+        format!("{} files, {what}{unresolved}{refused}", state.files)
     }
 
     /// How it goes, without asking anybody.
@@ -111,6 +119,7 @@ impl Monitor {
             fallback: state.fallback,
             problem: state.problem.clone(),
             secrets: state.files,
+            unresolved: state.unresolved.clone(),
             due: state.facts.as_ref().map(|facts| facts.due.clone()).unwrap_or_default(),
             expires: state.facts.as_ref().and_then(|facts| facts.expires.clone()),
             opens: counts.allowed,

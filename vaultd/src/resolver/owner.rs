@@ -1,6 +1,7 @@
 //! Owners and groups as the policy names them, turned into numbers through NSS.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io;
 
 use nix::unistd::{Group, User};
@@ -85,8 +86,48 @@ impl Name {
     }
 }
 
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(name) => write!(f, "user {name}"),
+            Self::Group(name) => write!(f, "group {name}"),
+        }
+    }
+}
+
+/// Names that mean nobody, sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unresolved {
+    /// Of users.
+    pub users: Vec<String>,
+    /// Of groups.
+    pub groups: Vec<String>,
+}
+
+impl Unresolved {
+    /// All of them, as in `user odoo`.
+    pub fn names(&self) -> impl Iterator<Item = Name> {
+        let users = self.users.iter().cloned().map(Name::User);
+        users.chain(self.groups.iter().cloned().map(Name::Group))
+    }
+
+    /// Whether all names mean somebody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.groups.is_empty()
+    }
+}
+
+/// As in `user odoo, group web`.
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.names().map(|name| name.to_string()).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
 /// What the names of users and groups mean on this machine, each looked up once.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Owners {
     users: BTreeMap<String, Option<u32>>,
     groups: BTreeMap<String, Option<u32>>,
@@ -96,7 +137,7 @@ impl Owners {
     /// Remembers what a name means: nothing where nobody has it, or nobody can tell. A name that currently means a
     /// recycled number counts as unknown: the number may be somebody else's tomorrow.
     pub fn learn(&mut self, name: Name, id: Option<u32>) {
-        let id = id.filter(|id| !is_reserved(*id));
+        let id = Self::usable(id);
         match name {
             Name::User(name) => self.users.insert(name, id),
             Name::Group(name) => self.groups.insert(name, id),
@@ -105,7 +146,7 @@ impl Owners {
 
     /// Resolves `owner` and `group`, names or numbers, for a file of `mode`.
     ///
-    /// A name that nobody has leaves its part to root; [`Owners::unknown`] lists those names.
+    /// A name that nobody has leaves its part to root; [`Owners::unresolved`] lists those names.
     ///
     /// # Errors
     /// [`OwnerError::Reserved`].
@@ -113,15 +154,55 @@ impl Owners {
         Ok(restrict(resolve(&self.users, owner)?, resolve(&self.groups, group)?, mode))
     }
 
-    /// Users and groups that were asked for and do not exist, sorted.
+    /// A number, if one can be used that the name service tells.
     #[must_use]
-    pub fn unknown(&self) -> Vec<&str> {
-        let all = self.users.iter().chain(&self.groups);
-        let mut names: Vec<&str> =
-            all.filter(|(_, id)| id.is_none()).map(|(name, _)| name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    pub fn usable(id: Option<u32>) -> Option<u32> {
+        id.filter(|id| !is_reserved(*id))
+    }
+
+    /// All names.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<Name> {
+        let users = self.users.keys().cloned().map(Name::User);
+        users.chain(self.groups.keys().cloned().map(Name::Group)).collect()
+    }
+
+    /// Whether this name was looked up.
+    #[must_use]
+    pub fn has(&self, name: &Name) -> bool {
+        match name {
+            Name::User(name) => self.users.contains_key(name),
+            Name::Group(name) => self.groups.contains_key(name),
+        }
+    }
+
+    /// What a name means; nothing where that is nobody.
+    #[must_use]
+    pub fn number(&self, name: &Name) -> Option<u32> {
+        match name {
+            Name::User(name) => self.users.get(name).copied().flatten(),
+            Name::Group(name) => self.groups.get(name).copied().flatten(),
+        }
+    }
+
+    /// What these names mean, and no others.
+    #[must_use]
+    pub fn only(&self, names: BTreeSet<Name>) -> Self {
+        let mut owners = Self::default();
+        for name in names {
+            let id = self.number(&name);
+            owners.learn(name, id);
+        }
+        owners
+    }
+
+    /// Users and groups that were asked for and do not exist.
+    #[must_use]
+    pub fn unresolved(&self) -> Unresolved {
+        let of = |known: &BTreeMap<String, Option<u32>>| {
+            known.iter().filter(|(_, id)| id.is_none()).map(|(name, _)| name.clone()).collect()
+        };
+        Unresolved { users: of(&self.users), groups: of(&self.groups) }
     }
 }
 
@@ -145,7 +226,7 @@ fn resolve(known: &BTreeMap<String, Option<u32>>, name: &str) -> Result<Option<u
     match number(name) {
         Some(number) if is_reserved(number) => Err(OwnerError::Reserved { number }),
         Some(number) => Ok(Some(number)),
-        None => Ok(known.get(name).copied().flatten()),
+        None => Ok(Owners::usable(known.get(name).copied().flatten())),
     }
 }
 
@@ -186,7 +267,7 @@ mod tests {
     fn leaves_unknown_names_to_root_and_lists_them() {
         let (owners, resolved) = resolved("nobody-has-this", "nor-this", 0o640);
         assert_eq!(resolved, Ownership { owner: 0, group: 0, mode: 0o600 });
-        assert_eq!(owners.unknown(), ["nobody-has-this", "nor-this"]);
+        assert_eq!(owners.unresolved().to_string(), "user nobody-has-this, group nor-this");
     }
 
     #[test]
@@ -194,7 +275,7 @@ mod tests {
         let mut owners = Owners::default();
         owners.learn(Name::User("dynamic".to_owned()), Some(61184));
         owners.learn(Name::User("daemon".to_owned()), Some(1));
-        assert_eq!(owners.unknown(), ["dynamic"]);
+        assert_eq!(owners.unresolved().users, ["dynamic"]);
     }
 
     #[test]

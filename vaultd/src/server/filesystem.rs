@@ -68,6 +68,10 @@ impl Filesystem for Requests {
         }
     }
 
+    fn forget(&self, _: &Request, inode: INodeNo, _: u64) {
+        self.shared.forget(inode.0);
+    }
+
     fn getattr(&self, request: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         let Some(view) = self.shared.view_for(request) else { return reply.error(Errno::EIO) };
         match view.node(inode.0) {

@@ -20,6 +20,8 @@ pub(super) enum Task {
     SwitchTo(Generation),
     /// Let go of the generations that nobody has open any more.
     DropUnused,
+    /// Let go of what the kernel does not know.
+    Unknown(Vec<u64>),
     /// Tell the monitor that requests are answered.
     Answer,
     /// Keep house no more.
@@ -46,9 +48,16 @@ pub(super) fn keep(shared: &Shared, monitor: &Channel, tasks: mpsc::Receiver<Tas
                 shared.rest();
                 monitor.send(&Report::Rests, &[])?;
             }
-            Task::Refresh | Task::SwitchTo(_) | Task::DropUnused if is_paused => {}
-            Task::Refresh => show(served, monitor, true)?,
+            Task::Refresh | Task::SwitchTo(_) | Task::DropUnused | Task::Unknown(_) if is_paused => {}
+            Task::Refresh => {
+                served.asks();
+                show(served, monitor, true)?;
+            }
             Task::DropUnused => show(served, monitor, false)?,
+            Task::Unknown(nodes) => {
+                served.unknown(nodes);
+                show(served, monitor, false)?;
+            }
             Task::SwitchTo(generation) => {
                 let before = served.view();
                 served.switch_to(&Arc::new(generation));
@@ -63,7 +72,7 @@ pub(super) fn keep(shared: &Shared, monitor: &Channel, tasks: mpsc::Receiver<Tas
 /// Lets go of what nobody has open, and tells what the kernel must forget, if there is news or something is let go.
 fn show(served: &Served, monitor: &Channel, is_news: bool) -> io::Result<()> {
     let before = served.view();
-    let dropped = served.change_view(|view, handles| view.without_what_nobody_has_open(handles));
+    let dropped = served.let_go();
     if !is_news && dropped.is_empty() {
         return Ok(());
     }

@@ -67,6 +67,8 @@ pub enum Order {
     },
     /// To show another generation. Its index and objects come along.
     SwitchTo(Parcel),
+    /// The kernel does not know these nodes, of which a list comes along.
+    Unknown,
     /// To tell that requests are answered.
     Ping,
     /// To have the kernel forget nothing any more: another server begins with that.
@@ -240,6 +242,9 @@ fn take_orders(channel: &Channel, tasks: &mpsc::Sender<Task>, mut known: Mapped)
             Order::SwitchTo(parcel) => {
                 let unpacked = unpack(vec![parcel], descriptors, &mut known)?;
                 unpacked.into_iter().next().map(Task::SwitchTo).ok_or(io::ErrorKind::InvalidData)?
+            }
+            Order::Unknown => {
+                Task::Unknown(blob::read(descriptors.first().ok_or(io::ErrorKind::InvalidData)?)?)
             }
             Order::Ping => Task::Answer,
             Order::Pause => Task::Pause,

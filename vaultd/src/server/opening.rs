@@ -39,6 +39,11 @@ impl Doorkeeper {
         Self { processes: line(processes), judge: Judge::new(line(units)), bursts }
     }
 
+    /// Whether opens are to come by here. Else the kernel is told to open files alone.
+    pub(super) fn records(&self) -> bool {
+        self.bursts.is_some()
+    }
+
     /// Tells what is still to be told.
     pub(super) fn finish(&self) {
         if let Some(bursts) = &self.bursts {
@@ -80,6 +85,10 @@ pub(super) struct Door {
 /// Answers a request to open a file, now or later.
 pub(super) fn open(shared: &Arc<Shared>, request: &Request, number: u64, reply: ReplyOpen) {
     let Some(served) = shared.served_for(request) else { return reply.error(Errno::EIO) };
+    if !served.doorkeeper().records() {
+        // It asks no more then, as long as the mount is there.
+        return reply.error(Errno::ENOSYS);
+    }
     let wish = Wish {
         number,
         handle: unique(request.unique()),

@@ -1,7 +1,8 @@
 //! What the threads of a server share.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, mpsc};
+use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, mpsc};
 use std::thread;
 use std::time::Instant;
 
@@ -44,6 +45,10 @@ pub(super) struct Served {
     doorkeeper: Doorkeeper,
     retries: Retries,
     tasks: mpsc::Sender<Task>,
+    /// Whether the kernel is about to be asked what it knows.
+    is_asking: AtomicBool,
+    /// What of superseded nodes it does not.
+    unknown: Mutex<HashSet<u64>>,
 }
 
 impl Served {
@@ -55,7 +60,16 @@ impl Served {
         tasks: mpsc::Sender<Task>,
     ) -> Self {
         let (view, retries) = (RwLock::new(Arc::new(view)), Retries::default());
-        Self { view, handles, attempts, doorkeeper, retries, tasks }
+        Self {
+            view,
+            handles,
+            attempts,
+            doorkeeper,
+            retries,
+            tasks,
+            is_asking: AtomicBool::new(false),
+            unknown: Mutex::default(),
+        }
     }
 
     pub(super) fn doorkeeper(&self) -> &Doorkeeper {
@@ -85,6 +99,48 @@ impl Served {
         self.handles.deny();
     }
 
+    /// Has the generations let go that nobody has open any more. Nobody keeps house any more when the server ends.
+    fn drop_unused(&self) {
+        let _ = self.tasks.send(Task::DropUnused);
+    }
+
+    /// Has the kernel asked what it still knows of what is superseded. Thousands of files may be closed at once.
+    fn ask_again(&self) {
+        if !self.is_asking.swap(true, Ordering::AcqRel) {
+            let _ = self.tasks.send(Task::Refresh);
+        }
+    }
+
+    /// To be called before the kernel is asked.
+    pub(super) fn asks(&self) {
+        self.is_asking.store(false, Ordering::Release);
+    }
+
+    /// The kernel does not know these nodes.
+    pub(super) fn unknown(&self, nodes: Vec<u64>) {
+        self.unknown.lock().unwrap_or_else(PoisonError::into_inner).extend(nodes);
+    }
+
+    /// The nodes that are open. Where nobody is told of opens, all that is superseded may be, unless the kernel does not
+    /// know it: nobody is given it any more.
+    fn open_nodes(&self, view: &View) -> HashSet<u64> {
+        if self.doorkeeper.records() {
+            return self.handles.nodes();
+        }
+        let mut superseded = view.superseded();
+        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        unknown.retain(|node| superseded.contains(node));
+        superseded.retain(|node| !unknown.contains(node));
+        superseded
+    }
+
+    /// What is shown, without the generations that nobody has open any more, of which the numbers are told.
+    pub(super) fn let_go(&self) -> Vec<u64> {
+        self.change_view(|view| {
+            view.without_what_nobody_has_open(self.open_nodes(view), &self.handles.listed())
+        })
+    }
+
     /// What is shown now.
     pub(super) fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
@@ -102,14 +158,14 @@ impl Served {
     pub(super) fn wait_for_requests(&self) {
         let before = self.view();
         // Whoever comes now answers from the copy.
-        self.change_view(|view, _| (view.clone(), ()));
+        self.change_view(|view| (view.clone(), ()));
         Self::wait_for_answers(&before);
     }
 
     /// Shows what `change` makes of what is shown now; no file is opened meanwhile.
-    pub(super) fn change_view<T>(&self, change: impl FnOnce(&View, &Handles) -> (View, T)) -> T {
+    pub(super) fn change_view<T>(&self, change: impl FnOnce(&View) -> (View, T)) -> T {
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
-        let (changed, result) = change(&view, &self.handles);
+        let (changed, result) = change(&view);
         *view = Arc::new(changed);
         result
     }
@@ -232,7 +288,15 @@ impl Shared {
         let shown = served.handles.shown_to(handle);
         let ended = served.handles.list(handle, ENDED).is_ok();
         if ended && shown.is_some_and(|number| number != served.view().current().number()) {
-            let _ = served.tasks.send(Task::DropUnused);
+            served.drop_unused();
+        }
+    }
+
+    /// The kernel has forgotten a look-up of a node, and so perhaps the node.
+    pub(super) fn forget(&self, node: u64) {
+        let Some(served) = self.served().filter(|served| !served.doorkeeper.records()) else { return };
+        if served.view().is_superseded(node) {
+            served.ask_again();
         }
     }
 
@@ -241,8 +305,7 @@ impl Shared {
         let Some(served) = self.served() else { return };
         let closed = served.handles.remove(handle);
         if closed.is_some_and(|number| served.view().is_superseded(number)) {
-            // Nobody keeps house any more when the server ends.
-            let _ = served.tasks.send(Task::DropUnused);
+            served.drop_unused();
         }
     }
 }

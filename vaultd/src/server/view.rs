@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::handles::Handles;
 use crate::generation::{Generation, Node, Stale, stale};
 
 /// The generations that are shown.
@@ -70,11 +69,24 @@ impl View {
         self.current_node(number).is_none()
     }
 
-    /// This view without the generations of which nothing is open any more, and the numbers of these.
+    /// The files that only who has them open can read.
     #[must_use]
-    pub fn without_what_nobody_has_open(&self, handles: &Handles) -> (Self, Vec<u64>) {
-        let mut needed: HashSet<u64> = handles.nodes();
-        let listed = handles.listed();
+    pub fn superseded(&self) -> HashSet<u64> {
+        let is_superseded = |stale: Stale| match stale {
+            Stale::Node(number) => self.is_superseded(number).then_some(number),
+            Stale::Name { .. } => None,
+        };
+        self.stale().into_iter().filter_map(is_superseded).collect()
+    }
+
+    /// This view without the generations of which nothing is `open` or `listed` any more, and the numbers of these.
+    #[must_use]
+    pub fn without_what_nobody_has_open(
+        &self,
+        open: HashSet<u64>,
+        listed: &HashSet<u64>,
+    ) -> (Self, Vec<u64>) {
+        let mut needed = open;
         let (mut kept, mut gone) = (Vec::new(), Vec::new());
         for generation in self.generations.iter().rev() {
             // A node is read from the newest generation that has it.

@@ -133,9 +133,7 @@ impl Plan {
     /// The users and groups that it names.
     #[must_use]
     pub fn names(&self) -> BTreeSet<Name> {
-        let pairs = self.files.chunk_by(|a, b| (&a.owner, &a.group) == (&b.owner, &b.group));
-        let pairs: BTreeSet<_> = pairs.map(|same| (same[0].owner.as_str(), same[0].group.as_str())).collect();
-        pairs.into_iter().flat_map(|(owner, group)| Name::of(owner, group)).collect()
+        PlannedFile::names(&self.files)
     }
 }
 
@@ -204,6 +202,14 @@ fn rendered(
 }
 
 impl PlannedFile {
+    /// The users and groups that files are to belong to.
+    #[must_use]
+    pub fn names<'a>(files: impl IntoIterator<Item = &'a Self>) -> BTreeSet<Name> {
+        let pairs = files.into_iter().map(|file| (file.owner.as_str(), file.group.as_str()));
+        let pairs: BTreeSet<_> = pairs.collect();
+        pairs.into_iter().flat_map(|(owner, group)| Name::of(owner, group)).collect()
+    }
+
     /// A file of which only trying tells who can decrypt it.
     #[must_use]
     pub fn new(

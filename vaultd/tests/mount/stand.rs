@@ -28,6 +28,7 @@ use vaultd::monitor::mount::{open_device, require_root};
 use vaultd::monitor::mount_point::MountPoint;
 use vaultd::monitor::record::Recorder;
 use vaultd::process::{Station, blob, channel::Channel};
+use vaultd::resolver::Owners;
 use vaultd::server::{self, Order, Report};
 use vaultd::sys::memory::Locking;
 use vaultd::sys::store::Store;
@@ -83,6 +84,7 @@ pub fn kept(built: Built) -> Kept {
         number: 1,
         index: blob::write("index", &built.index).expect("an index"),
         plan: blob::write("plan", &Plan::default()).expect("a plan"),
+        owners: blob::write("owners", &Owners::default()).expect("owners"),
         objects: built.objects.into_iter().map(object).collect(),
     }
 }

@@ -18,6 +18,7 @@ pub use self::manifest::Manifest;
 pub use self::taking::{Taken, take};
 use super::connection::{Connection, Held};
 use super::{State, service_manager};
+use crate::configuration::Record;
 use crate::process::blob;
 
 /// What the names of manifests begin with; a number follows, of which the highest counts.
@@ -162,16 +163,20 @@ impl Contents {
         stored: &HashSet<String>,
         connection: &Connection,
         state: &State,
+        record: Record,
     ) -> io::Result<Option<Self>> {
-        let Some(manifest) = Manifest::of(connection, state) else { return Ok(None) };
+        let Some(manifest) = Manifest::of(connection, state, record) else { return Ok(None) };
         let Held { device, handles, attempts, told } = connection.held();
         let of_connection = CONNECTION.map(str::to_owned).into_iter().zip([device, handles, attempts, told]);
         let of_generations =
             state.generations.iter().zip(&manifest.generations).flat_map(|(kept, lodged)| {
                 let objects = kept.objects.iter().map(|object| (object.name().to_owned(), object.writer()));
-                [(lodged.index(), kept.index.as_fd()), (lodged.plan(), kept.plan.as_fd())]
-                    .into_iter()
-                    .chain(objects)
+                let of_it = [
+                    (lodged.index(), &kept.index),
+                    (lodged.plan(), &kept.plan),
+                    (lodged.owners(), &kept.owners),
+                ];
+                of_it.map(|(name, it)| (name, it.as_fd())).into_iter().chain(objects)
             });
         let missing: HashMap<String, BorrowedFd<'_>> =
             of_connection.chain(of_generations).filter(|(name, _)| !stored.contains(name)).collect();

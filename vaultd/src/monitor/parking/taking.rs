@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::manifest::{CONNECTION, FORMAT, Lodged, Manifest};
 use super::{MANIFEST, Parking};
+use crate::configuration::Record;
 use crate::monitor::connection::{Connection, Held};
 use crate::monitor::kept::{Kept, Object};
 use crate::monitor::mount::Mount;
@@ -55,24 +56,26 @@ enum Unfit {
     Gone,
     #[error("requests were in flight, which this kernel does not send again")]
     Lost,
+    #[error("opens are to be recorded now, or not any more, which the kernel is told once a mount")]
+    Record,
     #[error("its server does not end")]
     Undead,
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// The mount that an earlier monitor left to the next one at `path`; nothing if it left none. One that cannot be gone
+/// The mount that an earlier monitor left to the next one at `path`, with `record` as it is wanted; nothing if it left none. One that cannot be gone
 /// on with is ended, and wiped.
 ///
 /// # Errors
 /// The service manager tells what cannot be, or does not listen.
-pub fn take(path: &Path) -> io::Result<Option<Taken>> {
+pub fn take(path: &Path, record: Record) -> io::Result<Option<Taken>> {
     let held: HashMap<String, OwnedFd> = inherited::take()?.into_iter().collect();
     if held.is_empty() {
         return Ok(None);
     }
     let names: HashSet<String> = held.keys().cloned().collect();
-    let taken = Left(held).resume(path, &names);
+    let taken = Left(held).resume((path, record), &names);
     if let Err(unfit) = &taken {
         eprintln!("note: the mount of the vaultd before this one is not gone on with: {unfit}");
         // Who waits for an answer is let go when nobody has the device any more.
@@ -96,7 +99,7 @@ impl Drop for Left {
 }
 
 impl Left {
-    fn resume(mut self, path: &Path, names: &HashSet<String>) -> Result<Taken, Unfit> {
+    fn resume(mut self, (path, record): (&Path, Record), names: &HashSet<String>) -> Result<Taken, Unfit> {
         let (number, manifest) = self.manifest()?;
         if mountinfo::at(&manifest.mount.path)?.as_ref() != Some(&manifest.mount) {
             return Err(Unfit::Gone);
@@ -108,6 +111,9 @@ impl Left {
         }
         if !manifest.rests && !manifest.agreement.resend {
             return Err(Unfit::Lost);
+        }
+        if manifest.record != record {
+            return Err(Unfit::Record);
         }
         if mount_point::resolve(path)? != manifest.mount.path {
             return Err(Unfit::Elsewhere(manifest.mount.path.display().to_string()));
@@ -178,7 +184,7 @@ impl Left {
         known: &mut HashMap<String, Arc<Object>>,
     ) -> Result<Kept, Unfit> {
         let mut held = |name: &str| self.0.remove(name).ok_or(Unfit::Incomplete);
-        let (index, plan) = (held(&lodged.index())?, held(&lodged.plan())?);
+        let (index, plan, owners) = (held(&lodged.index())?, held(&lodged.plan())?, held(&lodged.owners())?);
         let mut objects = Vec::new();
         for (name, registered) in &lodged.objects {
             if !known.contains_key(name) {
@@ -187,6 +193,6 @@ impl Left {
             }
             objects.push(Arc::clone(&known[name]));
         }
-        Ok(Kept { number: lodged.number, index, plan, objects })
+        Ok(Kept { number: lodged.number, index, plan, owners, objects })
     }
 }

@@ -129,7 +129,11 @@ fn rules(role: Role) -> Result<Rules, Error> {
     let mut allow = |calls: &[c_long]| rules.extend(calls.iter().map(|call| (*call, Vec::new())));
     match role {
         // A resolver and an opener are not restricted at all, so this is stricter than they need.
-        Role::Forgetter | Role::Resolver | Role::Opener => {}
+        Role::Resolver | Role::Opener => {}
+        Role::Forgetter => {
+            allow(CREATING);
+            rules.entry(SYS_fcntl).or_default().push(argument(1, libc::F_ADD_SEALS)?);
+        }
         // It shows that it lives.
         Role::Server => rules.entry(SYS_fcntl).or_default().push(argument(1, libc::F_SETLK)?),
         Role::Decryptor => {
