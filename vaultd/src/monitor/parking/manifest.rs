@@ -13,7 +13,7 @@ use crate::state::Facts;
 
 /// How all that lies there is written: the manifest, indexes, plans, owners, open files, attempts, what was told. A monitor
 /// goes on with its own format and makes the mount anew for any other, so it grows with every change of one of them.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The descriptors of a connection, by name.
 pub(super) const CONNECTION: [&str; 4] = ["device", "handles", "attempts", "told"];
