@@ -83,7 +83,8 @@ impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match serializer.is_human_readable() {
             true => serializer.collect_str(self),
-            false => self.0.serialize(serializer),
+            // At once: as an array each byte would be a value of its own.
+            false => serializer.serialize_bytes(&self.0),
         }
     }
 }
@@ -92,7 +93,10 @@ impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match deserializer.is_human_readable() {
             true => Cow::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom),
-            false => <[u8; 32]>::deserialize(deserializer).map(Self),
+            false => {
+                let bytes = <&[u8]>::deserialize(deserializer)?;
+                bytes.try_into().map(Self).map_err(|_| D::Error::custom(DigestError))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The vault's folder: files opened beneath its own descriptor, following no link.
 
 use std::{
+    borrow::Cow,
     fs::File,
     io::{self, Read, Seek},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -196,7 +197,7 @@ impl VaultFolder {
             if matches!(name.to_bytes(), b"." | b"..") || (depth == 0 && name.to_bytes() == b".git") {
                 continue;
             }
-            let path = format!("{prefix}{}", name.to_bytes().escape_ascii());
+            let path = format!("{prefix}{}", shown(name.to_bytes()));
             let kind = match entry.file_type() {
                 // Not every file system tells.
                 FileType::Unknown => fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)
@@ -265,6 +266,15 @@ impl VaultFiles for VaultFolder {
         self.collect(root, "", 0, &mut entries)?;
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
+    }
+}
+
+/// A name as text: what is not printable is escaped, and so are backslashes and quotes (`u8::escape_ascii`).
+fn shown(name: &[u8]) -> Cow<'_, str> {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !b"\\\"'".contains(byte);
+    match std::str::from_utf8(name) {
+        Ok(text) if name.iter().all(is_plain) => Cow::Borrowed(text),
+        _ => Cow::Owned(name.escape_ascii().to_string()),
     }
 }
 

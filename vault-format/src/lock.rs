@@ -1,6 +1,6 @@
 //! `vault.lock`: the facts about every file of the vault, written by machine and signed.
 
-mod parts;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +16,12 @@ use crate::{Digest, Recipient, SecretName, Timestamp, facts::Facts};
 /// How many ancestors a lock remembers.
 pub const MAX_ANCESTORS: usize = 512;
 
-/// Most bytes of a lock: some 400,000 secrets.
-pub const MAX_BYTES: u64 = 1 << 28;
+/// Most bytes of a lock: 100,000 secrets for ten keys each with the facts of a certificate, or 500,000 for one key. As
+/// we write it, it takes five times that in memory.
+pub const MAX_BYTES: u64 = 1 << 27;
+
+/// Most bytes of a lock that is not as we write it: any TOML can take 80 times that in memory.
+const MAX_OTHER: usize = 1 << 22;
 
 const VERSION: u32 = 1;
 const PREAMBLE: &str = "# Written by vaultgen and signed: a change by hand breaks the signature.\n";
@@ -142,8 +146,9 @@ impl Lock {
     ///
     /// If it is no lock of this version.
     pub fn parse(text: &str) -> Result<Self, LockError> {
-        let lock = match parts::parse(text, text.len() / PART) {
+        let lock = match written::read(text) {
             Some(lock) => lock,
+            None if text.len() > MAX_OTHER => return Err(LockError::Strange),
             None => toml::from_str(text).map_err(|error| match toml::from_str(text) {
                 // Another version may well have keys that we do not know.
                 Ok(Version { version }) if version != VERSION => LockError::Version(version),
@@ -195,9 +200,6 @@ fn secret_text(name: &SecretName, secret: &LockedSecret) -> Result<String, LockE
     Ok(format!("\n{document}"))
 }
 
-/// Bytes of a lock that are worth a thread of their own: some hundred secrets.
-const PART: usize = 32 * 1024;
-
 /// The one key that every version has.
 #[derive(Deserialize)]
 struct Version {
@@ -243,6 +245,12 @@ pub enum LockError {
     #[error("vault.lock has version {0}, and this odbox knows version 1")]
     #[diagnostic(help("use a newer odbox"))]
     Version(u32),
+    /// Long, and not as we write it.
+    #[error("vault.lock is longer than 4 MiB, and not written as vaultgen writes it")]
+    #[diagnostic(help(
+        "it is signed, so another program wrote it: have vaultgen write it, which takes up to 128 MiB"
+    ))]
+    Strange,
     /// More than [`MAX_ANCESTORS`].
     #[error("vault.lock names more than 512 ancestors")]
     Ancestors,

@@ -140,7 +140,7 @@ fn is_name_byte(byte: u8) -> bool {
 /// ordered so that what lies below a path directly follows it: no name has a byte below `/`'s
 /// stand-in.
 pub(crate) fn path_order(name: &str) -> String {
-    name.to_ascii_lowercase().replace('/', "\0")
+    name.chars().map(|letter| if letter == '/' { '\0' } else { letter.to_ascii_lowercase() }).collect()
 }
 
 /// Each path, keyed by its [`path_order`], that lies below another one, which is a file; with

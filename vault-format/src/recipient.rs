@@ -153,12 +153,18 @@ thread_local! {
 
 impl<'de> Deserialize<'de> for Recipient {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
+        Self::known(&Cow::<str>::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl Recipient {
+    /// As it is parsed, and remembered.
+    pub(crate) fn known(text: &str) -> Result<Self, RecipientError> {
         // Only a key's own spelling is found, which is that key.
-        if let Some(known) = KNOWN.with_borrow(|known| known.get(&*text).cloned()) {
+        if let Some(known) = KNOWN.with_borrow(|known| known.get(text).cloned()) {
             return Ok(known);
         }
-        let parsed: Self = text.parse().map_err(D::Error::custom)?;
+        let parsed: Self = text.parse()?;
         KNOWN.with_borrow_mut(|known| {
             if known.len() == MOST_KNOWN {
                 known.clear();

@@ -13,6 +13,14 @@ fn folder() -> (tempfile::TempDir, VaultFolder) {
 }
 
 #[test]
+fn a_name_is_shown_escaped_where_it_has_to_be() {
+    let names = (0..=u8::MAX).map(|byte| vec![b'a', byte]).chain(["é".into(), "plain-name.txt.age".into()]);
+    for name in names {
+        assert_eq!(shown(&name), name.escape_ascii().to_string());
+    }
+}
+
+#[test]
 fn reads_files_up_to_a_limit() {
     let (_temp, folder) = folder();
     assert_eq!(folder.read("a/b/file", 7).unwrap(), b"content");

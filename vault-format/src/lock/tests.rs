@@ -226,6 +226,7 @@ proptest! {
         let text = lock.to_text().unwrap();
         let read = Lock::parse(&text).unwrap();
         prop_assert_eq!(&read, &lock);
+        prop_assert_eq!(written::read(&text), Some(lock));
         prop_assert_eq!(read.to_text().unwrap(), text);
     }
 }

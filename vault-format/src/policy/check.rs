@@ -13,7 +13,7 @@ use super::{
     audience::Audiences,
     error::Fault,
     raw::{self, KeysKind},
-    services_within,
+    services_within, tables,
 };
 use crate::{
     SecretName,
@@ -34,34 +34,41 @@ pub(super) fn policy(text: &str) -> Result<Policy, PolicyError> {
             return Err(Fault { span: None, message, help: Some(help) });
         }
         no_private_key(text)?;
-        let raw: raw::Policy = toml::from_str(text)?;
-        version(&raw.version)?;
-        let audiences = Audiences::resolve(&raw)?;
-        let defaults = defaults(&raw.defaults, &audiences)?;
-        signers(&raw)?;
-        let secrets = secrets(&raw, &defaults, &audiences)?;
-        let groups = groups(&raw, &audiences);
-        let mut policy =
-            Policy { groups, secrets, defaults, views: BTreeMap::new(), templates: BTreeMap::new() };
-        policy.views = views(&raw, &policy)?;
-        policy.templates = templates(&raw, &policy, &audiences)?;
-        one_spelling_per_path(&raw)?;
-        Ok(policy)
+        // What is wrong is told with its place, which only the parser of TOML knows.
+        match tables::read(text).and_then(|raw| meaning(&raw).ok()) {
+            Some(policy) => Ok(policy),
+            None => meaning(&toml::from_str(text)?),
+        }
     };
     check().map_err(|fault| fault.in_text(text))
 }
 
+fn meaning(raw: &raw::Policy) -> Result<Policy, Fault> {
+    version(&raw.version)?;
+    let audiences = Audiences::resolve(raw)?;
+    let defaults = defaults(&raw.defaults, &audiences)?;
+    signers(raw)?;
+    let secrets = secrets(raw, &defaults, &audiences)?;
+    let groups = groups(raw, &audiences);
+    let mut policy = Policy { groups, secrets, defaults, views: BTreeMap::new(), templates: BTreeMap::new() };
+    policy.views = views(raw, &policy)?;
+    policy.templates = templates(raw, &policy, &audiences)?;
+    one_spelling_per_path(raw)?;
+    Ok(policy)
+}
+
 /// The policy is public. The line is named and not shown: it would be in a log next.
 fn no_private_key(text: &str) -> Result<(), Fault> {
-    let is_private = |line: &str| {
-        let line = line.to_ascii_uppercase();
-        ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY-----"].iter().any(|private| line.contains(private))
-    };
-    match text.lines().position(is_private) {
+    const PRIVATE: [&str; 3] = ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY-----"];
+    let upper = text.to_ascii_uppercase();
+    match PRIVATE.iter().filter_map(|private| upper.find(private)).min() {
         None => Ok(()),
-        Some(index) => Err(Fault {
+        Some(at) => Err(Fault {
             span: None,
-            message: format!("a private key stands in line {} of vault.toml", index + 1),
+            message: format!(
+                "a private key stands in line {} of vault.toml",
+                upper[..at].matches('\n').count() + 1
+            ),
             help: Some(
                 "write the public key, and replace the private one: it was in a public file".to_owned(),
             ),

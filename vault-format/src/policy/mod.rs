@@ -1,6 +1,6 @@
 //! `vault.toml`: who may decrypt, who may read, and on which machine.
 //!
-//! [`Policy::parse`] takes the text, `raw` gives it its shape, `check` its meaning, and
+//! [`Policy::parse`] takes the text, `raw` gives it its shape (`tables` in a hurry), `check` its meaning, and
 //! `edit` changes it without losing comments. Every error shows the line and what to write
 //! instead.
 
@@ -13,6 +13,7 @@ mod mode;
 mod raw;
 mod rotation;
 mod secret_table;
+mod tables;
 mod template;
 
 use std::{

@@ -12,7 +12,7 @@ use super::Kind;
 
 type Table<T> = BTreeMap<Spanned<String>, T>;
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Policy {
     pub version: Spanned<u32>,
@@ -33,12 +33,13 @@ pub(super) struct Policy {
 }
 
 /// A group is a list of members, or a table with keys.
+#[derive(Debug, PartialEq)]
 pub(super) enum Group {
     Members(Vec<Spanned<String>>),
     Keys(Keys),
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Keys {
     #[serde(default)]
@@ -46,7 +47,7 @@ pub(super) struct Keys {
     pub keys: Vec<Spanned<String>>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum KeysKind {
     #[default]
@@ -54,14 +55,14 @@ pub(super) enum KeysKind {
     Recovery,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Machine {
     pub keys: Vec<Spanned<String>>,
     pub profile: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Defaults {
     pub audience: Option<Vec<Spanned<String>>>,
@@ -72,7 +73,7 @@ pub(super) struct Defaults {
     pub world_readable: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Secret {
     #[serde(default)]
@@ -93,7 +94,7 @@ pub(super) struct Secret {
     pub expires: Option<Spanned<Datetime>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct View {
     pub of: Spanned<String>,
@@ -105,7 +106,7 @@ pub(super) struct View {
     pub services: Option<Vec<Spanned<String>>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Template {
     pub source: Spanned<String>,

@@ -328,20 +328,23 @@ pub(crate) fn is_known(path: &str) -> bool {
 
 /// Where policy and lock contradict each other.
 pub(crate) fn disagreements(policy: &Policy, lock: &Lock, sources: &Sources) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (name, secret) in &lock.secrets {
-        if secret.recipients != policy.secret(name).audience {
-            problems.push(Problem::Audience(name.clone()));
-        }
-    }
+    let (mut problems, colliding) =
+        rayon::join(|| other_audiences(policy, lock), || colliding_paths(policy, lock));
     for (path, view) in policy.views() {
         if !lock.secrets.contains_key(&view.of) {
             problems.push(Problem::ViewOfNothing { view: path.clone(), of: view.of.clone() });
         }
     }
     problems.extend(templates::disagreements(policy, lock, sources).into_iter().map(Problem::from));
-    problems.extend(colliding_paths(policy, lock));
+    problems.extend(colliding);
     problems
+}
+
+/// Secrets that others can decrypt than the policy says.
+fn other_audiences(policy: &Policy, lock: &Lock) -> Vec<Problem> {
+    let others =
+        lock.secrets.iter().filter(|(name, secret)| secret.recipients != policy.secret(name).audience);
+    others.map(|(name, _)| Problem::Audience(name.clone())).collect()
 }
 
 /// Paths of the mount that differ only in case, or where one is a folder of another.

@@ -7,6 +7,7 @@ mod render;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -90,7 +91,11 @@ pub fn main(channel: &Channel) -> io::Result<()> {
         .duplicate()
         .map_err(DecryptError::from)
         .and_then(|monitor| Inputs::of(&order, descriptors, monitor));
-    let made = inputs.and_then(|inputs| make(&order, &inputs));
+    let made = inputs.and_then(|inputs| {
+        // Descriptors, and what the end of this process gives back at once. The identities are not in here.
+        let inputs = ManuallyDrop::new(inputs);
+        make(&order, &inputs)
+    });
     match made {
         Ok((built, owners, report)) => {
             answer(channel, &built, &owners, &report).inspect_err(|_| built.wipe())?;
@@ -144,13 +149,16 @@ impl Inputs {
         let store = store.witnessed(move |object| monitor.send(&Answer::<Done>::Filling, &[object]));
         // Before anything is looked at that came out of the vault.
         order.station.take(Role::Decryptor, None::<&OwnedFd>, store.root().as_ref())?;
-        let (plan, owners) = (blob::read(&plan)?, blob::read(&owners)?);
+        let owners = blob::read(&owners)?;
         let snapshot = Mapping::whole(&snapshot)?;
         let identities =
             order.identities.iter().map(|_| next().map(File::from)).collect::<io::Result<_>>()?;
-        let before = match order.before {
-            Some(objects) => {
-                let index: Index = blob::read(&next()?)?;
+        let index = order.before.map(|_| next()).transpose()?;
+        let (plan, index) =
+            rayon::join(|| blob::read(&plan), || index.as_ref().map(blob::read::<Index>).transpose());
+        let (plan, index) = (plan?, index?);
+        let before = match order.before.zip(index) {
+            Some((objects, index)) => {
                 let map = |_| Ok::<_, DecryptError>(Arc::new(Mapping::whole(&next()?)?));
                 let objects = (0..objects).map(map).collect::<Result<Vec<_>, _>>()?;
                 let backings = vec![None; objects.len()];

@@ -119,7 +119,8 @@ where
     E: fmt::Debug + Send,
     F: Fn(usize, &mut [u8]) -> Result<(), E> + Sync,
 {
-    let layout = Layout::of(wanted, before)?;
+    let had = before.map(|before| before.index().contents()).unwrap_or_default();
+    let layout = Layout::of(wanted, &had)?;
     let entries: Vec<Entry> = wanted
         .iter()
         .map(|file| Entry {
@@ -131,7 +132,6 @@ where
         .collect();
     // Before anything is decrypted: a tree that cannot be needs no secrets.
     let mut index = Index::grow(&entries)?;
-    let had = before.map(|before| before.index().contents()).unwrap_or_default();
     let mut filled = layout.fill(store, &Filler { wanted, before, had, fill })?;
     if let Some(before) = before {
         index.follow(before.index(), &filled.renewed)?;
@@ -152,8 +152,8 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    fn of<E: fmt::Debug>(wanted: &[Wanted], before: Option<&Generation>) -> Result<Self, BuildError<E>> {
-        let had = before.map(|before| before.index().contents()).unwrap_or_default();
+    /// `had` is where the generation before has the bytes of each ciphertext.
+    fn of<E: fmt::Debug>(wanted: &[Wanted], had: &HashMap<Digest, &Content>) -> Result<Self, BuildError<E>> {
         // A file that lay in an object of its own stays there, and one that did not never gets one: the
         // kernel reads a node in one way as long as it knows it.
         let object_before = |file: &Wanted| {

@@ -1,5 +1,7 @@
 //! What is different between two generations: for people by name, for the kernel by what it must forget.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::index::{Index, Node};
@@ -20,20 +22,15 @@ impl Changes {
     #[must_use]
     pub fn between(before: Option<&Index>, after: &Index) -> Self {
         let mut changes = Self::default();
-        for node in after.nodes().iter().filter(|node| node.content().is_some()) {
-            let path = after.path(node);
-            match before.and_then(|before| before.at(&path)) {
-                Some(old) if old.number == node.number => {}
-                Some(old) if old.content().is_some() => changes.changed.push(path),
-                _ => changes.added.push(path),
+        let is_file = |index: &Index, path: &str| index.at(path).is_some_and(|node| node.content().is_some());
+        for path in files_without(after, before) {
+            match before.is_some_and(|before| is_file(before, &path)) {
+                true => changes.changed.push(path),
+                false => changes.added.push(path),
             }
         }
-        let gone = before.into_iter().flat_map(|before| {
-            let files = before.nodes().iter().filter(|node| node.content().is_some());
-            files.map(|node| before.path(node))
-        });
-        let is_file = |path: &String| after.at(path).is_some_and(|node| node.content().is_some());
-        changes.removed = gone.filter(|path| !is_file(path)).collect();
+        let gone = before.into_iter().flat_map(|before| files_without(before, Some(after)));
+        changes.removed = gone.filter(|path| !is_file(after, path)).collect();
         for list in [&mut changes.added, &mut changes.changed, &mut changes.removed] {
             list.sort();
         }
@@ -45,6 +42,13 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
     }
+}
+
+/// The paths of the files of an index whose numbers another one has not: all that is in both is the same there.
+fn files_without(index: &Index, other: Option<&Index>) -> impl Iterator<Item = String> {
+    let numbers: HashSet<u64> = other.into_iter().flat_map(Index::nodes).map(|node| node.number).collect();
+    let files = index.nodes().iter().filter(|node| node.content().is_some());
+    files.filter(move |node| !numbers.contains(&node.number)).map(|node| index.path(node))
 }
 
 /// Something that the kernel may remember and must not.

@@ -4,7 +4,7 @@
 //! commands, which may be of another version than the monitor, in JSON.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -22,7 +22,8 @@ const MAX_BLOB: usize = 1 << 30;
 /// # Errors
 /// There is no memory for it.
 pub fn write(name: &str, value: &impl Serialize) -> io::Result<OwnedFd> {
-    object(name, |writer| postcard::to_io(value, writer).map(drop).map_err(io::Error::other))
+    let bytes = postcard::to_stdvec(value).map_err(io::Error::other)?;
+    object(name, |writer| writer.write_all(&bytes))
 }
 
 /// As [`write()`], for a command.
@@ -83,7 +84,6 @@ fn sealed(object: &OwnedFd) -> io::Result<Mapping> {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::io::Write;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
     use std::sync::Barrier;
@@ -91,7 +91,7 @@ mod tests {
 
     use rustix::fs::MemfdFlags;
 
-    use super::{read, write};
+    use super::{Write, read, write};
 
     #[test]
     fn is_read_by_several_at_the_same_time() {

@@ -9,6 +9,7 @@ mod unsigned;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -118,8 +119,10 @@ fn examine(order: &Order, descriptors: Vec<OwnedFd>) -> Result<Examined, VerifyE
         true => Some(blob::read(&descriptors.next().ok_or(io::Error::from(io::ErrorKind::InvalidData))?)?),
         false => None,
     };
+    // The end of this process gives their memory back at once, and it is near.
+    let plan = ManuallyDrop::new(plan);
     let known = Known::of(plan.as_ref());
-    let vault = verified(order, &recorder, &trusted, &known)?;
+    let vault = ManuallyDrop::new(verified(order, &recorder, &trusted, &known)?);
     let snapshot = match known.is_nothing() {
         true => recorder.finish()?,
         false => recorder.finish_without(&known.removed(&vault))?,

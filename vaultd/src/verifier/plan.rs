@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use vault_format::policy::{Access, Action, TemplatePolicy};
 use vault_format::stamp::Stamp;
@@ -75,24 +76,31 @@ impl Plan {
     pub fn of(vault: &Verified, snapshot: &Snapshot, known: &Known<'_>) -> Self {
         let policy = vault.policy();
         let lock = vault.lock();
-        let own = lock.secrets.iter().map(|(name, secret)| (name, name, secret, &policy.secret(name).access));
+        let own = lock.secrets.iter().map(|(name, secret)| (name, name, secret, policy.secret(name)));
+        // A view is the same value, and its source has said what to do.
+        let own = own.map(|(path, name, secret, policy)| {
+            (path, name, secret, &policy.access, policy.on_change.as_slice())
+        });
         let views = policy.views().iter();
-        let views = views.map(|(path, view)| (path, &view.of, &lock.secrets[&view.of], &view.access));
+        let views =
+            views.map(|(path, view)| (path, &view.of, &lock.secrets[&view.of], &view.access, [].as_slice()));
         let mut plan = Self { public: lock.files.keys().cloned().collect(), ..Self::default() };
-        let mut audiences = Audiences::default();
-        let mut rules = Rules::default();
-        for (path, name, secret, access) in own.chain(views) {
+        let secrets: Vec<_> = own.chain(views).collect();
+        let files = secrets.par_iter().map(|&(path, name, secret, access, on_change)| {
             let ciphertext = name.ciphertext_path();
             let (ciphertext, stamp) = (snapshot.span(&ciphertext), snapshot.stamp(&ciphertext));
             let stamp = stamp.or_else(|| known.stamp(name).filter(|_| ciphertext.is_none()));
-            let audience = audiences.place(&secret.recipients);
-            let rule = rules.place(&access.services);
             let modified = secret.rotated.system_time();
             let file =
                 PlannedFile::new(path, access, modified, secret.sha256, Origin::Ciphertext(ciphertext));
-            // A view is the same value, and its source has said what to do.
-            let on_change = if path == name { policy.secret(name).on_change.clone() } else { Vec::new() };
-            plan.files.push(PlannedFile { audience: Some(audience), rule, on_change, stamp, ..file });
+            PlannedFile { stamp, on_change: on_change.to_vec(), ..file }
+        });
+        plan.files = files.collect();
+        let mut audiences = Audiences::default();
+        let mut rules = Rules::default();
+        for (file, (_, _, secret, access, _)) in plan.files.iter_mut().zip(&secrets) {
+            file.audience = Some(audiences.place(&secret.recipients));
+            file.rule = rules.place(&access.services);
         }
         for (path, template) in vault.templates() {
             let own = &policy.templates()[path];

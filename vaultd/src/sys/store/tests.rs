@@ -9,7 +9,7 @@ use rustix::process::Uid;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 /// One of each kind that this machine has.
 fn stores_of(owner: u32) -> Vec<Store> {
@@ -38,6 +38,21 @@ fn holds_what_was_filled_in() {
             let object = filled(&store, bytes);
             let reader = read_only(&object).expect("a reader");
             assert_eq!(Mapping::of(&reader, bytes.len()).expect("a mapping").bytes(), bytes);
+        }
+    }
+}
+
+/// Also where the kernel puts it into huge pages.
+#[test]
+fn takes_no_more_memory_than_its_bytes() {
+    const PAGE: usize = 4096;
+    for store in stores() {
+        for size in [5, PAGE, (2 << 20) - 1, (4 << 20) + 5] {
+            let object = filled(&store, &vec![b'x'; size]);
+            let taken = || object.metadata().expect("stat").blocks() * 512;
+            assert_eq!(taken(), size.next_multiple_of(PAGE) as u64, "{:?}", store.kind());
+            wipe(&object).expect("wiped");
+            assert_eq!(taken(), 0, "{:?}", store.kind());
         }
     }
 }
