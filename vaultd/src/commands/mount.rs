@@ -87,6 +87,7 @@ fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode
     process::forbid_dumps()?;
     process::raise_descriptor_limit();
     process::share_heap();
+    let left = parking::left().into_diagnostic()?;
     let flags = Configuration {
         mountpoint: args.mount_point.clone(),
         fallback: args.no_fallback.then_some(false),
@@ -96,7 +97,7 @@ fn serve(args: &Args, notify: fn() -> io::Result<()>) -> miette::Result<ExitCode
     };
     let mut settings = args.source.settings(flags)?;
     let residency = process::lock_memory(settings.locking)?;
-    let taken = parking::take(&settings.mount_point, settings.record).into_diagnostic()?;
+    let taken = left.take(&settings.mount_point, settings.record).into_diagnostic()?;
     let mount_point = match &taken {
         Some(taken) => MountPoint::of(&taken.manifest.mount),
         None => free(&settings.mount_point)?,

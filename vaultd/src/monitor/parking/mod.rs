@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::manifest::CONNECTION;
 pub use self::manifest::Manifest;
-pub use self::taking::{Taken, take};
+pub use self::taking::{Left, Taken, left};
 use super::connection::{Connection, Held};
 use super::{State, service_manager};
 use crate::configuration::Record;

@@ -64,29 +64,18 @@ enum Unfit {
     Io(#[from] io::Error),
 }
 
-/// The mount that an earlier monitor left to the next one at `path`, with `record` as it is wanted; nothing if it left none. One that cannot be gone
-/// on with is ended, and wiped.
+/// What an earlier monitor left, by name. It is wiped if nobody takes it.
+#[derive(Debug)]
+pub struct Left(HashMap<String, OwnedFd>);
+
+/// What the service manager kept for this process; none of it, if it kept nothing. To be asked before anything else that
+/// may fail.
 ///
 /// # Errors
-/// The service manager tells what cannot be, or does not listen.
-pub fn take(path: &Path, record: Record) -> io::Result<Option<Taken>> {
-    let held: HashMap<String, OwnedFd> = inherited::take()?.into_iter().collect();
-    if held.is_empty() {
-        return Ok(None);
-    }
-    let names: HashSet<String> = held.keys().cloned().collect();
-    let taken = Left(held).resume((path, record), &names);
-    if let Err(unfit) = &taken {
-        eprintln!("note: the mount of the vaultd before this one is not gone on with: {unfit}");
-        // Who waits for an answer is let go when nobody has the device any more.
-        names.iter().try_for_each(|name| service_manager::remove(name))?;
-        service_manager::wait()?;
-    }
-    Ok(taken.ok())
+/// The service manager tells what cannot be.
+pub fn left() -> io::Result<Left> {
+    Ok(Left(inherited::take()?.into_iter().collect()))
 }
-
-/// What an earlier monitor left, by name.
-struct Left(HashMap<String, OwnedFd>);
 
 impl Drop for Left {
     fn drop(&mut self) {
@@ -102,6 +91,26 @@ impl Drop for Left {
 }
 
 impl Left {
+    /// The mount that an earlier monitor left to the next one at `path`, with `record` as it is wanted; nothing if it
+    /// left none. One that cannot be gone on with is ended, and wiped.
+    ///
+    /// # Errors
+    /// The service manager does not listen.
+    pub fn take(self, path: &Path, record: Record) -> io::Result<Option<Taken>> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let names: HashSet<String> = self.0.keys().cloned().collect();
+        let taken = self.resume((path, record), &names);
+        if let Err(unfit) = &taken {
+            eprintln!("note: the mount of the vaultd before this one is not gone on with: {unfit}");
+            // Who waits for an answer is let go when nobody has the device any more.
+            names.iter().try_for_each(|name| service_manager::remove(name))?;
+            service_manager::wait()?;
+        }
+        Ok(taken.ok())
+    }
+
     fn resume(mut self, (path, record): (&Path, Record), names: &HashSet<String>) -> Result<Taken, Unfit> {
         let (number, manifest) = self.manifest()?;
         if mountinfo::at(&manifest.mount.path)?.as_ref() != Some(&manifest.mount) {
