@@ -220,3 +220,22 @@ fn nobody_waits_for_long_when_the_next_one_does_not_come() {
     assert_eq!(machine.run(&format!("cat /run/vault/{TOKEN}")), "first");
     assert_eq!(machine.run("findmnt --noheadings --output=TARGET /run/vault"), "/run/vault", "one mount");
 }
+
+#[test]
+fn who_is_stopped_between_two_monitors_leaves_nothing_mounted() {
+    if !can_boot() {
+        return;
+    }
+    let machine = Machine::new();
+    machine.make_vault(&machine.run("vaultd keygen"), "first");
+    machine.write("/etc/systemd/system/vaultd.service.d/late.conf", "[Service]\nRestartSec=1h\n");
+    machine.run("systemctl daemon-reload; systemctl enable --quiet --now vaultd.service");
+    machine.run("systemctl kill --signal=KILL --kill-whom=main vaultd.service");
+    machine.run("until systemctl show --property=SubState --value vaultd.service | grep -q auto-restart; do sleep 0.05; done");
+    machine.run("grep -q ' /run/vault ' /proc/self/mountinfo; systemctl stop vaultd.service");
+    machine.run("while grep -q ' /run/vault ' /proc/self/mountinfo; do sleep 0.05; done");
+    machine.run(
+        "rm -r /etc/systemd/system/vaultd.service.d; systemctl daemon-reload; systemctl start vaultd.service",
+    );
+    assert_eq!(machine.run(&format!("cat /run/vault/{TOKEN}")), "first");
+}

@@ -1,14 +1,17 @@
-//! The hidden verb that tells a monitor which program a process runs.
+//! The hidden verb that ends a mount if no monitor goes on with it. It fails if that is dead: somebody has to take it
+//! away.
 
 use std::process::ExitCode;
 
 use miette::IntoDiagnostic;
 
-use crate::monitor::guard;
+use crate::monitor::guard::{self, Outcome};
 use crate::sys::process;
 
 pub(super) fn run() -> miette::Result<ExitCode> {
     process::forbid_dumps()?;
-    guard::main().into_diagnostic()?;
-    Ok(ExitCode::SUCCESS)
+    match guard::main().into_diagnostic()? {
+        Outcome::Well => Ok(ExitCode::SUCCESS),
+        Outcome::Dead => Ok(ExitCode::FAILURE),
+    }
 }

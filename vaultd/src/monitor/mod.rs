@@ -132,13 +132,29 @@ struct State {
     /// What the kernel does for this connection.
     agreement: Agreement,
     restarts: u64,
+    /// Whether no server was started yet for a mount of an earlier monitor.
+    takes_over: bool,
     /// How far the server has come to let go, for another one to go on.
     letting_go: LettingGo,
     /// Who ends the mount if no monitor goes on with it after this one.
-    guard: Option<Channel>,
+    guard: Guarded,
     /// Whether the mount is left to the next monitor.
     left: bool,
     stopping: bool,
+}
+
+/// Whether somebody ends the mount if no monitor goes on with it after this one. Only then it is left to the next one.
+#[derive(Debug, Default)]
+enum Guarded {
+    /// This monitor is not ready.
+    #[default]
+    NotYet,
+    /// The mount that somebody guarded is gone, and made anew.
+    NotAnyMore,
+    /// As long as this is there.
+    By(#[expect(dead_code, reason = "the guard acts when it is dropped")] Channel),
+    /// There is nobody.
+    ByNobody,
 }
 
 /// How far a server has come to let go of its device.
@@ -225,12 +241,15 @@ pub fn run(
         // The first who opens a file is to be told by name too.
         let _ = prepared.join();
         let readable = match takes_over {
-            true => {
-                monitor.catch_up();
-                Ok(())
-            }
+            true => Ok(()),
             false => connection.mount.wait_until_readable(),
         };
+        if readable.is_ok() {
+            monitor.set_guard();
+        }
+        if takes_over {
+            monitor.catch_up();
+        }
         let notified = readable.and_then(|()| notify());
         match &notified {
             Ok(()) => service_manager::ready(&monitor.summary()),
@@ -276,6 +295,7 @@ impl Monitor {
             connection: Some(Arc::clone(&connection)),
             agreement: manifest.agreement,
             restarts: manifest.restarts,
+            takes_over: true,
             ..State::default()
         };
         (Self::with(loader, mount_point, state, parking, lookout), connection)
@@ -318,6 +338,9 @@ impl Monitor {
         let before = state.generations.len() - 1;
         let gone: Vec<Kept> = state.generations.drain(..before).collect();
         state.connection = None;
+        if matches!(state.guard, Guarded::By(_)) {
+            state.guard = Guarded::NotAnyMore;
+        }
         drop(state);
         self.parking.clear();
         // Wiping takes a while, which nobody has to wait for.
@@ -391,13 +414,13 @@ impl Monitor {
         if agreement.passthrough {
             state.generations.iter().for_each(|generation| generation.register(&connection.device));
         }
-        state.restarts += u64::from(resumes);
+        // The first one of a mount that was taken over follows none that died of itself.
+        state.restarts += u64::from(resumes && !take(&mut state.takes_over));
         state.agreement = agreement;
         drop(state);
         // Before the kernel knows anything of it; and only then: the service manager may be waiting for this server.
         if !self.parking.is_complete() {
             self.park();
-            self.set_guard(connection);
         }
         let mut state = self.state();
         let held = [connection.descriptors(), lines.descriptors()].concat();
@@ -411,16 +434,23 @@ impl Monitor {
         Ok(())
     }
 
-    /// Has somebody outlive this monitor who ends the mount if nobody goes on with it.
-    fn set_guard(&self, connection: &Connection) {
-        let Some(abort) = connection.mount.abort().filter(|_| self.parking.is_complete()) else { return };
+    /// Has somebody outlive this monitor who ends the mount if nobody goes on with it, and the service manager keep what
+    /// the next monitor needs for that.
+    fn set_guard(&self) {
+        let Some(connection) = self.state().connection.clone().filter(|_| self.parking.is_possible()) else {
+            return;
+        };
+        let Some(abort) = connection.mount.abort() else { return };
         match guard::set(self.mount_point.path(), self.resume_timeout(), abort) {
-            Ok(guard) => self.state().guard = Some(guard),
+            Ok(guard) => {
+                self.state().guard = Guarded::By(guard);
+                self.park();
+            }
+            Err(_) if self.is_stopping() => {}
             Err(error) => {
+                self.state().guard = Guarded::ByNobody;
                 self.parking.clear();
-                eprintln!(
-                    "warning: a restart will mount anew, since there is no vaultd-guard.socket: {error}"
-                );
+                eprintln!("warning: a restart will mount anew, for want of vaultd-guard.socket: {error}");
             }
         }
     }
@@ -449,12 +479,15 @@ impl Monitor {
         let is_needed = |kept: &Kept| Some(kept.number) == newest || !dropped.contains(&kept.number);
         let gone: Vec<Kept>;
         (state.generations, gone) = take(&mut state.generations).into_iter().partition(is_needed);
+        let lacks_guard = matches!(state.guard, Guarded::NotAnyMore);
         drop(state);
         self.changed.notify_all();
         let is_news = !gone.is_empty();
         // Wiping takes a while, which nobody has to wait for. The service manager lets go of it after that.
         drop(gone);
-        if is_news {
+        if lacks_guard {
+            self.set_guard();
+        } else if is_news {
             self.park();
         }
     }

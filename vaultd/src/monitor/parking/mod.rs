@@ -77,6 +77,12 @@ impl Parking {
         Self { room: service_manager::room(), lot: Mutex::new(Lot { stored, manifest, is_complete: true }) }
     }
 
+    /// Whether anything may lie there at all.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        self.room > 0
+    }
+
     /// Whether the next monitor could go on.
     #[must_use]
     pub fn is_complete(&self) -> bool {
