@@ -84,7 +84,7 @@ pub fn main() -> io::Result<Outcome> {
 fn ask(mount_point: PathBuf, patience: Duration) -> Option<Outcome> {
     let (answered, answer) = mpsc::channel();
     // Nobody who waits for an answer can be ended; this process can, since it does nothing else.
-    thread::spawn(move || answered.send(rustix::fs::statfs(&mount_point)));
+    thread::spawn(move || answered.send(rustix::fs::statfs(&mount_point).map(drop)));
     let answer = answer.recv_timeout(patience).ok()?;
     Some(match answer {
         Err(Errno::NOTCONN | Errno::CONNABORTED) => Outcome::Dead,
