@@ -31,13 +31,15 @@ fn on(vault: &Vault, arguments: &[&str]) -> Run {
     plugged_in(vaultgen().arg("--vault").arg(vault.path()).args(arguments))
 }
 
-/// The types of the stanzas of a secret, without grease.
+/// The types of the stanzas of a secret, in order of the alphabet and without grease: where that is put is chance.
 fn stanzas(vault: &Vault, name: &str) -> Vec<String> {
     let file = fs::read(vault.path().join(format!("{name}.age"))).expect("a file");
     let lines = String::from_utf8_lossy(&file);
     let lines = lines.lines().take_while(|line| !line.starts_with("---"));
     let types = lines.filter_map(|line| line.strip_prefix("-> ")?.split(' ').next());
-    types.filter(|tag| !tag.ends_with("-grease")).map(str::to_owned).collect()
+    let mut types: Vec<String> = types.filter(|tag| !tag.ends_with("-grease")).map(str::to_owned).collect();
+    types.sort();
+    types
 }
 
 /// What age and rage make of a secret with a plugin's identity.
