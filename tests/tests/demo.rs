@@ -9,6 +9,7 @@ use std::{
 
 use fixtures::{
     machine::{Need, has},
+    mount::wait_for,
     tree,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -54,11 +55,16 @@ fn expect_nothing_left(temporary: &Path) {
     let name = temporary.to_str().expect("a path");
     assert!(!mounts.contains(name), "a mount is left: {mounts}");
     assert_eq!(fs::read_dir(temporary).expect("the folder").count(), 0, "files are left in {name}");
-    for process in fs::read_dir("/proc").expect("processes").flatten() {
-        let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
-        let command = String::from_utf8_lossy(&command);
-        assert!(!command.contains(name), "a process is left: {command}");
-    }
+    // What was killed may take a moment to be gone.
+    wait_for("the end of all processes", || processes_with(name).is_empty());
+}
+
+/// The command lines that have a text in them.
+fn processes_with(text: &str) -> Vec<String> {
+    let processes = fs::read_dir("/proc").expect("processes").flatten();
+    let commands = processes.map(|process| fs::read(process.path().join("cmdline")).unwrap_or_default());
+    let commands = commands.map(|command| String::from_utf8_lossy(&command).into_owned());
+    commands.filter(|command| command.contains(text)).collect()
 }
 
 #[test]
