@@ -190,12 +190,26 @@ fn what_cannot_be_gone_on_with_is_ended_and_mounted_anew() {
     machine.run("! mountpoint --quiet /run/vault");
     assert_eq!(held.says(), "gone\n");
 
+    // Nobody to end what nobody goes on with.
+    machine
+        .run("systemctl mask --runtime --now --quiet vaultd-guard.socket; systemctl restart vaultd.service");
+    let handed_over = || machine.run("vaultd status | sed -n 's/^hand-over *//p'");
+    assert_eq!(handed_over(), "no");
+    machine.change_token("second");
+    machine.run("systemctl reload vaultd.service");
+    assert_eq!(
+        (handed_over(), machine.run(&format!("cat /run/other/{TOKEN}"))),
+        ("no".into(), "second".into())
+    );
+    machine.run("systemctl unmask --runtime --quiet vaultd-guard.socket; systemctl restart vaultd.service");
+    assert_eq!(handed_over(), "yes");
+
     // Too many objects for what systemd keeps.
     machine.write("/etc/systemd/system/vaultd.service.d/few.conf", "[Service]\nFileDescriptorStoreMax=5\n");
     machine.run("systemctl daemon-reload; systemctl restart vaultd.service");
-    assert_eq!(machine.run("vaultd status | sed -n 's/^hand-over *//p'"), "no");
+    assert_eq!(handed_over(), "no");
     machine.run("systemctl restart vaultd.service");
-    assert_eq!(machine.run(&format!("cat /run/other/{TOKEN}")), "first");
+    assert_eq!(machine.run(&format!("cat /run/other/{TOKEN}")), "second");
     assert_eq!(machine.run("findmnt --noheadings --output=TARGET /run/other"), "/run/other", "one mount");
 }
 

@@ -459,7 +459,13 @@ impl Monitor {
     fn park(&self) {
         self.parking.update(|stored| {
             let state = self.state();
-            let Some(connection) = state.connection.as_ref().filter(|connection| connection.is_accepted())
+            let is_guarded = match state.guard {
+                Guarded::By(_) => true,
+                // What an earlier monitor left is kept up to date until then.
+                Guarded::NotYet => !stored.is_empty(),
+                Guarded::NotAnyMore | Guarded::ByNobody => false,
+            };
+            let Some(connection) = state.connection.as_ref().filter(|it| is_guarded && it.is_accepted())
             else {
                 return Ok(None);
             };
