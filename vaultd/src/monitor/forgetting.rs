@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use vault_format::report;
 
+use super::Monitor;
 use super::connection::Connection;
-use super::{LettingGo, Monitor};
+use super::leaving::LettingGo;
 use crate::forgetter::Order;
 use crate::generation::Stale;
 use crate::process::{Child, ChildError, Role, blob};

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use super::{LettingGo, Monitor, State, units};
+use super::parking::Contents;
+use super::{Monitor, State, guard, units};
 use crate::caller::Order;
+use crate::process::channel::Channel;
 use crate::process::{Child, ChildError, Role};
 use crate::server;
 
@@ -15,7 +17,71 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// How long to wait for one step of it before it is looked at who serves.
 const STEP: Duration = Duration::from_millis(100);
 
+/// Whether somebody ends the mount if no monitor goes on with it after this one. Only then it is left to the next one.
+#[derive(Debug, Default)]
+pub(super) enum Guarded {
+    /// This monitor is not ready.
+    #[default]
+    NotYet,
+    /// The mount that somebody guarded is gone, and made anew.
+    NotAnyMore,
+    /// As long as this is there.
+    By(#[expect(dead_code, reason = "the guard acts when it is dropped")] Channel),
+    /// There is nobody.
+    ByNobody,
+}
+
+/// How far a server has come to let go of its device.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum LettingGo {
+    #[default]
+    Serves,
+    /// It has the kernel forget nothing any more.
+    Pauses,
+    /// It answers nobody any more, and has nothing in hand.
+    Rests,
+}
+
 impl Monitor {
+    /// Has somebody outlive this monitor who ends the mount if nobody goes on with it, and the service manager keep what
+    /// the next monitor needs for that.
+    pub(super) fn set_guard(&self) {
+        let Some(connection) = self.state().connection.clone().filter(|_| self.parking.is_possible()) else {
+            return;
+        };
+        let Some(abort) = connection.mount.abort() else { return };
+        match guard::set(self.mount_point.path(), self.resume_timeout(), abort) {
+            Ok(guard) => {
+                self.state().guard = Guarded::By(guard);
+                self.park();
+            }
+            Err(_) if self.is_stopping() => {}
+            Err(error) => {
+                self.state().guard = Guarded::ByNobody;
+                self.parking.clear();
+                eprintln!("warning: a restart will mount anew, for want of vaultd-guard.socket: {error}");
+            }
+        }
+    }
+
+    /// Has the service manager keep what is served now, for the next monitor to go on with.
+    pub(super) fn park(&self) {
+        self.parking.update(|stored| {
+            let state = self.state();
+            let is_guarded = match state.guard {
+                Guarded::By(_) => true,
+                // What an earlier monitor left is kept up to date until then.
+                Guarded::NotYet => !stored.is_empty(),
+                Guarded::NotAnyMore | Guarded::ByNobody => false,
+            };
+            let Some(connection) = state.connection.as_ref().filter(|it| is_guarded && it.is_accepted())
+            else {
+                return Ok(None);
+            };
+            Contents::of(stored, connection, &state, self.loader.settings().record)
+        });
+    }
+
     /// Leaves the mount to the next monitor if the service manager is about to start one, else unmounts.
     pub(super) fn leave_or_stop(&self) {
         if self.parking.is_complete() {

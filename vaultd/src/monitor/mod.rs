@@ -23,6 +23,7 @@ pub mod programs;
 pub mod record;
 mod reload;
 mod service_manager;
+mod serving;
 pub mod settings;
 mod status;
 pub mod told;
@@ -30,8 +31,6 @@ pub mod units;
 pub mod workers;
 
 use std::io;
-use std::mem::take;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -41,21 +40,20 @@ use signal_hook::iterator::Signals;
 
 pub use self::status::Status;
 use self::{
-    attendants::Lines,
     connection::Connection,
     kept::Kept,
+    leaving::{Guarded, LettingGo},
     loader::{Loaded, Loader},
     mount::MountError,
     mount_point::{MountPoint, MountPointError},
     owners::Lookout,
-    parking::{Contents, Parking, Taken},
+    parking::{Parking, Taken},
     record::Recorder,
+    serving::Server,
 };
-use crate::configuration::Record;
-use crate::process::channel::Channel;
-use crate::process::{Child, ChildError};
+use crate::process::ChildError;
 use crate::resolver::Unresolved;
-use crate::server::{Agreement, Order};
+use crate::server::Agreement;
 use crate::state::Facts;
 use crate::sys::store::Kind;
 
@@ -141,39 +139,6 @@ struct State {
     /// Whether the mount is left to the next monitor.
     left: bool,
     stopping: bool,
-}
-
-/// Whether somebody ends the mount if no monitor goes on with it after this one. Only then it is left to the next one.
-#[derive(Debug, Default)]
-enum Guarded {
-    /// This monitor is not ready.
-    #[default]
-    NotYet,
-    /// The mount that somebody guarded is gone, and made anew.
-    NotAnyMore,
-    /// As long as this is there.
-    By(#[expect(dead_code, reason = "the guard acts when it is dropped")] Channel),
-    /// There is nobody.
-    ByNobody,
-}
-
-/// How far a server has come to let go of its device.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum LettingGo {
-    #[default]
-    Serves,
-    /// It has the kernel forget nothing any more.
-    Pauses,
-    /// It answers nobody any more, and has nothing in hand.
-    Rests,
-}
-
-#[derive(Debug)]
-struct Server {
-    pid: u32,
-    channel: Channel,
-    /// The newest generation that it was given.
-    newest: u64,
 }
 
 /// What a monitor begins with.
@@ -380,127 +345,8 @@ impl Monitor {
         }
     }
 
-    /// Asks the server whether it answers requests. Tells whether it could be asked.
-    fn ping(&self) -> bool {
-        // While nobody else speaks to it: a message may be several packets.
-        self.state().server.as_ref().is_some_and(|server| server.channel.send(&Order::Ping, &[]).is_ok())
-    }
-
-    /// Tells the server what the kernel does not know, if it has no other way to know what is open.
-    fn tell_unknown(&self, nodes: &OwnedFd) {
-        if self.loader.settings().record == Record::Off {
-            if let Some(server) = &self.state().server {
-                // The next one asks anew.
-                let _ = server.channel.send(&Order::Unknown, &[nodes.as_fd()]);
-            }
-        }
-    }
-
     fn wait_unless_stopping(&self, delay: Duration) {
         let state = self.state();
         drop(self.changed.wait_timeout_while(state, delay, |state| !state.stopping));
-    }
-
-    /// Gives a server all that it needs. From then on it is told about switches.
-    fn equip(
-        &self,
-        server: &Child,
-        (connection, lines): (&Connection, &Lines),
-        agreement: Agreement,
-        resumes: bool,
-    ) -> io::Result<()> {
-        let channel = server.channel.duplicate()?;
-        let mut state = self.state();
-        if agreement.passthrough {
-            state.generations.iter().for_each(|generation| generation.register(&connection.device));
-        }
-        // The first one of a mount that was taken over follows none that died of itself.
-        state.restarts += u64::from(resumes && !take(&mut state.takes_over));
-        state.agreement = agreement;
-        drop(state);
-        // Before the kernel knows anything of it; and only then: the service manager may be waiting for this server.
-        if !self.parking.is_complete() {
-            self.park();
-        }
-        let mut state = self.state();
-        let held = [connection.descriptors(), lines.descriptors()].concat();
-        // Where nothing is sent again, nothing was in hand either: else the mount would have been made anew.
-        let asks_again = resumes && agreement.resend;
-        let order = Order::Serve { asks_again, record: self.loader.settings().record };
-        kept::send(&channel, &held, &state.generations, &order)?;
-        let newest = state.generations.last().map_or(0, |kept| kept.number);
-        state.letting_go = LettingGo::default();
-        state.server = Some(Server { pid: server.pid(), channel, newest });
-        Ok(())
-    }
-
-    /// Has somebody outlive this monitor who ends the mount if nobody goes on with it, and the service manager keep what
-    /// the next monitor needs for that.
-    fn set_guard(&self) {
-        let Some(connection) = self.state().connection.clone().filter(|_| self.parking.is_possible()) else {
-            return;
-        };
-        let Some(abort) = connection.mount.abort() else { return };
-        match guard::set(self.mount_point.path(), self.resume_timeout(), abort) {
-            Ok(guard) => {
-                self.state().guard = Guarded::By(guard);
-                self.park();
-            }
-            Err(_) if self.is_stopping() => {}
-            Err(error) => {
-                self.state().guard = Guarded::ByNobody;
-                self.parking.clear();
-                eprintln!("warning: a restart will mount anew, for want of vaultd-guard.socket: {error}");
-            }
-        }
-    }
-
-    /// Has the service manager keep what is served now, for the next monitor to go on with.
-    fn park(&self) {
-        self.parking.update(|stored| {
-            let state = self.state();
-            let is_guarded = match state.guard {
-                Guarded::By(_) => true,
-                // What an earlier monitor left is kept up to date until then.
-                Guarded::NotYet => !stored.is_empty(),
-                Guarded::NotAnyMore | Guarded::ByNobody => false,
-            };
-            let Some(connection) = state.connection.as_ref().filter(|it| is_guarded && it.is_accepted())
-            else {
-                return Ok(None);
-            };
-            Contents::of(stored, connection, &state, self.loader.settings().record)
-        });
-    }
-
-    fn no_server(&self) {
-        self.state().server = None;
-    }
-
-    /// A server shows a generation, and has no more use for some before it.
-    fn shown(&self, generation: u64, dropped: &[u64]) {
-        let mut state = self.state();
-        state.shown = generation;
-        let newest = state.generations.last().map(|kept| kept.number);
-        let is_needed = |kept: &Kept| Some(kept.number) == newest || !dropped.contains(&kept.number);
-        let gone: Vec<Kept>;
-        (state.generations, gone) = take(&mut state.generations).into_iter().partition(is_needed);
-        let lacks_guard = matches!(state.guard, Guarded::NotAnyMore);
-        drop(state);
-        self.changed.notify_all();
-        let is_news = !gone.is_empty();
-        // Wiping takes a while, which nobody has to wait for. The service manager lets go of it after that.
-        drop(gone);
-        if lacks_guard {
-            self.set_guard();
-        } else if is_news {
-            self.park();
-        }
-    }
-
-    /// The server has come as far as that.
-    fn lets_go(&self, far: LettingGo) {
-        self.state().letting_go = far;
-        self.changed.notify_all();
     }
 }

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::Record;
+use crate::monitor::State;
 use crate::monitor::connection::Connection;
 use crate::monitor::kept::{Kept, Registered};
+use crate::monitor::leaving::LettingGo;
 use crate::monitor::mountinfo::Mounted;
-use crate::monitor::{LettingGo, State};
 use crate::resolver::Unresolved;
 use crate::server::Agreement;
 use crate::state::Facts;
