@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{SecretName, Timestamp, Verified, facts::Facts, lock::LockedSecret};
+use crate::{SecretName, Timestamp, Verified, facts::Facts, lock::LockedSecret, policy::Rotation};
 
 /// How long before its end something is due: 30 days, the time in which certificates are renewed.
 pub const NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -83,7 +83,7 @@ pub fn first_end(vault: &Verified) -> Option<Timestamp> {
     ends.flatten().min()
 }
 
-fn certificate_end(secret: &LockedSecret) -> Option<Timestamp> {
+pub(crate) fn certificate_end(secret: &LockedSecret) -> Option<Timestamp> {
     match &secret.facts {
         Some(Facts::Certificate(facts)) => Some(facts.not_after),
         _ => None,
@@ -111,15 +111,22 @@ pub fn first(vault: &Verified, most: usize) -> Vec<Due> {
 }
 
 fn all(vault: &Verified) -> impl Iterator<Item = Due> {
-    vault.lock().secrets.iter().flat_map(|(name, secret)| {
-        let rotation = &vault.policy().secret(name).rotation;
-        let moments = [
-            (What::Rotation, rotation.after.map(|after| secret.rotated.after(after))),
-            (What::Expiry, rotation.expires),
-            (What::Certificate, certificate_end(secret)),
-        ];
-        moments.into_iter().filter_map(|(what, at)| {
-            Some(Due { name: name.clone(), what, at: at?, instructions: rotation.at.clone() })
-        })
+    let secrets = vault.lock().secrets.iter();
+    secrets.flat_map(|(name, secret)| of_secret(name, secret, &vault.policy().secret(name).rotation))
+}
+
+/// Everything of one secret that ends or is to be changed some day.
+pub(crate) fn of_secret(
+    name: &SecretName,
+    secret: &LockedSecret,
+    rotation: &Rotation,
+) -> impl Iterator<Item = Due> {
+    let moments = [
+        (What::Rotation, rotation.after.map(|after| secret.rotated.after(after))),
+        (What::Expiry, rotation.expires),
+        (What::Certificate, certificate_end(secret)),
+    ];
+    moments.into_iter().filter_map(move |(what, at)| {
+        Some(Due { name: name.clone(), what, at: at?, instructions: rotation.at.clone() })
     })
 }

@@ -17,6 +17,7 @@
 //! | [`ancestor`] | an earlier state that a verified one descends from |
 //! | [`inspect`](mod@inspect) | what only a key can tell |
 //! | [`due`](mod@due) | what is to be changed soon |
+//! | [`audit`] | what an auditor may know of a state without a key, what changed, and what is wrong with it |
 //! | [`proposal`] | what there is beyond the signed state |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
 //! | [`plugin`](mod@plugin) | keys that only an age plugin can use |
@@ -39,6 +40,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ancestor;
+pub mod audit;
 pub mod certificate;
 pub mod change;
 pub mod cipher;

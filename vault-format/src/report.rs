@@ -33,6 +33,18 @@ fn is_format(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// An error with its causes in one line, without hints: what is wrong, for a table or a list.
+#[must_use]
+pub fn one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    visible(&text).replace('\n', " ")
+}
+
 fn render_raw(error: &dyn Diagnostic) -> String {
     let place = match place(error) {
         Some(Place::Line) => return render_with_source(error),

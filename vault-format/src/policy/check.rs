@@ -206,6 +206,7 @@ fn defaults(raw: &raw::Defaults, audiences: &Audiences) -> Result<SecretPolicy, 
     let groups = raw.audience.as_deref().unwrap_or_default();
     Ok(SecretPolicy {
         kind: Kind::Opaque,
+        description: None,
         groups: names(groups),
         audience: audiences.of(groups)?,
         access: access_keys!(raw, None).over(&root_only)?,
@@ -243,6 +244,7 @@ fn secrets(
         }
         let policy = SecretPolicy {
             kind: table.kind,
+            description: table.description.clone(),
             groups: table.audience.as_deref().map_or_else(|| defaults.groups.clone(), names),
             audience,
             access: access_keys!(table, table.services.as_deref()).over(&defaults.access)?,

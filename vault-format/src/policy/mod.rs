@@ -91,6 +91,8 @@ pub struct Access {
 pub struct SecretPolicy {
     /// What it is.
     pub kind: Kind,
+    /// What it is for, in its author's words.
+    pub description: Option<String>,
     /// The groups and machines that its audience names, as written.
     pub groups: Vec<String>,
     /// The public keys that can decrypt it.

@@ -78,8 +78,7 @@ pub(super) struct Defaults {
 pub(super) struct Secret {
     #[serde(default)]
     pub kind: Kind,
-    #[serde(rename = "description")]
-    pub _description: Option<String>,
+    pub description: Option<String>,
     pub from: Option<Spanned<String>>,
     pub audience: Option<Vec<Spanned<String>>>,
     pub owner: Option<Spanned<String>>,

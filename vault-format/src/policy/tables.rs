@@ -72,7 +72,7 @@ fn put(secret: &mut raw::Secret, key: &str, value: &str) -> Option<()> {
             let kind = string(value)?;
             secret.kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind)?;
         }
-        "description" => secret._description = Some(string(value)?.to_owned()),
+        "description" => secret.description = Some(string(value)?.to_owned()),
         "from" => secret.from = Some(spanned(string(value)?)),
         "audience" => secret.audience = Some(list(value)?),
         "owner" => secret.owner = Some(spanned(string(value)?)),
