@@ -54,7 +54,7 @@ fn says_what_is_served() {
             "" => format!("vaultd_{name}{{mountpoint=\"{path}\"}} {value}"),
             labels => format!(
                 "vaultd_{name}{{{}}} {value}",
-                labels.replace("MP", &format!("mountpoint=\"{path}\""))
+                labels.replace("<mountpoint>", &format!("mountpoint=\"{path}\""))
             ),
         };
         assert!(found.contains(&line), "no {line} in {found:#?}");
@@ -74,13 +74,13 @@ fn says_what_is_served() {
     ] {
         has(name, "", value);
     }
-    has("opens_total", "decision=\"allowed\",MP", "1");
-    has("opens_total", "decision=\"denied\",MP", "0");
-    has("secret_due_timestamp_seconds", "secret=\"a/ends\",what=\"expiry\",MP", "4927996800");
+    has("opens_total", "decision=\"allowed\",<mountpoint>", "1");
+    has("opens_total", "decision=\"denied\",<mountpoint>", "0");
+    has("secret_due_timestamp_seconds", "secret=\"a/ends\",what=\"expiry\",<mountpoint>", "4927996800");
     let json: serde_json::Value =
         serde_json::from_slice(&place.ask("status").arg("--json").succeeds().output).expect("JSON");
     let id = json["vault_id"].as_str().expect("an id");
-    let info = format!("signer=\"operator\",vault=\"{}\",vault_id=\"{id}\",MP", vault.path().display());
+    let info = format!("signer=\"operator\",vault=\"{}\",vault_id=\"{id}\",<mountpoint>", vault.path().display());
     has("info", &info, "1");
     assert_eq!(json["ends"].as_array().map(Vec::len), Some(2), "{json}");
     assert_eq!(found.iter().filter(|line| line.starts_with("vaultd_feature{feature=")).count(), 4);
