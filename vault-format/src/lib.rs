@@ -17,6 +17,7 @@
 //! | [`ancestor`] | an earlier state that a verified one descends from |
 //! | [`inspect`](mod@inspect) | what only a key can tell |
 //! | [`due`](mod@due) | what is to be changed soon |
+//! | [`leak`] | plaintext that must not be in a repository |
 //! | [`proposal`] | what there is beyond the signed state |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
 //! | [`plugin`](mod@plugin) | keys that only an age plugin can use |
@@ -50,6 +51,7 @@ pub mod folder;
 pub mod identity;
 pub mod inspect;
 pub mod key_file;
+pub mod leak;
 pub mod legacy;
 pub mod lock;
 pub mod merge;
