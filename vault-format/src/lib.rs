@@ -18,6 +18,7 @@
 //! | [`inspect`](mod@inspect) | what only a key can tell |
 //! | [`due`](mod@due) | what is to be changed soon |
 //! | [`audit`] | what an auditor may know of a state without a key, what changed, and what is wrong with it |
+//! | [`leak`] | plaintext that must not be in a repository |
 //! | [`proposal`] | what there is beyond the signed state |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
 //! | [`plugin`](mod@plugin) | keys that only an age plugin can use |
@@ -52,6 +53,7 @@ pub mod folder;
 pub mod identity;
 pub mod inspect;
 pub mod key_file;
+pub mod leak;
 pub mod legacy;
 pub mod lock;
 pub mod merge;
