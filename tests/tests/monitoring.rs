@@ -80,7 +80,8 @@ fn says_what_is_served() {
     let json: serde_json::Value =
         serde_json::from_slice(&place.ask("status").arg("--json").succeeds().output).expect("JSON");
     let id = json["vault_id"].as_str().expect("an id");
-    let info = format!("signer=\"operator\",vault=\"{}\",vault_id=\"{id}\",<mountpoint>", vault.path().display());
+    let info =
+        format!("signer=\"operator\",vault=\"{}\",vault_id=\"{id}\",<mountpoint>", vault.path().display());
     has("info", &info, "1");
     assert_eq!(json["ends"].as_array().map(Vec::len), Some(2), "{json}");
     assert_eq!(found.iter().filter(|line| line.starts_with("vaultd_feature{feature=")).count(), 4);

@@ -13,7 +13,6 @@ use age::{
 use miette::Diagnostic;
 use thiserror::Error;
 
-pub(crate) use self::header::PASSPHRASE_STANZA;
 pub use self::{header::Header, readers::add_recipients};
 use crate::{
     Identities, Plaintext, Recipient,

@@ -98,26 +98,8 @@ impl Repository {
     ///
     /// If there is something else than a folder, or the tree cannot be read.
     pub fn files_in(&self, tree: ObjectId, name: &str) -> Result<Option<Arc<dyn VaultFiles>>, GitError> {
-        let unreadable = || GitError::Unreadable(escaped(name));
-        let mut tree = self.repository.find_tree(tree).map_err(|_| unreadable())?;
-        for part in self.vault.components() {
-            let part = part.as_os_str().as_encoded_bytes();
-            let entries = tree.decode().map_err(|_| unreadable())?.entries;
-            let Some(entry) = entries.iter().find(|entry| *entry.filename == *part) else { return Ok(None) };
-            if !entry.mode.is_tree() {
-                return Err(GitError::NoFolder { revision: escaped(name), vault: shown(&self.vault) });
-            }
-            tree = self.repository.find_tree(entry.oid).map_err(|_| unreadable())?;
-        }
-        let entries = tree.traverse().breadthfirst.files().map_err(|_| unreadable())?;
-        // Escaped as in a folder: whoever made the commit chose these names.
-        let blobs = entries
-            .into_iter()
-            .filter(|entry| !entry.mode.is_tree())
-            .map(|entry| (entry.filepath.escape_ascii().to_string(), (entry.oid, entry.mode)))
-            .collect();
-        let place = PathBuf::from(format!("{}:{}", escaped(name), shown(&self.vault)));
-        Ok(Some(Arc::new(Revision { repository: self.repository.clone().into_sync(), place, blobs })))
+        let revision = Revision::of(&self.repository, tree, &self.vault, name)?;
+        Ok(revision.map(|revision| Arc::new(revision) as Arc<dyn VaultFiles>))
     }
 
     /// Where the repository keeps what belongs to this work tree.
@@ -156,11 +138,64 @@ fn escaped(text: &str) -> String {
 
 /// The files of a vault in one commit.
 #[derive(Debug)]
-struct Revision {
+pub struct Revision {
     repository: ThreadSafeRepository,
     /// As Git writes it: `REVISION:PATH`.
     place: PathBuf,
     blobs: BTreeMap<String, (ObjectId, EntryMode)>,
+}
+
+impl Revision {
+    /// The files of the folder `vault` in a tree of a whole work tree; `name` is for messages. Nothing if the tree has
+    /// nothing there.
+    ///
+    /// # Errors
+    ///
+    /// If there is something else than a folder, or the tree cannot be read.
+    pub fn of(
+        repository: &gix::Repository,
+        tree: ObjectId,
+        vault: &Path,
+        name: &str,
+    ) -> Result<Option<Self>, GitError> {
+        let unreadable = || GitError::Unreadable(escaped(name));
+        let mut tree = repository.find_tree(tree).map_err(|_| unreadable())?;
+        for part in vault.components() {
+            let part = part.as_os_str().as_encoded_bytes();
+            let entries = tree.decode().map_err(|_| unreadable())?.entries;
+            let Some(entry) = entries.iter().find(|entry| *entry.filename == *part) else { return Ok(None) };
+            if !entry.mode.is_tree() {
+                return Err(GitError::NoFolder { revision: escaped(name), vault: shown(vault) });
+            }
+            tree = repository.find_tree(entry.oid).map_err(|_| unreadable())?;
+        }
+        let entries = tree.traverse().breadthfirst.files().map_err(|_| unreadable())?;
+        // Escaped as in a folder: whoever made the commit chose these names.
+        let blobs = entries
+            .into_iter()
+            .filter(|entry| !entry.mode.is_tree())
+            .map(|entry| (entry.filepath.escape_ascii().to_string(), (entry.oid, entry.mode)))
+            .collect();
+        let place = PathBuf::from(format!("{}:{}", escaped(name), shown(vault)));
+        Ok(Some(Self { repository: repository.clone().into_sync(), place, blobs }))
+    }
+
+    /// The blob of a file: the same for the same bytes.
+    #[must_use]
+    pub fn blob(&self, path: &str) -> Option<ObjectId> {
+        self.blobs.get(path).filter(|(_, mode)| mode.is_blob()).map(|(id, _)| *id)
+    }
+
+    /// The paths of its files.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.blobs.keys().map(String::as_str)
+    }
+
+    /// What the paths of its files begin with in errors.
+    #[must_use]
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
 }
 
 impl VaultFiles for Revision {

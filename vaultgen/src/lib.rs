@@ -5,6 +5,7 @@
 //! standard output, and is never an argument, an environment variable or part of a message.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod authority;
 mod certificate;
 mod cli;

@@ -62,6 +62,12 @@ impl Header {
         &self.stanzas
     }
 
+    /// Whether a passphrase opens the file.
+    #[must_use]
+    pub fn has_passphrase(&self) -> bool {
+        self.stanzas.iter().any(|tag| tag == PASSPHRASE_STANZA)
+    }
+
     /// How many stanzas are grease: made to be ignored, so that readers stay open to new types.
     #[must_use]
     pub fn grease(&self) -> usize {

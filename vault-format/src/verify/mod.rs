@@ -19,7 +19,7 @@ pub use self::{
 use crate::{
     CIPHERTEXT_SUFFIX, Digest, IDENTITY_FILE, LOCK_FILE, Lock, OLD_IDENTITY_FILE, POLICY_FILE, Policy,
     RECOVERY_FILE, SIGNATURE_FILE, SIGNERS_FILE, SIGNING_KEY_FILE, SecretName, VaultFiles,
-    cipher::{CipherError, Header, PASSPHRASE_STANZA},
+    cipher::{CipherError, Header},
     folder::{FolderError, MAX_FILE},
     lock::{self, LockedSecret},
     name::{below_files, path_order},
@@ -277,7 +277,7 @@ fn check_ciphertext(
         return Err(Problem::Changed(path));
     };
     let header = Header::parse(&bytes).map_err(|error| Problem::Ciphertext { path: path.clone(), error })?;
-    if header.stanzas().iter().any(|tag| tag == PASSPHRASE_STANZA) {
+    if header.has_passphrase() {
         return Err(Problem::Ciphertext { path, error: CipherError::Passphrase });
     }
     if !header.fits(&secret.recipients) {

@@ -25,6 +25,15 @@ impl Unsound {
     }
 }
 
+impl IntoIterator for Unsound {
+    type Item = Problem;
+    type IntoIter = std::vec::IntoIter<Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.problems.into_iter()
+    }
+}
+
 impl FromIterator<Problem> for Unsound {
     fn from_iter<I: IntoIterator<Item = Problem>>(problems: I) -> Self {
         Self { problems: problems.into_iter().collect() }
