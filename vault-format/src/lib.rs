@@ -18,6 +18,7 @@
 //! | [`inspect`](mod@inspect) | what only a key can tell |
 //! | [`due`](mod@due) | what is to be changed soon |
 //! | [`leak`] | plaintext that must not be in a repository |
+//! | [`allow`] | findings that people let be |
 //! | [`proposal`] | what there is beyond the signed state |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
 //! | [`plugin`](mod@plugin) | keys that only an age plugin can use |
@@ -39,6 +40,7 @@
 //! | [`progress`] | how far that has come, for who waits |
 #![forbid(unsafe_code)]
 
+pub mod allow;
 pub mod ancestor;
 pub mod certificate;
 pub mod change;
@@ -78,6 +80,7 @@ pub mod transaction;
 pub mod verify;
 mod x25519;
 
+pub use allow::AllowList;
 pub use ancestor::Ancestor;
 pub use change::Change;
 pub use digest::Digest;
