@@ -1,6 +1,7 @@
 //! A vault in Git: only ciphertext and public files get in, and a clone is still sound.
 
 mod clone;
+mod diffs;
 mod plaintext;
 mod uninstall;
 

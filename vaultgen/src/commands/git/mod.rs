@@ -1,8 +1,10 @@
 //! `vaultgen git`: what Git needs to know of a vault.
 
 mod check;
+mod facts;
 mod install;
 mod leaks;
+mod listing;
 mod show;
 mod uninstall;
 
