@@ -1,5 +1,6 @@
 //! A vault in Git: only ciphertext and public files get in, and a clone is still sound.
 
+mod ci;
 mod clone;
 mod diffs;
 mod plaintext;
