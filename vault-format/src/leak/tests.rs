@@ -36,6 +36,8 @@ fn a_key_is_found_however_it_stands_in_a_text() {
         format!("{{\"json\": \"{{\\\"key\\\": \\\"{}\\\"}}\"}}", pem.replace('\n', "\\\\n")),
         format!("key: |\n{}", pem.lines().map(|line| format!("    {line}\n")).collect::<String>()),
         pem.lines().map(|line| format!("# {line}\n")).collect(),
+        pem.lines().map(|line| format!("// {line}\n")).collect(),
+        pem.lines().map(|line| format!("//! {line}\n")).collect(),
         pem.lines().map(|line| format!("\"{line}\\n\" +\n")).collect(),
         pem.lines().map(|line| format!("'{line}',\n")).collect(),
         format!("-----BEGIN PRIVATE KEY-----{body}-----END PRIVATE KEY-----"),

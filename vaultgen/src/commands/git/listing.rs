@@ -92,7 +92,7 @@ pub(super) fn find(file: &Path, digest: Digest) -> Option<Listing> {
     };
     search
         .work_tree(file)
-        .or_else(|| search.history(vec![repository.head_id().ok()?.detach()]))
+        .or_else(|| search.history(repository.head_id().map(|head| head.detach()).into_iter().collect()))
         .or_else(|| search.history(branches(&repository)))
 }
 

@@ -35,13 +35,9 @@ enum Action {
     /// Check what is about to be committed: a sound vault, and no plaintext anywhere
     ///
     /// Every file that changes is searched for private keys, age identities and password hashes, also outside of the
-    /// vault. What is meant to be there, as a key for tests, is named in a list, the same that `audit --allow` takes:
-    ///
-    /// git config odbox.allow FILE     (relative to the top of the repository)
-    ///
-    /// with a table for each, of which `secret` may be left out, and `until` is the last day:
-    ///
-    /// [[allow]] code = "plaintext-private-key", place = "tests/keys/**", reason = "…", until = 2027-01-01
+    /// vault. What is meant to be there, as a key for tests, is named in a list with code, place, reason and last day
+    /// of each, as docs/ci.md shows it. `git config odbox.allow FILE` says where that is, from the top of the
+    /// repository.
     Check,
     /// Describe an age file, for `git diff`
     #[command(hide = true)]
