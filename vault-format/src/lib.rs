@@ -19,6 +19,7 @@
 //! | [`due`](mod@due) | what is to be changed soon |
 //! | [`audit`] | what an auditor may know of a state without a key, what changed, and what is wrong with it |
 //! | [`leak`] | plaintext that must not be in a repository |
+//! | [`allow`] | findings that people let be |
 //! | [`proposal`] | what there is beyond the signed state |
 //! | [`cipher`], [`identity`], [`recipient`] | age encryption and decryption |
 //! | [`plugin`](mod@plugin) | keys that only an age plugin can use |
@@ -40,6 +41,7 @@
 //! | [`progress`] | how far that has come, for who waits |
 #![forbid(unsafe_code)]
 
+pub mod allow;
 pub mod ancestor;
 pub mod audit;
 pub mod certificate;
@@ -80,6 +82,7 @@ pub mod transaction;
 pub mod verify;
 mod x25519;
 
+pub use allow::AllowList;
 pub use ancestor::Ancestor;
 pub use change::Change;
 pub use digest::Digest;

@@ -102,6 +102,20 @@ impl Repository {
         Ok(revision.map(|revision| Arc::new(revision) as Arc<dyn VaultFiles>))
     }
 
+    /// The bytes of a blob; nothing if it has more than `limit`. `name` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such blob, or it cannot be read.
+    pub fn bytes_of(&self, blob: ObjectId, limit: u64, name: &str) -> Result<Option<Vec<u8>>, GitError> {
+        let unreadable = || GitError::Unreadable(escaped(name));
+        let size = self.repository.find_header(blob).map_err(|_| unreadable())?.size();
+        if size > limit {
+            return Ok(None);
+        }
+        self.repository.find_blob(blob).map(|mut blob| Some(blob.take_data())).map_err(|_| unreadable())
+    }
+
     /// Where the repository keeps what belongs to this work tree.
     #[must_use]
     pub fn git_dir(&self) -> &Path {

@@ -187,7 +187,10 @@ fn separators(text: &[u8]) -> usize {
     loop {
         len += match &text[len..] {
             [b'\\', b'n' | b'r' | b't', ..] => 2,
-            [b'\\' | b'"' | b'\'' | b'`' | b',' | b'#' | b'*' | b'|' | b'>' | b'.' | b'=', ..] => 1,
+            [b'\\' | b'"' | b'\'' | b'`' | b',' | b'#' | b'*' | b'|' | b'>' | b'.' | b';' | b'=', ..] => 1,
+            // A comment's start; `/` alone is of the body.
+            [b'/', b'/', b'/' | b'!', next, ..] if next.is_ascii_whitespace() => 3,
+            [b'/', b'/', next, ..] if next.is_ascii_whitespace() => 2,
             // Between two strings.
             [b'+', next, ..] if next.is_ascii_whitespace() => 1,
             [byte, ..] if byte.is_ascii_whitespace() => 1,

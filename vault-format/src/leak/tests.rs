@@ -36,6 +36,8 @@ fn a_key_is_found_however_it_stands_in_a_text() {
         format!("{{\"json\": \"{{\\\"key\\\": \\\"{}\\\"}}\"}}", pem.replace('\n', "\\\\n")),
         format!("key: |\n{}", pem.lines().map(|line| format!("    {line}\n")).collect::<String>()),
         pem.lines().map(|line| format!("# {line}\n")).collect(),
+        pem.lines().map(|line| format!("// {line}\n")).collect(),
+        pem.lines().map(|line| format!("//! {line}\n")).collect(),
         pem.lines().map(|line| format!("\"{line}\\n\" +\n")).collect(),
         pem.lines().map(|line| format!("'{line}',\n")).collect(),
         format!("-----BEGIN PRIVATE KEY-----{body}-----END PRIVATE KEY-----"),
@@ -63,7 +65,7 @@ fn what_names_a_form_is_no_secret() {
         "A key begins with -----BEGIN PRIVATE KEY-----, and goes on with base64 up to -----END PRIVATE KEY-----.",
         "-----BEGIN PRIVATE KEY----- and then come the many lines of a body in base64 which nobody reads",
         "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
-        "-----BEGIN PRIVATE KEY-----\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n-----END PRIVATE KEY-----",
+        &format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----", "x".repeat(64)),
         "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA…\n",
         "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOYBF…\n-----END PGP PRIVATE KEY BLOCK-----",
         &format!("-----BEGIN PRIVATE KEY-----\n{}...\n-----END PRIVATE KEY-----", &first[..30]),
@@ -210,11 +212,13 @@ proptest! {
     fn any_pieces_are_scanned(
         pieces in proptest::collection::vec(
             proptest::sample::select(vec![
-                &b"-----BEGIN "[..], b"---- BEGIN ", b"PRIVATE KEY", b" BLOCK", b"-----", b" ----", b"PGP ", b"OPENSSH ",
+                &b"-----BEGIN "[..], b"---- BEGIN ", b"PRIVATE KEY", b" BLOCK", b"-----", b" ----", b"PGP ",
+                b"OPENSSH ",
                 b"SSH2 ENCRYPTED ", b"ENCRYPTED ", b"\n", b"\\n", b"Proc-Type: 4,ENCRYPTED", b"MIIEvQIBADANBgkq",
                 b"b3BlbnNzaC1rZXktdjEA", b"AAAABG5vbmUA", b"P2/56w", b"AAAA", b"lQOYBF", b"LS0tLS1CRUdJTi", b"$6$",
                 b"$5$rounds=", b"$y$j9T$", b"$2b$12$", b"$7$", b"abcdefghijklmnopqrstuv", b"AGE-SECRET-KEY-1",
-                b"AGE-PLUGIN-A-1", b"QQQQ", b"PuTTY-User-Key-File-2: ", b"Encryption: none", b"Private-Lines: 1", b"\xff\xfe",
+                b"AGE-PLUGIN-A-1", b"QQQQ", b"PuTTY-User-Key-File-2: ", b"Encryption: none",
+                b"Private-Lines: 1", b"\xff\xfe",
                 b"\x30\x82", b"\x30\x80\x02\x01\x03\x30", b"\x02\x01\x00", b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07",
                 b"\xfe\xed\xfe\xed\0\0\0\x02", b"\0\0\0\x01", b"\x95\x01\x02\x04", b"\xc5\xff", b"\0",
             ]),

@@ -10,14 +10,16 @@ use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{POLICY_FILE, VaultFolder, verify, verify::Warning};
 
-use super::{git, repository};
-use crate::{cli::Common, commands::status::key_files::is_private_key, trust::Memory};
+use super::{git, leaks, repository};
+use crate::{cli::Common, commands::status::key_files::is_private_key, git::Repository, trust::Memory};
 
-/// Checks the vault as the index has it, which need not be as the folder has it.
+/// Checks what the index has, which need not be what the folder has: the vault, and every other file that is about to
+/// change.
 ///
 /// # Errors
 ///
-/// If it is not sound, or there is a private key or a file among it that is no part of a vault.
+/// If the vault is not sound, there is a private key or a file among it that is no part of a vault, or plaintext in
+/// any other file.
 pub fn run(common: &Common) -> miette::Result<()> {
     let folder = VaultFolder::open(&common.vault)?;
     let repository = repository(common)?;
@@ -26,6 +28,11 @@ pub fn run(common: &Common) -> miette::Result<()> {
     }
     let tree = git(repository.top(), &["write-tree"])?;
     let tree = ObjectId::from_hex(tree.as_bytes()).map_err(|_| CheckError::Index)?;
+    check_vault(&folder, &repository, tree)?;
+    leaks::check(&repository, tree)
+}
+
+fn check_vault(folder: &VaultFolder, repository: &Repository, tree: ObjectId) -> miette::Result<()> {
     let Some(files) = repository.files_in(tree, "the index")? else {
         // Nothing of the vault is in the index.
         return Ok(());
@@ -38,7 +45,7 @@ pub fn run(common: &Common) -> miette::Result<()> {
         let stray = entries.first().map(|entry| entry.path.clone());
         return stray.map_or(Ok(()), |path| Err(CheckError::NoPolicy(path).into()));
     }
-    let signers = Memory::open()?.signers_of(&folder, &*files)?;
+    let signers = Memory::open()?.signers_of(folder, &*files)?;
     let vault = verify(&*files, &signers, |_, _| false)
         .map_err(|error| miette::Report::new(error).wrap_err("what is about to be committed"))?;
     let stray = vault.warnings().iter().find_map(|warning| match warning {

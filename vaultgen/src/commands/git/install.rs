@@ -11,14 +11,19 @@ use miette::Diagnostic;
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-use super::{git, repository};
-use crate::{cli::Common, commands};
+use super::{GitFault, git, repository};
+use crate::{cli::Common, commands, git::Repository};
 
 /// How the hook begins that we wrote, so that it may be added to.
-const HOOK: &str = "#!/bin/sh\n# By `vaultgen git install`: a vault is committed sound, or not at all.\n";
+pub(super) const HOOK: &str =
+    "#!/bin/sh\n# By `vaultgen git install`: a vault is committed sound, or not at all.\n";
+
+/// What is before and after the path of a vault in the line that checks it.
+pub(super) const LINE_START: &str = "vaultgen --vault ";
+pub(super) const LINE_END: &str = " git check || exit 1";
 
 /// What `.gitattributes` of a vault names, and what Git runs for it.
-const SETTINGS: [(&str, &str); 3] = [
+pub(super) const SETTINGS: [(&str, &str); 3] = [
     ("diff.odbox-age.textconv", "vaultgen git show"),
     ("merge.odbox-policy.name", "the policy of a vault"),
     ("merge.odbox-policy.driver", "vaultgen merge --driver %O %A %B %P"),
@@ -32,13 +37,12 @@ const SETTINGS: [(&str, &str); 3] = [
 pub fn run(common: &Common) -> miette::Result<()> {
     let repository = repository(common)?;
     let top = repository.top();
-    let hook = top.join(git(top, &["rev-parse", "--git-path", "hooks/pre-commit"])?);
-    let own = [top, repository.common_dir()].into_iter().filter_map(|folder| folder.canonicalize().ok());
-    if !existing(&hook).is_some_and(|folder| own.into_iter().any(|own| folder.starts_with(own))) {
+    let hook = hook(&repository)?;
+    if !is_own(&hook, &repository) {
         let own = repository.common_dir().canonicalize().unwrap_or_default().join("hooks");
         return Err(InstallError::SharedHook { hook, own }.into());
     }
-    let line = format!("vaultgen --vault {} git check || exit 1", quoted(repository.vault()));
+    let line = line(repository.vault());
     let script = match fs::read_to_string(&hook) {
         Ok(present) if present.lines().any(|other| other == line) => None,
         Ok(present) if present.starts_with(HOOK) => Some(format!("{}\n{line}\n", present.trim_end())),
@@ -58,13 +62,31 @@ pub fn run(common: &Common) -> miette::Result<()> {
     Ok(())
 }
 
+/// Where Git looks for the hook.
+pub(super) fn hook(repository: &Repository) -> Result<PathBuf, GitFault> {
+    let top = repository.top();
+    Ok(top.join(git(top, &["rev-parse", "--git-path", "hooks/pre-commit"])?))
+}
+
+/// Whether a hook lies within this repository, and so is of no other.
+pub(super) fn is_own(hook: &Path, repository: &Repository) -> bool {
+    let own = [repository.top(), repository.common_dir()];
+    let mut own = own.into_iter().filter_map(|folder| folder.canonicalize().ok());
+    existing(hook).is_some_and(|folder| own.any(|own| folder.starts_with(own)))
+}
+
+/// The line that checks a vault.
+pub(super) fn line(vault: &Path) -> String {
+    format!("{LINE_START}{}{LINE_END}", quoted(vault))
+}
+
 /// The nearest folder above a file that is there already, links followed.
 fn existing(file: &Path) -> Option<PathBuf> {
     file.ancestors().skip(1).find_map(|folder| folder.canonicalize().ok())
 }
 
 /// Written beside and renamed over: Git runs the old hook or the new one.
-fn write(hook: &Path, script: &str) -> std::io::Result<()> {
+pub(super) fn write(hook: &Path, script: &str) -> std::io::Result<()> {
     let folder = hook.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut file = NamedTempFile::new_in(folder)?;

@@ -1,8 +1,12 @@
 //! `vaultgen git`: what Git needs to know of a vault.
 
 mod check;
+mod facts;
 mod install;
+mod leaks;
+mod listing;
 mod show;
+mod uninstall;
 
 use std::{
     io,
@@ -26,7 +30,14 @@ pub struct Args {
 enum Action {
     /// Set up all three in this clone: its configuration and its pre-commit hook
     Install,
-    /// Check what is about to be committed: sound, and no private key or plaintext among it
+    /// Undo what `install` did in this clone
+    Uninstall,
+    /// Check what is about to be committed: a sound vault, and no plaintext anywhere
+    ///
+    /// Every file that changes is searched for private keys, age identities and password hashes, also outside of the
+    /// vault. What is meant to be there, as a key for tests, is named in a list with code, place, reason and last day
+    /// of each, as docs/ci.md shows it. `git config odbox.allow FILE` says where that is, from the top of the
+    /// repository.
     Check,
     /// Describe an age file, for `git diff`
     #[command(hide = true)]
@@ -36,7 +47,7 @@ enum Action {
     },
 }
 
-/// Installs, checks or describes.
+/// Installs, undoes that, checks or describes.
 ///
 /// # Errors
 ///
@@ -44,6 +55,7 @@ enum Action {
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     match &args.action {
         Action::Install => install::run(common),
+        Action::Uninstall => uninstall::run(common),
         Action::Check => check::run(common),
         Action::Show { file } => show::run(file),
     }
@@ -64,8 +76,14 @@ fn repository(common: &Common) -> miette::Result<Repository> {
     Ok(repository)
 }
 
-/// Runs Git at the top of a work tree, and gives back what it prints.
+/// Runs Git at the top of a work tree, and gives back what it prints, as text without the end of its last line.
 fn git(top: &Path, arguments: &[&str]) -> Result<String, GitFault> {
+    let printed = git_bytes(top, arguments)?;
+    Ok(String::from_utf8_lossy(&printed).trim_end().to_owned())
+}
+
+/// As [`git`], to the byte: names of files need not be text.
+fn git_bytes(top: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitFault> {
     let output = Command::new("git")
         // A repository may name a program of its own to find out what changed.
         .args(["-c", "core.fsmonitor=false"])
@@ -78,7 +96,7 @@ fn git(top: &Path, arguments: &[&str]) -> Result<String, GitFault> {
     if !output.status.success() {
         return Err(GitFault::Failed(said.lines().next().unwrap_or("it failed").escape_debug().to_string()));
     }
-    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    Ok(output.stdout)
 }
 
 /// Git did not do what it was to.

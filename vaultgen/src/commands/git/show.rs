@@ -14,9 +14,11 @@ use vault_format::{
     folder::MAX_FILE,
 };
 
+use super::{facts, listing};
 use crate::commands;
 
-/// Prints the types of the keys that open it, the length of its plaintext and its digest, a line each.
+/// Prints what the lock says of the file that lists it, the types of the keys that open it, the length of its plaintext
+/// and its digest, a line each.
 ///
 /// # Errors
 ///
@@ -27,12 +29,16 @@ pub fn run(file: &Path) -> miette::Result<()> {
         .and_then(|opened| opened.take(MAX_FILE).read_to_end(&mut bytes))
         .map_err(|error| ShowError::Read { file: file.to_owned(), error })?;
     let header = Header::parse(&bytes).map_err(ShowError::Age)?;
+    let digest = Digest::of(&bytes);
+    for line in listing::find(file, digest).iter().flat_map(facts::lines) {
+        commands::say(false, &line);
+    }
     for stanza in header.stanzas() {
         // The type comes from the file: it may not write on the terminal.
         commands::say(false, &format!("opened by {}", stanza.escape_debug()));
     }
     commands::say(false, &format!("{} bytes", cipher::plaintext_len(&bytes).map_err(ShowError::Age)?));
-    commands::say(false, &format!("SHA-256 {}", Digest::of(&bytes)));
+    commands::say(false, &format!("SHA-256 {digest}"));
     Ok(())
 }
 
