@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use vault_format::Identities;
 
 use crate::commands::{
-    add, adopt, audience, certs, completions, edit, git, graph, import, init, machine, merge, password,
-    recipients, rekey, remove, revert, rotate, show, sign, signers, status, verify,
+    add, adopt, audience, audit, certs, completions, edit, git, graph, import, init, machine, merge,
+    password, recipients, rekey, remove, revert, rotate, show, sign, signers, status, verify,
 };
 
 const EXIT_STATUS: &str = "Exit status: 0 done or clean, 1 failed or not sound, 2 wrong usage.";
@@ -44,12 +44,15 @@ pub struct Common {
     /// Never ask: generate, or fail.
     #[arg(long, global = true)]
     pub batch: bool,
-    /// Print the result as JSON: `verify`, `status`, and each `list`.
+    /// Print the result as JSON: `verify`, `status`, `audit`, and each `list`.
     #[arg(long, global = true)]
     pub json: bool,
     /// Say nothing when all is well.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Whether `vault` was named, and is not the default.
+    #[arg(skip)]
+    pub names_vault: bool,
     /// The identities, once they were needed.
     #[arg(skip)]
     pub opened: OnceLock<Identities>,
@@ -63,7 +66,7 @@ impl Cli {
             Some(Command::Machine(args)) => args.is_list(),
             Some(Command::Recipients(args)) => args.is_list(),
             Some(Command::Signers(args)) => args.is_list(),
-            Some(Command::Status(_) | Command::Verify(_)) => true,
+            Some(Command::Audit(_) | Command::Status(_) | Command::Verify(_)) => true,
             _ => false,
         }
     }
@@ -74,6 +77,7 @@ pub enum Command {
     Add(add::Args),
     Admin(password::AdminArgs),
     Adopt(adopt::Args),
+    Audit(audit::Args),
     Certs(certs::Args),
     Completions(completions::Args),
     Edit(edit::Args),

@@ -7,6 +7,8 @@ use serde::Serialize;
 use thiserror::Error;
 use vault_format::report;
 
+use crate::commands::audit::Found;
+
 /// The version of every object. New fields may come; one that goes or changes makes a new version.
 const VERSION: u32 = 1;
 
@@ -37,7 +39,7 @@ pub fn print(result: &impl Serialize) -> miette::Result<()> {
 
 /// Prints why there is no result, unless that was the result.
 pub fn print_failure(failure: &miette::Report) {
-    if !failure.is::<NotSound>() {
+    if !(failure.is::<NotSound>() || failure.is::<Found>()) {
         // The error itself goes to standard error in any case.
         let _ = print(&Failed { problems: [report::render(failure.as_ref())] });
     }

@@ -29,7 +29,7 @@ mod vault;
 
 use std::{io::Write, process::ExitCode};
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
 use vault_format::report;
 
 use crate::{
@@ -43,7 +43,7 @@ use crate::{
 /// wrong usage.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => match usage::without_repeating(&error) {
             Some(error) => return failed(&error.into()),
@@ -63,6 +63,7 @@ pub fn run() -> ExitCode {
         Command::Add(args) => commands::add::run(&args, &cli.common),
         Command::Admin(args) => args.run(&cli.common),
         Command::Adopt(args) => commands::adopt::run(&args, &cli.common),
+        Command::Audit(args) => commands::audit::run(&args, &cli.common),
         Command::Certs(args) => commands::certs::run(&args, &cli.common),
         Command::Completions(args) => commands::completions::run(&args),
         Command::Edit(args) => commands::edit::run(&args, &cli.common),
@@ -99,6 +100,16 @@ pub fn run() -> ExitCode {
             failed(&failure)
         }
     }
+}
+
+/// The command line, and whether it names the vault.
+fn parse() -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches()?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    let verb = matches.subcommand().map(|(_, matches)| matches);
+    let source = verb.unwrap_or(&matches).value_source("vault");
+    cli.common.names_vault = source == Some(ValueSource::CommandLine);
+    Ok(cli)
 }
 
 fn failed(failure: &miette::Report) -> ExitCode {

@@ -13,9 +13,13 @@
 //! | [`auditor`] | the last state of each vault, and what is wrong with it |
 //! | [`access`] | who could read a secret, and when |
 //! | [`period`] | a day, a month or a year |
-//! | [`report`] | the result |
+//! | [`report`] | the result, as it is printed in JSON |
+//! | [`allowance`] | what somebody looked at and allowed |
+//! | [`text`], [`table`], [`sarif`] | the result for a terminal, for tables, for code hosts |
+//! | [`words`] | changes and places in words |
 
 pub mod access;
+pub mod allowance;
 pub mod auditor;
 pub mod history;
 pub mod leaks;
@@ -23,7 +27,11 @@ pub mod period;
 pub mod reading;
 pub mod report;
 pub mod repository;
+pub mod sarif;
 pub mod span;
+pub mod table;
+pub mod text;
+pub mod words;
 
 use std::path::PathBuf;
 

@@ -192,15 +192,6 @@ impl Repository {
         Revision::of(&self.repository, tree, &path, name).ok().flatten()
     }
 
-    /// The bytes of a blob of at most `limit` bytes; nothing where it is longer or missing.
-    #[must_use]
-    pub fn blob(&self, id: ObjectId, limit: u64) -> Option<Vec<u8>> {
-        if self.repository.find_header(id).ok()?.size() > limit {
-            return None;
-        }
-        Some(self.repository.find_blob(id).ok()?.take_data())
-    }
-
     /// The same repository for another thread.
     #[must_use]
     pub fn shared(&self) -> gix::ThreadSafeRepository {

@@ -3,6 +3,7 @@
 pub mod add;
 pub mod adopt;
 pub mod audience;
+pub mod audit;
 pub mod certs;
 pub mod completions;
 pub mod edit;
