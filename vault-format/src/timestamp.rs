@@ -102,6 +102,15 @@ fn one_spelling(text: &str) -> Option<Timestamp> {
 }
 
 /// A TOML offset date-time; for other formats use `Display`.
+/// Writes a moment as text (RFC 3339), where the format has no moments of its own: for `serialize_with`.
+///
+/// # Errors
+///
+/// If the serializer fails.
+pub fn as_text<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(moment)
+}
+
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let moment: toml::value::Datetime = self.to_string().parse().map_err(S::Error::custom)?;

@@ -16,7 +16,7 @@ use crate::{
 
 /// Something that is otherwise in the later state. Secrets of which the same is true stand together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "what", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[serde(tag = "what", rename_all = "kebab-case")]
 pub enum Change {
     /// These came in.
     Added {

@@ -1,6 +1,9 @@
 //! The facts of one state of a vault.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::Serialize;
 
@@ -16,6 +19,7 @@ use crate::{
     policy::{Access, Action, GroupKind, Kind, SecretPolicy},
     signers::AllowedSigners,
     ssh,
+    timestamp::as_text,
 };
 
 const SECONDS_OF_A_DAY: i64 = 24 * 60 * 60;
@@ -194,8 +198,10 @@ pub struct SecretFacts {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub templates: Vec<SecretName>,
     /// When it came into the vault.
+    #[serde(serialize_with = "as_text")]
     pub created: Timestamp,
     /// When its value last changed.
+    #[serde(serialize_with = "as_text")]
     pub rotated: Timestamp,
     /// For how many days it has had this value.
     pub age_days: i64,
@@ -212,7 +218,7 @@ pub struct SecretFacts {
     pub exposed_to: BTreeSet<Recipient>,
     /// Public facts of its kind.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub facts: Option<Facts>,
+    pub facts: Option<PublicFacts>,
     /// For how many days its certificate is still valid; negative after that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub days_left: Option<i64>,
@@ -221,12 +227,91 @@ pub struct SecretFacts {
     pub proved: Option<Proof>,
 }
 
+/// Public facts of a secret's kind, as a report has them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "of", rename_all = "kebab-case")]
+pub enum PublicFacts {
+    /// Of a certificate.
+    Certificate {
+        /// The subject's distinguished name.
+        subject: String,
+        /// The issuer's distinguished name.
+        issuer: String,
+        /// DNS names and IP addresses.
+        names: Vec<String>,
+        /// Start of validity.
+        #[serde(serialize_with = "as_text")]
+        not_before: Timestamp,
+        /// End of validity.
+        #[serde(serialize_with = "as_text")]
+        not_after: Timestamp,
+        /// The key's type.
+        key_type: String,
+        /// What certificate and key have in common.
+        spki_sha256: Digest,
+    },
+    /// Of the private key of a certificate.
+    PrivateKey {
+        /// What certificate and key have in common.
+        spki_sha256: Digest,
+    },
+    /// Of an SSH key.
+    SshKey {
+        /// The fingerprint as `ssh-keygen -l` prints it.
+        fingerprint: String,
+    },
+    /// Of a password hash.
+    PasswordHash {
+        /// The scheme's name in crypt(5).
+        scheme: String,
+        /// The cost parameter as it stands in the hash.
+        cost: String,
+    },
+}
+
+impl From<&Facts> for PublicFacts {
+    fn from(facts: &Facts) -> Self {
+        match facts.clone() {
+            Facts::Certificate(certificate) => Self::Certificate {
+                subject: certificate.subject,
+                issuer: certificate.issuer,
+                names: certificate.names,
+                not_before: certificate.not_before,
+                not_after: certificate.not_after,
+                key_type: certificate.key_type,
+                spki_sha256: certificate.spki_sha256,
+            },
+            Facts::PrivateKey { spki_sha256 } => Self::PrivateKey { spki_sha256 },
+            Facts::SshKey { fingerprint } => Self::SshKey { fingerprint },
+            Facts::PasswordHash(hash) => Self::PasswordHash { scheme: hash.scheme, cost: hash.cost },
+        }
+    }
+}
+
+impl fmt::Display for PublicFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate { subject, key_type, names, not_after, .. } => {
+                let day = not_after.date_time().date();
+                write!(f, "{subject} ({key_type}) for {} until {day}", names.join(" "))
+            }
+            Self::PrivateKey { spki_sha256 } => {
+                let digest = spki_sha256.to_string();
+                write!(f, "key {}", digest.get(..16).unwrap_or(&digest))
+            }
+            Self::SshKey { fingerprint } => f.write_str(fingerprint),
+            Self::PasswordHash { scheme, cost } => write!(f, "{scheme} at cost {cost}"),
+        }
+    }
+}
+
 /// Something that ends, or is to be changed.
 #[derive(Clone, Debug, Serialize)]
 pub struct DueFacts {
     /// What.
     pub what: What,
     /// When.
+    #[serde(serialize_with = "as_text")]
     pub at: Timestamp,
     /// Whether that is near enough to do something.
     pub is_due: bool,
@@ -465,7 +550,7 @@ impl SecretFacts {
                 .map(|after| after.as_secs() / SECONDS_OF_A_DAY.unsigned_abs()),
             due: due.collect(),
             exposed_to: locked.exposed_to.clone(),
-            facts: locked.facts.clone(),
+            facts: locked.facts.as_ref().map(PublicFacts::from),
             days_left: certificate_end.map(|end| days_between(now, end)),
             proved: None,
         }

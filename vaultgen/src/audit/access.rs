@@ -106,7 +106,7 @@ impl Watched {
             secret: self.secret.clone(),
             readers: readers.collect(),
             served: state.map(|state| served(&self.secret, state)).unwrap_or_default(),
-            rotated: timeline.rotated.iter().copied().collect(),
+            rotated: timeline.rotated.iter().map(ToString::to_string).collect(),
         })
     }
 }

@@ -5,12 +5,14 @@ use serde::Serialize;
 use vault_format::{
     Digest, Recipient, SecretName, Timestamp,
     audit::{Change, Finding, StateFacts, state::AccessFacts, state::SignerFacts},
+    timestamp::as_text,
 };
 
 /// Everything that an audit found.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// When it was made: what is due goes by this.
+    #[serde(serialize_with = "as_text")]
     pub made: Timestamp,
     /// What was asked.
     pub question: Question,
@@ -76,8 +78,10 @@ pub struct At {
     /// As it was named.
     pub name: String,
     /// Its first moment.
+    #[serde(serialize_with = "as_text")]
     pub from: Timestamp,
     /// Its last moment.
+    #[serde(serialize_with = "as_text")]
     pub to: Timestamp,
     /// The newest commit at its end.
     pub commit: String,
@@ -167,6 +171,7 @@ pub struct PersonFacts {
     /// The address.
     pub email: String,
     /// When.
+    #[serde(serialize_with = "as_text")]
     pub at: Timestamp,
 }
 
@@ -213,8 +218,8 @@ pub struct SecretAccess {
     pub readers: Vec<ReaderAccess>,
     /// Where it is served, and to whom, at the end of the time asked about.
     pub served: Vec<MachineAccess>,
-    /// When its value changed.
-    pub rotated: Vec<Timestamp>,
+    /// When its value changed, as the signers say.
+    pub rotated: Vec<String>,
 }
 
 /// For how long one key could read a secret.
@@ -241,6 +246,7 @@ pub struct Moment {
     /// The commit.
     pub commit: String,
     /// When it was committed, as Git says.
+    #[serde(serialize_with = "as_text")]
     pub at: Timestamp,
     /// Who committed it, as Git says.
     pub committer: String,

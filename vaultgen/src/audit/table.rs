@@ -1,6 +1,6 @@
 //! The report as a table of comma-separated values (RFC 4180).
 
-use vault_format::{audit::StateFacts, facts::Facts};
+use vault_format::audit::StateFacts;
 
 use super::{
     report::{Report, Step, VaultReport},
@@ -116,27 +116,12 @@ fn secret_rows<'a>(
             secret.rotated.to_string(),
             secret.age_days.to_string(),
             secret.days_left.map(|days| days.to_string()).unwrap_or_default(),
-            secret.facts.as_ref().map(facts).unwrap_or_default(),
+            secret.facts.as_ref().map(ToString::to_string).unwrap_or_default(),
             secret.exposed_to.len().to_string(),
             secret.proved.as_ref().map(|proof| proof.sha256.to_string()).unwrap_or_default(),
             codes.get(&secret.name).map(|codes| codes.join(" ")).unwrap_or_default(),
         ]
     })
-}
-
-fn facts(facts: &Facts) -> String {
-    match facts {
-        Facts::Certificate(certificate) => {
-            let names = certificate.names.join(" ");
-            format!(
-                "{} {} until {} for {names}",
-                certificate.subject, certificate.key_type, certificate.not_after
-            )
-        }
-        Facts::PrivateKey { spki_sha256 } => spki_sha256.to_string(),
-        Facts::SshKey { fingerprint } => fingerprint.clone(),
-        Facts::PasswordHash(hash) => format!("{} {}", hash.scheme, hash.cost),
-    }
 }
 
 const FINDING_COLUMNS: [&str; 10] =

@@ -2,7 +2,6 @@
 
 use vault_format::{
     audit::{Finding, Severity, StateFacts, readers::ReaderKind, state::SecretFacts},
-    facts::Facts,
     report::visible,
 };
 
@@ -101,30 +100,20 @@ fn of_secret(secret: &SecretFacts, width: usize) -> String {
         .cloned()
         .chain(secret.unnamed_keys.iter().map(|key| words::key(key.as_str())))
         .collect();
-    let facts = secret.facts.as_ref().map(|facts| format!("; {}", of_facts(facts, secret.days_left)));
+    let facts = secret.facts.as_ref().map(|facts| format!("; {facts}"));
+    let left = secret.days_left.map(|days| format!(", {days} days left"));
     let description = secret.description.as_ref().map(|text| format!("; {text}"));
     format!(
-        "    {:width$}  {}, {}; {}; {} days old{}{}",
+        "    {:width$}  {}, {}; {}; {} days old{}{}{}",
         secret.name.as_str(),
         secret.kind.as_str(),
         readers.join(" "),
         words::access(&secret.access),
         secret.age_days,
         facts.unwrap_or_default(),
+        left.unwrap_or_default(),
         description.unwrap_or_default(),
     )
-}
-
-fn of_facts(facts: &Facts, days_left: Option<i64>) -> String {
-    match facts {
-        Facts::Certificate(certificate) => {
-            let left = days_left.map(|days| format!(", {days} days left")).unwrap_or_default();
-            format!("{} {}{left}", certificate.subject, certificate.key_type)
-        }
-        Facts::PrivateKey { .. } => "the key of a certificate".to_owned(),
-        Facts::SshKey { fingerprint } => fingerprint.clone(),
-        Facts::PasswordHash(hash) => format!("{} {}", hash.scheme, hash.cost),
-    }
 }
 
 fn of_history(history: &[Step]) -> Vec<String> {
@@ -214,8 +203,7 @@ fn of_access(vault: &str, access: &SecretAccess, at: Option<&At>) -> Vec<String>
             words::access(&served.access)
         ));
     }
-    let rotated: Vec<String> = access.rotated.iter().map(|at| at.date_time().date().to_string()).collect();
-    lines.push(format!("  its value changed on: {} (the signers say so)", rotated.join(", ")));
+    lines.push(format!("  its value changed on: {} (the signers say so)", access.rotated.join(", ")));
     lines
 }
 
