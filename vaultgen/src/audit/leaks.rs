@@ -1,7 +1,7 @@
 //! What came into a repository that should not have: plaintext in any file, and files that a vault keeps out.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     rc::Rc,
 };
 
@@ -21,14 +21,22 @@ use super::{
 };
 use crate::commands::status::key_files::is_private_key;
 
-/// Longest file that is looked into: far longer than any key that somebody leaves lying about.
-const MAX_LOOKED_INTO: u64 = 64 << 20;
-
 /// Looks at each file of a history once.
 #[derive(Default)]
 pub struct Leaks {
-    seen: HashSet<ObjectId>,
+    /// What each blob has, so that a copy of it is told of too.
+    seen: HashMap<ObjectId, Vec<Sight>>,
+    told: HashSet<(ObjectId, Vec<u8>)>,
     findings: Vec<Finding>,
+}
+
+/// What is to be told of a file, wherever it lies.
+#[derive(Clone)]
+struct Sight {
+    code: Code,
+    severity: Severity,
+    line: Option<usize>,
+    reason: String,
 }
 
 /// A file that a commit brought.
@@ -55,16 +63,22 @@ impl Leaks {
             let misplaced = misplaced(arrival, vaults);
             self.findings.extend(misplaced.map(|(code, reason)| arrival.finding(code, None, commit, reason)));
         }
-        let new: Vec<Arrival> = came.into_iter().filter(|arrival| self.seen.insert(arrival.blob)).collect();
+        let new: BTreeSet<ObjectId> =
+            came.iter().map(|arrival| arrival.blob).filter(|blob| !self.seen.contains_key(blob)).collect();
         let shared = repository.shared();
-        let looked_at: Vec<Vec<Finding>> = new
+        let looked_at: Vec<_> = new
             .into_par_iter()
-            .map_init(
-                || shared.to_thread_local(),
-                |repository, arrival| arrival.look_into(repository, commit),
-            )
+            .map_init(|| shared.to_thread_local(), |repository, blob| (blob, look_into(repository, blob)))
             .collect();
-        self.findings.extend(looked_at.into_iter().flatten());
+        self.seen.extend(looked_at);
+        for arrival in came {
+            let Some(sights) = self.seen.get(&arrival.blob).filter(|sights| !sights.is_empty()) else {
+                continue;
+            };
+            if self.told.insert((arrival.blob, arrival.path.clone())) {
+                self.findings.extend(sights.iter().map(|sight| arrival.sight(sight, commit)));
+            }
+        }
     }
 
     /// What was found, the oldest first.
@@ -80,29 +94,40 @@ impl Arrival {
         Finding::new(code, Grade::Proved, Place { path, line, commit: Some(commit.to_string()) }, reason)
     }
 
-    fn look_into(&self, repository: &gix::Repository, commit: ObjectId) -> Vec<Finding> {
-        let size = match repository.find_header(self.blob) {
-            Ok(header) => header.size(),
-            Err(_) => {
-                let reason = "its object is missing from this clone".to_owned();
-                return vec![self.finding(Code::NotLookedInto, None, commit, reason)];
-            }
-        };
-        if size > MAX_LOOKED_INTO {
-            let reason =
-                format!("it has {size} bytes; only the first {MAX_LOOKED_INTO} would be looked into");
-            return vec![self.finding(Code::NotLookedInto, None, commit, reason)];
-        }
-        let Ok(blob) = repository.find_blob(self.blob) else { return Vec::new() };
-        if is_ciphertext(&blob.data) {
-            return Vec::new();
-        }
-        leak::scan(&blob.data).into_iter().map(|leak| self.leak(&leak, commit)).collect()
+    fn sight(&self, sight: &Sight, commit: ObjectId) -> Finding {
+        self.finding(sight.code, sight.line, commit, sight.reason.clone()).at(sight.severity)
     }
+}
 
-    fn leak(&self, leak: &Leak, commit: ObjectId) -> Finding {
-        let finding = self.finding(code_of(leak.what), Some(leak.line), commit, leak.what.to_string());
-        if leak.what.is_protected() { finding.at(Severity::Medium) } else { finding }
+fn look_into(repository: &gix::Repository, blob: ObjectId) -> Vec<Sight> {
+    let unseen = |reason: String| {
+        vec![Sight {
+            code: Code::NotLookedInto,
+            severity: Code::NotLookedInto.severity(),
+            line: None,
+            reason,
+        }]
+    };
+    let Ok(header) = repository.find_header(blob) else {
+        return unseen("its object is missing from this clone".to_owned());
+    };
+    if header.size() > leak::MAX_BYTES {
+        return unseen(format!("it has {} bytes, and is not looked into", header.size()));
+    }
+    let Ok(blob) = repository.find_blob(blob) else {
+        return unseen("its object cannot be read".to_owned());
+    };
+    if is_ciphertext(&blob.data) {
+        return Vec::new();
+    }
+    leak::scan(&blob.data).iter().map(Sight::of).collect()
+}
+
+impl Sight {
+    fn of(leak: &Leak) -> Self {
+        let code = code_of(leak.what);
+        let severity = if leak.what.is_protected() { Severity::Medium } else { code.severity() };
+        Self { code, severity, line: Some(leak.line), reason: leak.what.to_string() }
     }
 }
 

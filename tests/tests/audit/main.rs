@@ -1,0 +1,11 @@
+//! `vaultgen audit`: everything that a clone tells without a key, and nothing that it does not.
+
+mod bad_input;
+mod everything;
+mod formats;
+mod scene;
+mod story;
+
+use fixtures::machine::Need::{self, Program};
+
+const NEEDS: [Need; 3] = [Program("git"), Program("age-keygen"), Program("ssh-keygen")];
