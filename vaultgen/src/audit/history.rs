@@ -30,6 +30,9 @@ use crate::git::GitError;
 /// The vaults of one commit, by their folders.
 pub type Vaults = BTreeMap<String, Rc<Reading>>;
 
+/// A path, and the blob that is there now.
+type Arrived = (Vec<u8>, Option<ObjectId>);
+
 /// One commit, as long as a child of it is still to be looked at.
 struct Point {
     tree: ObjectId,
@@ -187,23 +190,27 @@ impl<'a> Walk<'a> {
         let mut facts = None;
         let present = vaults.keys().cloned().collect();
         for folder in self.folders(&present, &changes) {
-            let is_touched =
-                !vaults.contains_key(&folder) || changes.iter().any(|change| is_in(&change.path, &folder));
-            if !is_touched {
-                continue;
-            }
+            let is_changed = |change: &FileChange| is_in(&change.path, &folder);
+            let is_touched = !vaults.contains_key(&folder) || changes.iter().any(is_changed);
             let before = vaults.remove(&folder);
-            let after = self.read(tree, &folder, commit.id, before.as_deref()).map(Rc::new);
-            if before.is_none() && after.is_none() {
-                continue;
+            let after = match is_touched {
+                true => self.read(tree, &folder, commit.id, before.as_deref()).map(Rc::new),
+                false => before.clone(),
+            };
+            let others = others.iter().filter_map(|vaults| vaults.get(&folder)).map(|other| &**other);
+            let turn = Turn {
+                folder: &folder,
+                before: before.as_deref(),
+                others: others.collect(),
+                after: after.as_deref(),
+            };
+            // A merge that took one side alone may have lost what the other one did.
+            if turn.has_vault() && (is_touched || !turn.faults().is_empty()) {
+                if facts.is_none() {
+                    facts = Some(self.repository.facts(commit.id)?);
+                }
+                self.take_step(turn, facts.clone(), is_main, commit.parents.len() > 1);
             }
-            if facts.is_none() {
-                facts = Some(self.repository.facts(commit.id)?);
-            }
-            let others: Vec<&Reading> =
-                others.iter().filter_map(|vaults| vaults.get(&folder)).map(|r| &**r).collect();
-            let turn = Turn { folder: &folder, before: before.as_deref(), others, after: after.as_deref() };
-            self.take_step(turn, facts.clone(), is_main, commit.parents.len() > 1);
             vaults.extend(after.map(|after| (folder, after)));
         }
         let new = changes
@@ -221,11 +228,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What a merge has from another parent than its first: somebody else's commit brought it.
-    fn brought_by_others(
-        &self,
-        parents: &[&Point],
-        tree: ObjectId,
-    ) -> Result<HashSet<(Vec<u8>, Option<ObjectId>)>, GitError> {
+    fn brought_by_others(&self, parents: &[&Point], tree: ObjectId) -> Result<HashSet<Arrived>, GitError> {
         let (Some(first), true) = (parents.first(), parents.len() > 1) else { return Ok(HashSet::new()) };
         let key = |change: FileChange| (change.path, change.now.map(|(id, _)| id));
         let mut theirs = HashSet::new();
@@ -334,6 +337,11 @@ impl Turn<'_> {
             changes: after.map(|after| changes(before, after)).unwrap_or_default(),
             commit,
         }
+    }
+
+    /// Whether there was a vault, or is one now.
+    fn has_vault(&self) -> bool {
+        self.before.is_some() || self.after.is_some()
     }
 
     /// Where the state does not follow from those before it.
