@@ -1,9 +1,11 @@
 //! `vaultgen audit`: everything that a clone tells without a key, and nothing that it does not.
 
 mod bad_input;
+mod browser;
 mod everything;
 mod formats;
 mod scene;
+mod schema;
 mod story;
 
 use fixtures::machine::Need::{self, Program};

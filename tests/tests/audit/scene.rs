@@ -55,7 +55,9 @@ impl Repository {
     /// The report as a program reads it.
     pub fn report(&self, arguments: &[&str]) -> Value {
         let ended = self.audit(&["--json"]).args(arguments).succeeds();
-        serde_json::from_slice(&ended.output).expect("JSON")
+        let report = serde_json::from_slice(&ended.output).expect("JSON");
+        super::schema::holds(&report);
+        report
     }
 
     /// The codes, paths and secrets of what is wrong.
