@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod browser;
+mod documents;
 mod everything;
 mod formats;
 mod scene;
