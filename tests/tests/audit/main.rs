@@ -1,6 +1,7 @@
 //! `vaultgen audit`: everything that a clone tells without a key, and nothing that it does not.
 
 mod bad_input;
+mod chain;
 mod everything;
 mod formats;
 mod scene;
