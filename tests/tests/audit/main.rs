@@ -2,7 +2,7 @@
 
 mod bad_input;
 mod browser;
-mod documents;
+mod chain;
 mod everything;
 mod formats;
 mod scene;

@@ -234,7 +234,7 @@ codes! {
         "take the machine out with `vaultgen revoke`, and rotate the value if it left people's hands";
     /// No key is kept offline for the day on which all others are lost.
     NoRecovery = "no-recovery-recipient", Medium,
-        "make a recovery identity (`vaultgen recipients add` with kind recovery), and keep it offline";
+        "run `vaultgen init`, which offers a recovery identity, and keep that offline";
     /// A secret that the recovery key does not open.
     NotRecoverable = "secret-without-recovery", Low,
         "grant it to the recovery group with `vaultgen grant`, unless it can be made anew";

@@ -37,6 +37,8 @@ pub struct Reading {
     pub signer: Option<SignerFacts>,
     /// Files in its folder that are no part of it.
     pub entries: Vec<String>,
+    /// Who may sign the next state, by the last sound one up to this; nothing where there was none yet.
+    successors: Option<AllowedSigners>,
 }
 
 #[derive(Debug)]
@@ -132,15 +134,18 @@ impl Reading {
     ) -> Self {
         let entries: Vec<String> =
             files.entries().unwrap_or_default().into_iter().map(|entry| entry.path).collect();
+        // A state that is not sound says nothing of who may sign: else whoever can push could say so by one.
+        let inherited = before.and_then(|before| before.successors.clone());
         let has = |file: &str| entries.iter().any(|path| path == file);
         if !has(POLICY_FILE) && !has(LOCK_FILE) {
-            return Self { known: Known::Legacy, problems: Vec::new(), root, signer: None, entries };
+            let known = Known::Legacy;
+            return Self { known, problems: Vec::new(), root, signer: None, entries, successors: inherited };
         }
         let own = own_signers(files);
-        let expected = expected_signers(trusted, before, own.as_ref());
+        let expected = expected_signers(trusted, inherited.as_ref(), own.as_ref());
         let verify = |signers: &AllowedSigners| verify_unless_known(files, signers, |_, _| false, is_known);
         match verify(&expected) {
-            Ok(vault) => Self::sound(vault, root, entries, Vec::new()),
+            Ok(vault) => Self::sound(vault, root, entries, Vec::new(), inherited),
             Err(unsound) => {
                 let problems = unsound.into_iter().collect::<Vec<Problem>>();
                 // Who is nobody's signer may still have left all else as it was signed.
@@ -148,25 +153,38 @@ impl Reading {
                     matches!(problems.as_slice(), [Problem::Signature(SignatureError::Untrusted(_))]);
                 let own = own.filter(|_| is_strangers);
                 match own.map(|own| verify(&own)) {
-                    Some(Ok(vault)) => Self::sound(vault, root, entries, problems),
+                    Some(Ok(vault)) => Self::sound(vault, root, entries, problems, inherited),
                     Some(Err(more)) => {
                         let problems = problems.into_iter().chain(more).collect();
-                        Self::claimed(files, root, entries, problems)
+                        Self::claimed(files, root, entries, problems, inherited)
                     }
-                    None => Self::claimed(files, root, entries, problems),
+                    None => Self::claimed(files, root, entries, problems, inherited),
                 }
             }
         }
     }
 
-    fn sound(vault: Verified, root: PathBuf, entries: Vec<String>, problems: Vec<Problem>) -> Self {
+    fn sound(
+        vault: Verified,
+        root: PathBuf,
+        entries: Vec<String>,
+        problems: Vec<Problem>,
+        inherited: Option<AllowedSigners>,
+    ) -> Self {
         let signer = Some(SignerFacts::of(vault.signer()));
-        Self { known: Known::Verified(Box::new(vault)), problems, root, signer, entries }
+        let successors = if problems.is_empty() { Some(vault.signers().clone()) } else { inherited };
+        Self { known: Known::Verified(Box::new(vault)), problems, root, signer, entries, successors }
     }
 
-    fn claimed(files: &dyn VaultFiles, root: PathBuf, entries: Vec<String>, problems: Vec<Problem>) -> Self {
+    fn claimed(
+        files: &dyn VaultFiles,
+        root: PathBuf,
+        entries: Vec<String>,
+        problems: Vec<Problem>,
+        successors: Option<AllowedSigners>,
+    ) -> Self {
         let known = Claimed::read(files).map_or(Known::Nothing, |claimed| Known::Claimed(Box::new(claimed)));
-        Self { known, problems, root, signer: None, entries }
+        Self { known, problems, root, signer: None, entries, successors }
     }
 }
 
@@ -192,15 +210,14 @@ fn own_signers(files: &dyn VaultFiles) -> Option<AllowedSigners> {
     AllowedSigners::parse(std::str::from_utf8(&bytes).ok()?).ok()
 }
 
-/// Whoever may have signed a state: the signers from outside, and those of the state before it. The first state has
-/// only itself to say who they are.
+/// Whoever may have signed a state: the signers from outside, and those of the last sound state before it. The first
+/// state has only itself to say who they are.
 fn expected_signers(
     trusted: Option<&AllowedSigners>,
-    before: Option<&Reading>,
+    inherited: Option<&AllowedSigners>,
     own: Option<&AllowedSigners>,
 ) -> AllowedSigners {
-    let before = before.and_then(Reading::claims).map(|claims| claims.signers);
-    let listed = before.or(own).into_iter().flat_map(AllowedSigners::iter);
+    let listed = inherited.or(own).into_iter().flat_map(AllowedSigners::iter);
     let from_outside = trusted.into_iter().flat_map(AllowedSigners::iter);
     let may_sign = from_outside.chain(listed).filter(|signer| !signer.ended());
     may_sign.fold(AllowedSigners::default(), |all, signer| all.with(signer.clone()))
