@@ -16,6 +16,7 @@
 //! | [`report`] | the result, as it is printed in JSON |
 //! | [`allowance`] | what somebody looked at and allowed |
 //! | [`text`], [`table`], [`sarif`] | the result for a terminal, for tables, for code hosts |
+//! | [`page`] | the result as one page for a browser |
 //! | [`words`] | changes and places in words |
 
 pub mod access;
@@ -23,6 +24,7 @@ pub mod allowance;
 pub mod auditor;
 pub mod history;
 pub mod leaks;
+pub mod page;
 pub mod period;
 pub mod reading;
 pub mod report;

@@ -17,7 +17,7 @@ use vault_format::{
 
 use crate::{
     audit::{
-        self, Inquiry, allowance,
+        self, Inquiry, allowance, page,
         period::Period,
         report::Report,
         repository::Repository,
@@ -67,6 +67,9 @@ pub struct Args {
     /// Write the findings for a code host, which shows them on the lines of a pull request
     #[arg(long, value_name = "FILE")]
     sarif: Option<PathBuf>,
+    /// Write a page for a browser or for paper: who can read what, what changed, and what is wrong
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// Audits, and reports in the formats that were asked for.
@@ -83,6 +86,10 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     if let Some(path) = &args.sarif {
         let log = serde_json::to_vec_pretty(&sarif::log(&report)).map_err(AuditFault::Encode)?;
         fs::write(path, log).map_err(|error| AuditFault::Write { path: path.clone(), error })?;
+    }
+    if let Some(path) = &args.html {
+        let page = page::render(&report)?;
+        fs::write(path, page).map_err(|error| AuditFault::Write { path: path.clone(), error })?;
     }
     print(&report, args, common)?;
     match args.fail_on {
