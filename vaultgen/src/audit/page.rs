@@ -24,6 +24,8 @@ mod overview;
 mod picture;
 mod secrets;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use miette::Diagnostic;
