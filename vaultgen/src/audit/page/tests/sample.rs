@@ -233,7 +233,7 @@ fn findings(state: &StateFacts) -> Vec<Finding> {
             Finding::new(*code, Grade::Proved, place, format!("reason {index}")).about(secret)
         })
         .collect();
-    findings.sort_by(|one, other| other.severity.cmp(&one.severity));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
 }
 
