@@ -1,7 +1,6 @@
 //! `vaultgen audit`: everything that a clone tells without a key, and nothing that it does not.
 
 mod bad_input;
-mod browser;
 mod chain;
 mod everything;
 mod formats;

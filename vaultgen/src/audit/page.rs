@@ -24,6 +24,8 @@ mod overview;
 mod picture;
 mod secrets;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use miette::Diagnostic;
@@ -132,6 +134,3 @@ fn scope(question: &Question) -> String {
         Scope::Range { name, .. } => format!("what came in {name}"),
     }
 }
-
-#[cfg(test)]
-mod tests;

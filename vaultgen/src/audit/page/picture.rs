@@ -16,11 +16,13 @@ const READERS: usize = 30;
 const BUNDLES: usize = 40;
 const OPENERS: usize = 30;
 /// In units of the picture.
-const WIDTH: f64 = 1000.0;
-const BOX_WIDTH: f64 = 256.0;
+const WIDTH: f64 = 960.0;
+const BOX_WIDTH: f64 = 230.0;
 const BOX_HEIGHT: f64 = 30.0;
 const STEP: f64 = 38.0;
 const TOP: f64 = 44.0;
+/// How much further apart than usual the boxes of a short column stand at most.
+const SPREAD: f64 = 3.0;
 
 /// The picture of a vault, and the same as a table.
 #[derive(Debug, Serialize)]
@@ -216,12 +218,14 @@ fn bundle_id(vault: usize, index: usize) -> String {
     format!("v{vault}-b{index}")
 }
 
-/// The upper left corner of a box: each column is centred beside the tallest.
+/// The upper left corner of a box: each column is centred beside the tallest, and spread along it.
 #[expect(clippy::cast_precision_loss, reason = "a picture has less than a hundred rows")]
 pub fn place(column: usize, row: usize, count: usize, tallest: usize) -> (f64, f64) {
     let x = (WIDTH - BOX_WIDTH) / 2.0 * column as f64;
-    let above = tallest.saturating_sub(count) as f64 * STEP / 2.0;
-    (x, TOP + above + row as f64 * STEP)
+    let height = tallest as f64 * STEP;
+    let step = (height / count.max(1) as f64).min(STEP * SPREAD);
+    let above = (height - step * count as f64 + step - STEP) / 2.0;
+    (x, TOP + above + row as f64 * step)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a picture has less than a hundred rows")]
