@@ -38,3 +38,22 @@ fn a_state_that_is_not_sound_names_no_signers() {
         );
     }
 }
+
+#[test]
+fn a_vault_that_comes_after_a_gap_is_held_against_the_one_before() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let (repository, vault) = (Repository::new(), Vault::with("a", "1").build());
+    repository.put(&vault, "vault");
+    repository.commit("2026-01-10", "a vault");
+    fs::remove_dir_all(repository.join("vault")).expect("a folder");
+    repository.commit("2026-02-10", "gone");
+    repository.put(&Vault::with("a", "1").build(), "vault");
+    repository.commit("2026-03-10", "another one");
+    let found = repository.findings(&["HEAD"]);
+    for expected in ["critical another-vault vault/vault.lock", "critical untrusted-signer vault/vault.lock"]
+    {
+        assert!(found.iter().any(|line| line.starts_with(expected)), "{expected} in {found:#?}");
+    }
+}

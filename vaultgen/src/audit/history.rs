@@ -50,6 +50,8 @@ pub struct Walk<'a> {
     leaks: Leaks,
     watched: Option<Watched>,
     points: HashMap<ObjectId, Point>,
+    /// Vaults that were taken out, as they were last: one that comes in their place is to follow from them.
+    gone: Vaults,
     steps: BTreeMap<String, Vec<Step>>,
     findings: Vec<Finding>,
 }
@@ -100,6 +102,7 @@ impl<'a> Walk<'a> {
             leaks: Leaks::default(),
             watched,
             points: HashMap::new(),
+            gone: Vaults::new(),
             steps: BTreeMap::new(),
             findings: Vec::new(),
         }
@@ -192,7 +195,7 @@ impl<'a> Walk<'a> {
         for folder in self.folders(&present, &changes) {
             let is_changed = |change: &FileChange| is_in(&change.path, &folder);
             let is_touched = !vaults.contains_key(&folder) || changes.iter().any(is_changed);
-            let before = vaults.remove(&folder);
+            let before = vaults.remove(&folder).or_else(|| self.gone.get(&folder).cloned());
             let after = match is_touched {
                 true => self.read(tree, &folder, commit.id, before.as_deref()).map(Rc::new),
                 false => before.clone(),
@@ -211,7 +214,10 @@ impl<'a> Walk<'a> {
                 }
                 self.take_step(turn, facts.clone(), is_main, commit.parents.len() > 1);
             }
-            vaults.extend(after.map(|after| (folder, after)));
+            match after {
+                Some(after) => vaults.extend([(folder, after)]),
+                None => self.gone.extend(before.map(|before| (folder, before))),
+            }
         }
         let new = changes
             .iter()
