@@ -22,10 +22,12 @@
 //! ```
 
 mod list;
+mod name;
 mod word;
 
 use std::fmt::Write as _;
 
+pub use name::path_name;
 pub use word::Word;
 
 use super::Unwritable;

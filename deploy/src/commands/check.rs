@@ -1,0 +1,60 @@
+//! `deploy check`.
+
+use std::io::{self, Write};
+
+use miette::IntoDiagnostic;
+
+use crate::{
+    checkers::{self, Outcome, Subject, Verdict},
+    cli::{Ended, NodeArgs},
+    pipeline::{self, Resolved},
+    tree::{ROOT_FOLDER, Tree},
+};
+
+/// Check a node: all assertions, and every rendered file by its own program's checker.
+///
+/// A checker that is not installed is listed as skipped.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// Fail if a checker is not installed.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// Everything that is wrong with the node.
+pub fn run(args: &Args) -> miette::Result<Ended> {
+    let (resolved, tree) = pipeline::render(&args.node.node, args.node.variant)?;
+    let outcomes = validate(&resolved, &tree)?;
+    print(&outcomes).into_diagnostic()?;
+    let is_bad = outcomes.iter().any(|outcome| match outcome.verdict {
+        Verdict::Passed => false,
+        Verdict::Failed(_) => true,
+        Verdict::Skipped(_) => args.strict,
+    });
+    Ok(if is_bad { Ended::Badly } else { Ended::Well })
+}
+
+fn validate(resolved: &Resolved, tree: &Tree) -> miette::Result<Vec<Outcome>> {
+    let folder = tempfile::Builder::new().prefix("deploy-check-").tempdir().into_diagnostic()?;
+    let out = folder.path().join("tree");
+    tree.write(&out)?;
+    Ok(checkers::run(&Subject { resolved, tree, root: &out.join(ROOT_FOLDER) }))
+}
+
+fn print(outcomes: &[Outcome]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for Outcome { subject, checker, verdict } in outcomes {
+        match verdict {
+            Verdict::Passed => writeln!(out, "ok       {checker}: {subject}")?,
+            Verdict::Failed(why) => writeln!(out, "FAILED   {checker}: {subject}: {why}")?,
+            Verdict::Skipped(why) => writeln!(out, "skipped  {checker}: {subject}: {why}")?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! The `deploy` program.
+
+fn main() -> std::process::ExitCode {
+    deploy::run()
+}

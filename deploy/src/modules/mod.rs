@@ -1,0 +1,102 @@
+//! The modules: each turns its options into contributions to a [`System`](crate::system::System).
+//!
+//! A module is one file or folder here, and a line in [`MODULES`]. It knows no other module: what another one needs
+//! to know of it, it says in [`Module::offer`]. It does no IO. `swap_file.rs` is the one to read first;
+//! `docs/modules.md` tells how to add one.
+
+mod backup;
+mod base;
+pub mod ids;
+mod local_ca;
+mod login;
+mod offers;
+mod server;
+mod service_stack;
+mod swap_file;
+mod vault;
+mod wiring;
+
+pub use offers::{AcmeServer, OdooData, Offers, VaultOffer};
+
+use crate::{
+    formats::Unwritable,
+    node::{Described, Machine, Node, NodeFile, Options, Variant, describe},
+    problem::Problems,
+    system::Contributor,
+    vault::NodeVault,
+};
+
+/// What a module may know when it contributes.
+pub struct World<'a> {
+    /// The machine.
+    pub machine: &'a Machine,
+    /// Which of the two systems of the node.
+    pub variant: Variant,
+    /// The vault that it serves, if it has one.
+    pub vault: Option<&'a NodeVault>,
+    /// What the modules of the node told each other.
+    pub offers: &'a Offers,
+}
+
+/// A part of a box, with its options read.
+pub trait Module {
+    /// What other modules may need to know of it.
+    fn offer(&self, _offers: &mut Offers) {}
+
+    /// Adds its part to the system.
+    ///
+    /// # Errors
+    ///
+    /// If an option's value cannot be written into a file.
+    fn contribute(&self, world: &World<'_>, system: &mut Contributor<'_>) -> Result<(), Unwritable>;
+}
+
+/// What there is to know of a module before its options are read.
+pub struct Registration {
+    /// Its name, and that of its table in a node.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// The tables that it brings with it, as the text of a node: they lose against those of the node.
+    pub implies: &'static str,
+    /// Reads its options.
+    pub read: fn(&mut Options<'_>) -> Box<dyn Module>,
+}
+
+/// All modules, in the order in which they contribute.
+pub const MODULES: [Registration; 8] = [
+    base::MODULE,
+    server::MODULE,
+    service_stack::MODULE,
+    login::MODULE,
+    vault::MODULE,
+    swap_file::MODULE,
+    backup::MODULE,
+    local_ca::MODULE,
+];
+
+impl Registration {
+    /// Its options, for the reference.
+    #[must_use]
+    pub fn options(&self) -> Vec<Described> {
+        describe(self.name, self.read)
+    }
+}
+
+/// What modules imply for others.
+#[must_use]
+pub fn implied() -> Vec<(&'static str, NodeFile)> {
+    let implies = |module: &Registration| {
+        let shown = format!("what `{}` implies", module.name);
+        (module.name, NodeFile::from_text(module.name, &shown, module.implies))
+    };
+    MODULES.iter().filter(|module| !module.implies.is_empty()).map(implies).collect()
+}
+
+/// Reads the modules of a node, in the order of [`MODULES`].
+#[must_use]
+pub fn read(node: &Node<'_>, problems: &mut Problems) -> Vec<(&'static str, Box<dyn Module>)> {
+    let mut read =
+        |module: &Registration| Some((module.name, node.module(module.name, module.read, problems)?));
+    MODULES.iter().filter_map(&mut read).collect()
+}

@@ -1,0 +1,82 @@
+//! `service-stack`: Odoo, PostgreSQL, Nginx, `PgAdmin`, and what keeps them in order.
+
+mod autocerts;
+mod nginx;
+mod odoo;
+mod pgadmin;
+mod postgresql;
+
+use super::{Module, OdooData, Offers, Registration, World};
+use crate::{
+    formats::Unwritable,
+    node::Options,
+    system::Contributor,
+    value::{Count, Domain, Email, Minutes, Port, PostgresName},
+};
+
+/// This module.
+pub const MODULE: Registration = Registration {
+    name: "service-stack",
+    summary: "Odoo with PostgreSQL behind Nginx, and PgAdmin",
+    implies: "",
+    read: |options| Box::new(ServiceStack::read(options)),
+};
+
+/// The options.
+struct ServiceStack {
+    domain: Domain,
+    public_port: Port,
+    autocerts: bool,
+    odoo_db_name: PostgresName,
+    odoo_db_user: PostgresName,
+    odoo_cpus: Count,
+    odoo_session_timeout: Minutes,
+    pgadmin: bool,
+    pgadmin_admin_email: Email,
+    pgadmin_db_name: PostgresName,
+    pgadmin_db_user: PostgresName,
+}
+
+impl ServiceStack {
+    fn read(options: &mut Options<'_>) -> Self {
+        Self {
+            domain: options.get("domain", Domain::known("localhost")),
+            public_port: options.get("public-port", Port::new(443)),
+            autocerts: options.get("autocerts", false),
+            odoo_db_name: options.get("odoo-db-name", PostgresName::known("odoo")),
+            odoo_db_user: options.get("odoo-db-user", PostgresName::known("odoo")),
+            odoo_cpus: options.get("odoo-cpus", Count::new(1)),
+            odoo_session_timeout: options.get("odoo-session-timeout", Minutes::new(5)),
+            pgadmin: options.get("pgadmin", false),
+            pgadmin_admin_email: options.get("pgadmin-admin-email", Email::known("admin@localhost")),
+            pgadmin_db_name: options.get("pgadmin-db-name", PostgresName::known("pgadmin")),
+            pgadmin_db_user: options.get("pgadmin-db-user", PostgresName::known("pgadmin")),
+        }
+    }
+}
+
+impl Module for ServiceStack {
+    fn offer(&self, offers: &mut Offers) {
+        offers.odoo = Some(OdooData {
+            unit: "odoo.service",
+            user: super::ids::ODOO.user(),
+            role: self.odoo_db_user.clone(),
+            database: self.odoo_db_name.clone(),
+            file_store: crate::value::AbsolutePath::known("/var/lib/odoo/filestore"),
+        });
+        offers.vault_certificate = (!self.autocerts).then(|| self.domain.clone());
+    }
+
+    fn contribute(&self, world: &World<'_>, system: &mut Contributor<'_>) -> Result<(), Unwritable> {
+        self.contribute_odoo(world, system)?;
+        self.contribute_postgresql(world, system)?;
+        self.contribute_nginx(world, system)?;
+        if self.pgadmin {
+            self.contribute_pgadmin(world, system)?;
+        }
+        if self.autocerts {
+            self.contribute_autocerts(world, system)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! From a description to a system, top to bottom.
+
+use crate::{
+    assertions,
+    modules::{self, MODULES, Offers, World},
+    node::{Machine, Node, NodeFile, Variant},
+    problem::{Problem, Problems},
+    system::System,
+    tree::Tree,
+    vault::NodeVault,
+};
+
+/// A node and its variant, with everything that it is made of.
+pub struct Resolved {
+    /// What the node says of the machine.
+    pub machine: Machine,
+    /// Which of its two systems.
+    pub variant: Variant,
+    /// The vault that it serves, if it has one.
+    pub vault: Option<NodeVault>,
+    /// The system.
+    pub system: System,
+}
+
+/// Load, resolve, assert, render: the tree of a node.
+///
+/// # Errors
+///
+/// Everything that is wrong with the node, its options, or how they fit together. Nothing was written.
+pub fn render(node: &str, variant: Variant) -> Result<(Resolved, Tree), Problems> {
+    let files = NodeFile::find(node)?;
+    let resolved = resolve(&files, variant)?;
+    let tree = Tree::of(&resolved);
+    Ok((resolved, tree))
+}
+
+/// Resolves a node's files to a system in which nothing contradicts itself.
+///
+/// # Errors
+///
+/// As [`render`].
+pub fn resolve(files: &[NodeFile], variant: Variant) -> Result<Resolved, Problems> {
+    let implied = modules::implied();
+    let names = MODULES.map(|module| module.name);
+    let mut problems = Problems::default();
+    let node = Node::parse(files, &implied, &names, &mut problems)?;
+    let placed = |problems: Problems| problems.placed(|module, key| node.place(module, key));
+    resolve_node(&node, variant, problems).map_err(placed)
+}
+
+fn resolve_node(node: &Node<'_>, variant: Variant, mut problems: Problems) -> Result<Resolved, Problems> {
+    let modules = modules::read(node, &mut problems);
+    problems.none()?;
+
+    let mut offers = Offers::default();
+    for (_, module) in &modules {
+        module.offer(&mut offers);
+    }
+    let vault = offers.vault.as_ref().map(|vault| NodeVault::open(vault, &node.machine)).transpose()?;
+
+    let mut system = System::default();
+    let world = World { machine: &node.machine, variant, vault: vault.as_ref(), offers: &offers };
+    for (name, module) in &modules {
+        if let Err(unwritable) = module.contribute(&world, &mut system.by(name)) {
+            system.problems.push(Problem::new(format!("{name}: {unwritable}")));
+        }
+    }
+    let mut problems = std::mem::take(&mut system.problems);
+    problems.extend(assertions::failed(&system, &world));
+    problems.none()?;
+    Ok(Resolved { machine: node.machine.clone(), variant, vault, system })
+}

@@ -1,0 +1,151 @@
+//! Paths: on the machine, and where the node is.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use toml::{Spanned, de::DeValue};
+
+use super::{OptionValue, Wrong, quoted, text};
+
+/// A path on the machine: absolute, normal, and of characters that no configuration file gives a meaning.
+///
+/// So it needs no quotes in units, Nginx, PostgreSQL, shell or mount tables, of which some have none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AbsolutePath(String);
+
+impl AbsolutePath {
+    /// Checks a path.
+    ///
+    /// # Errors
+    ///
+    /// Why it is none.
+    pub fn new(path: &str) -> Result<Self, &'static str> {
+        if !path.starts_with('/') {
+            return Err("is not absolute");
+        }
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:".contains(c);
+        if !path.chars().all(is_plain) {
+            return Err("has characters other than letters, digits and . _ - + @ :");
+        }
+        if path.len() > 1
+            && (path.ends_with('/') || path.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")))
+        {
+            return Err("is not normal: it ends with a slash, or has an empty part, . or ..");
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// A path of our own, which is known to be one.
+    ///
+    /// # Panics
+    ///
+    /// If it is none.
+    #[must_use]
+    pub fn known(path: &'static str) -> Self {
+        Self::new(path).expect("a path that we wrote is sound")
+    }
+
+    /// The path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The folder that it is in; of `/` it is `/`.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        let end = self.0.rfind('/').unwrap_or_default().max(1);
+        Self(self.0[..end].to_owned())
+    }
+
+    /// A file below it, by a relative path of our own.
+    ///
+    /// # Panics
+    ///
+    /// If the path is not relative and plain.
+    #[must_use]
+    pub fn join(&self, below: &str) -> Self {
+        let joined = if self.0 == "/" { format!("/{below}") } else { format!("{}/{below}", self.0) };
+        Self::new(&joined).expect("a path that we wrote is sound")
+    }
+}
+
+impl fmt::Display for AbsolutePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for AbsolutePath {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl OptionValue for AbsolutePath {
+    fn expected() -> Cow<'static, str> {
+        "a path on the machine that begins with /".into()
+    }
+
+    fn read(value: &Spanned<DeValue<'_>>) -> Result<Self, Wrong> {
+        let written = text::<Self>(value)?;
+        Self::new(written).map_err(|why| Wrong::value::<Self>(format!("the path `{written}` {why}")))
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+/// A file or folder that a node names: relative to the node's file, or absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodePath(PathBuf);
+
+impl OptionValue for NodePath {
+    fn expected() -> Cow<'static, str> {
+        "a path, relative to the node's file or absolute".into()
+    }
+
+    fn read(value: &Spanned<DeValue<'_>>) -> Result<Self, Wrong> {
+        match text::<Self>(value)? {
+            "" => Err(Wrong::value::<Self>("an empty path")),
+            written if written.contains('\0') => Err(Wrong::value::<Self>("a path with a NUL")),
+            written => Ok(Self(written.into())),
+        }
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.0.to_string_lossy())
+    }
+}
+
+/// A file or folder that a node names, as it is found from here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Located {
+    /// On this machine.
+    OnDisk(PathBuf),
+    /// Beside a node that is in the program.
+    InProgram(PathBuf),
+}
+
+impl Located {
+    /// What a node names in a file of this folder, or in the program.
+    #[must_use]
+    pub fn new(path: NodePath, folder: Option<&Path>) -> Self {
+        match folder {
+            Some(folder) => Self::OnDisk(folder.join(path.0)),
+            None => Self::InProgram(path.0),
+        }
+    }
+
+    /// Its path, on this machine or in the program.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::OnDisk(path) | Self::InProgram(path) => path,
+        }
+    }
+}

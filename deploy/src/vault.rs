@@ -1,0 +1,226 @@
+//! The vault of a node: opened, verified, and held as the bytes that travel to the machine.
+//!
+//! It stays ciphertext: nothing here has, or asks for, a key that opens it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use include_dir::Dir;
+use vault_format::{
+    LOCK_FILE, Policy, Recipient, SIGNATURE_FILE, SIGNERS_FILE, VaultFiles, VaultFolder, Verified,
+    files::Entry, folder::FolderError, lock::VaultId, report, signers::AllowedSigners, verify,
+};
+
+use crate::{
+    modules::VaultOffer,
+    node::{Machine, Platform, SHIPPED},
+    problem::{Problem, Problems},
+    value::{Located, SshKey},
+};
+
+/// Most bytes of a file with signers, and of a file of the vault.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// The name of the module that a vault's problems are about.
+const MODULE: &str = "vault";
+
+/// The vault that a machine gets.
+#[derive(Debug)]
+pub struct NodeVault {
+    /// Every file that the machine needs of it, by path below its folder: ciphertext, and what is public.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// The text of the signers that the machine is to trust.
+    pub signers: String,
+    /// The machine's identity: only of the snake-oil vault, whose private keys everybody knows.
+    pub identity: Option<&'static str>,
+    /// The public keys that root logs in with.
+    pub root_keys: Vec<SshKey>,
+    /// The public keys that the administrator logs in with.
+    pub admin_keys: Vec<SshKey>,
+    /// Whether it is one that was shipped as an example, whose private keys nobody has.
+    pub is_example: bool,
+    verified: Verified,
+    machine: String,
+}
+
+impl NodeVault {
+    /// Opens and verifies the vault that a node names.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, it is not sound, or its signers come from the vault itself.
+    pub fn open(offer: &VaultOffer, machine: &Machine) -> Result<Self, Problems> {
+        if offer.snakeoil {
+            return Self::snake_oil(offer, machine);
+        }
+        let (Some(source), Some(signers)) = (&offer.source, &offer.signers) else {
+            let problem =
+                Problem::new("the vault has no source, or nobody who may sign it").about(MODULE, "source");
+            return Err(problem
+                .help("write `source`, the folder of the vault, and `signers`, a file outside of it; or `snakeoil = true` on a dev VM")
+                .into());
+        };
+        outside(signers, source)?;
+        let signers = read(signers, "signers")?;
+        let files: Box<dyn VaultFiles> = match source {
+            Located::OnDisk(path) => Box::new(VaultFolder::open(path).map_err(unread)?),
+            Located::InProgram(path) => Box::new(Embedded::shipped(path)?),
+        };
+        let mut vault = Self::of(files.as_ref(), signers, offer)?;
+        vault.is_example = is_example(&vault.verified.lock().id);
+        snakeoil::refuse_vault(vault.verified.lock()).map_err(|error| {
+            Problem::new(error.to_string()).about(MODULE, "source").help("make a vault with `vaultgen init`")
+        })?;
+        Ok(vault)
+    }
+
+    /// What was verified.
+    #[must_use]
+    pub fn verified(&self) -> &Verified {
+        &self.verified
+    }
+
+    /// The public keys of this machine; none if the vault does not know it.
+    #[must_use]
+    pub fn machine_keys(&self) -> Option<&BTreeSet<Recipient>> {
+        let policy: &Policy = self.verified.policy();
+        policy.groups().get(&self.machine).map(|group| &group.keys)
+    }
+
+    fn snake_oil(offer: &VaultOffer, machine: &Machine) -> Result<Self, Problems> {
+        if machine.platform != Platform::DevVm {
+            let problem =
+                Problem::new("snake-oil secrets on a machine that is no dev VM: everybody knows them");
+            return Err(problem
+                .about(MODULE, "snakeoil")
+                .help("make a vault with `vaultgen init`, and write its folder as `source`")
+                .into());
+        }
+        let files =
+            Embedded(snakeoil::files().iter().map(|(path, bytes)| ((*path).to_owned(), *bytes)).collect());
+        let signers = String::from_utf8_lossy(files.0[SIGNERS_FILE]).into_owned();
+        let mut vault = Self::of(&files, signers, offer)?;
+        vault.identity = snakeoil::identity(offer.machine.as_str());
+        Ok(vault)
+    }
+
+    fn of(files: &dyn VaultFiles, signers: String, offer: &VaultOffer) -> Result<Self, Problems> {
+        let trusted = AllowedSigners::parse(&signers).map_err(|error| {
+            Problem::new(format!("the signers: {}", report::one_line(&error))).about(MODULE, "signers")
+        })?;
+        let verified = verify(files, &trusted, |_, _| true).map_err(|unsound| {
+            let problem = Problem::new(format!("the vault is not sound: {}", report::one_line(&unsound)));
+            problem.about(MODULE, "source").help("`vaultgen verify` tells all that is wrong with it")
+        })?;
+        let mut carried = BTreeMap::new();
+        for path in
+            [LOCK_FILE, SIGNATURE_FILE].into_iter().chain(verified.lock().files.keys().map(String::as_str))
+        {
+            carried.insert(path.to_owned(), files.read(path, MAX_BYTES).map_err(unread)?);
+        }
+        for name in verified.lock().secrets.keys() {
+            let bytes = verified.ciphertext(name).map(<[u8]>::to_vec).unwrap_or_default();
+            carried.insert(name.ciphertext_path(), bytes);
+        }
+        let machine = offer.machine.to_string();
+        Ok(Self {
+            files: carried,
+            signers,
+            identity: None,
+            root_keys: ssh_keys(offer.root_ssh_key.as_ref(), "root-ssh-key")?,
+            admin_keys: ssh_keys(offer.admin_ssh_key.as_ref(), "admin-ssh-key")?,
+            is_example: false,
+            verified,
+            machine,
+        })
+    }
+}
+
+/// Refuses signers that lie in the vault: who can change it could name themselves.
+fn outside(signers: &Located, vault: &Located) -> Result<(), Problem> {
+    let resolved =
+        |located: &Located| std::fs::canonicalize(located.path()).unwrap_or(located.path().to_owned());
+    match resolved(signers).starts_with(resolved(vault)) {
+        false => Ok(()),
+        true => Err(Problem::new(
+            "the signers are taken from the vault itself: whoever can change it could name themselves",
+        )
+        .about(MODULE, "signers")
+        .help(
+            "keep a copy of its allowed_signers elsewhere, and change it only when you know why it changed",
+        )),
+    }
+}
+
+/// Reads a short text that a node names.
+fn read(file: &Located, key: &'static str) -> Result<String, Problem> {
+    let text = match file {
+        Located::OnDisk(path) => std::fs::read_to_string(path).map_err(|error| error.to_string()),
+        Located::InProgram(path) => {
+            let text = SHIPPED.get_file(path).and_then(|file| file.contents_utf8()).map(str::to_owned);
+            text.ok_or_else(|| "the program has no such file".to_owned())
+        }
+    };
+    text.map_err(|why| {
+        Problem::new(format!("cannot read `{}`: {why}", file.path().display())).about(MODULE, key)
+    })
+}
+
+/// Reads the public keys of a user.
+fn ssh_keys(file: Option<&Located>, key: &'static str) -> Result<Vec<SshKey>, Problem> {
+    let Some(file) = file else { return Ok(Vec::new()) };
+    let text = read(file, key)?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let wrong = |why| Problem::new(format!("`{}` {why}", file.path().display())).about(MODULE, key);
+    lines.map(|line| SshKey::new(line).map_err(wrong)).collect()
+}
+
+fn unread(error: FolderError) -> Problem {
+    Problem::new(format!("the vault: {}", report::one_line(&error)))
+        .about(MODULE, "source")
+        .help("make one with `vaultgen init`")
+}
+
+/// Whether a vault is one of those that ship with the nodes, wherever it was copied to.
+fn is_example(id: &VaultId) -> bool {
+    let locks = SHIPPED.dirs().filter_map(|node| node.get_file(node.path().join("vault").join(LOCK_FILE)));
+    let ids =
+        locks.filter_map(|lock| vault_format::Lock::parse(lock.contents_utf8()?).ok()).map(|lock| lock.id);
+    ids.into_iter().any(|example| example == *id)
+}
+
+/// A vault in the program.
+#[derive(Debug)]
+struct Embedded(BTreeMap<String, &'static [u8]>);
+
+impl Embedded {
+    fn shipped(source: &Path) -> Result<Self, Problem> {
+        let Some(folder) = SHIPPED.get_dir(source) else {
+            return Err(Problem::new("the program has no such vault").about(MODULE, "source"));
+        };
+        let mut files = BTreeMap::new();
+        add(folder, folder.path(), &mut files);
+        Ok(Self(files))
+    }
+}
+
+fn add(folder: &'static Dir<'static>, root: &Path, files: &mut BTreeMap<String, &'static [u8]>) {
+    for file in folder.files() {
+        let path = file.path().strip_prefix(root).unwrap_or(file.path());
+        files.insert(path.to_string_lossy().into_owned(), file.contents());
+    }
+    folder.dirs().for_each(|folder| add(folder, root, files));
+}
+
+impl VaultFiles for Embedded {
+    fn read(&self, path: &str, _limit: u64) -> Result<Vec<u8>, FolderError> {
+        self.0.get(path).map(|bytes| bytes.to_vec()).ok_or_else(|| FolderError::Missing(path.into()))
+    }
+
+    fn entries(&self) -> Result<Vec<Entry>, FolderError> {
+        let entry = |path: &String| Entry { path: path.clone(), is_plain_file: true };
+        Ok(self.0.keys().map(entry).collect())
+    }
+}
