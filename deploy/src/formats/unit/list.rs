@@ -101,6 +101,7 @@ impl List {
         }
         match self {
             Self::Names if !text.chars().all(is_name) => Some("it holds what no name of a unit can hold"),
+            Self::Names if whole.ends_with('\\') => Some("the backslash at its end would continue the line"),
             Self::Plain if !text.chars().all(is_plain) => {
                 Some("it holds more than the plain characters of this list")
             }
