@@ -5,7 +5,11 @@
 //! | [`unit`] | systemd's units |
 //! | [`nginx`] | Nginx's directives and blocks |
 //! | [`sql`] | PostgreSQL's identifiers and literals |
+//! | [`postgresql`] | settings of `postgresql.conf`, lines of `pg_hba.conf` and `pg_ident.conf` |
 //! | [`shell`] | words of `sh` |
+//! | [`ini`] | files for Python's `configparser`, such as Odoo's |
+//! | [`python`] | assignments of a configuration in Python, such as PgAdmin's |
+//! | [`line`] | lines of sysusers.d and tmpfiles.d |
 //!
 //! JSON and TOML come from `serde_json` and `toml`.
 //!
@@ -14,7 +18,11 @@
 //! Nothing in between: what a format has no way to write is [`Unwritable`], never changed in silence.
 #![forbid(unsafe_code)]
 
+pub mod ini;
+pub mod line;
 pub mod nginx;
+pub mod postgresql;
+pub mod python;
 pub mod shell;
 pub mod sql;
 pub mod unit;

@@ -15,7 +15,7 @@ use super::Unwritable;
 const FORMAT: &str = "SQL";
 
 /// What PostgreSQL keeps of a name (`NAMEDATALEN` less its NUL), in bytes; the rest it would cut off.
-const LONGEST_NAME: usize = 63;
+pub(super) const LONGEST_NAME: usize = 63;
 
 /// A name of a role, a database, a schema or the like, in double quotes: case and keywords mean nothing there.
 ///

@@ -137,28 +137,26 @@ impl Section<'_> {
     ///
     /// # Errors
     ///
-    /// [`Unwritable`] as for [`text`](Self::text), and if it does not begin with `/`: some directives give a
-    /// meaning of their own to what comes before.
+    /// [`Unwritable`] as for [`text`](Self::text), if it does not begin with `/` (some directives give a meaning of
+    /// their own to what comes before), or is not normalized.
     pub fn path(&mut self, key: &'static str, value: &str) -> Result<&mut Self, Unwritable> {
-        if !value.starts_with('/') {
-            return Err(Unwritable::new(FORMAT, value, "it is no absolute path"));
-        }
-        self.text(key, value)
+        Ok(self.push(key, word::path(value)?))
     }
 
     /// A list of words, such as `After=` or `ReadWritePaths=`; nothing is added if there are none, since an empty
     /// list would reset the directive.
     ///
-    /// systemd splits its lists in several ways, so the directive decides how a word is quoted. In `BindPaths=` and
-    /// `BindReadOnlyPaths=` the colons of a word separate source, destination and options; paths with colons go
-    /// through [`bind`](Self::bind). What a directive reads at the start of a word (`-` and `+` before a path, `~`
-    /// before a list) keeps its meaning.
+    /// systemd splits its lists in several ways, so the directive decides how a word is quoted. What it reads at
+    /// the start of a word (`-` and `+` before a path, `~` before a list) or between colons is for a literal part:
+    /// `Word::Prefixed("-", path)`.
     ///
     /// # Errors
     ///
-    /// [`Unwritable`] if a word is empty or holds what that directive cannot read: control characters; in the
-    /// folders of a service (`StateDirectory=` and the like) also a double quote or a backslash; in names of units,
-    /// users, groups, system calls and in every list that this room does not know everything but plain characters.
+    /// [`Unwritable`] if a text is empty or holds what that directive cannot read: control characters; where paths
+    /// are expected, what does not begin with `/`; in `BindPaths=` and `BindReadOnlyPaths=` a colon (see
+    /// [`bind`](Self::bind)); in the folders of a service (`StateDirectory=` and the like) a colon, a double quote or
+    /// a backslash; in names of units what they do not hold, and in every list that this room does not know
+    /// everything but letters, digits and `-_./@:+=,`.
     pub fn words<W: Into<Word>>(
         &mut self,
         key: &'static str,
@@ -171,19 +169,19 @@ impl Section<'_> {
         Ok(if words.is_empty() { self } else { self.push(key, words.join(" ")) })
     }
 
-    /// A bind mount, for `BindPaths=` and `BindReadOnlyPaths=`.
+    /// A bind mount, for `BindPaths=` and `BindReadOnlyPaths=`; either path may hold colons.
     ///
     /// # Errors
     ///
-    /// [`Unwritable`] if a path is empty or holds a control character.
+    /// [`Unwritable`] if a path is not absolute or holds a control character.
     pub fn bind(
         &mut self,
         key: &'static str,
         source: impl Into<Word>,
         destination: impl Into<Word>,
     ) -> Result<&mut Self, Unwritable> {
-        let source = List::Quoted.word(&source.into())?;
-        let destination = List::Quoted.word(&destination.into())?;
+        let source = List::Paths.word(&source.into())?;
+        let destination = List::Paths.word(&destination.into())?;
         Ok(self.push(key, format!("{source}:{destination}")))
     }
 
@@ -197,10 +195,7 @@ impl Section<'_> {
         if name.contains([':', '\\']) {
             return Err(Unwritable::new(FORMAT, &name, "it holds what no credential's name can hold"));
         }
-        if !path.starts_with('/') {
-            return Err(Unwritable::new(FORMAT, path, "it is no absolute path"));
-        }
-        Ok(self.push(key, format!("{name}:{}", word::line(path)?)))
+        Ok(self.push(key, format!("{name}:{}", word::path(path)?)))
     }
 
     /// A command line, for `ExecStart=` and the like: the program's path, then its arguments. No shell, no

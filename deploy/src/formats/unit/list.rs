@@ -1,9 +1,9 @@
-//! How each directive reads its list. systemd.syntax(7) promises quotes where a directive documents them; what
-//! each one does was read from `load-fragment.c` of systemd 257, Debian 13's, and is held against 252 by tests.
+//! How each directive reads its list. systemd.syntax(7) has quotes where a directive documents them; what each one
+//! does was read from `load-fragment.c` of systemd 257, Debian 13's, and is tested with the systemd at hand.
 
 use super::{
     FORMAT, Unwritable,
-    word::{Word, quoted},
+    word::{Word, path_objection, quoted},
 };
 
 /// Names of units: no quotes, and a backslash is part of the name (`dev-disk\x2dby.mount`).
@@ -30,39 +30,33 @@ const NAMES: [&str; 20] = [
     "Wants",
 ];
 
-/// Quotes, and a backslash that takes the next character as it is.
-const QUOTED: [&str; 8] = [
+/// Paths in quotes, where a backslash takes the next character as it is.
+const PATHS: [&str; 7] = [
     "ExecPaths",
     "InaccessiblePaths",
     "NoExecPaths",
-    "PassEnvironment",
     "ReadOnlyPaths",
     "ReadWritePaths",
     "RequiresMountsFor",
     "WantsMountsFor",
 ];
 
-/// The same for each of the pieces between colons, which are not seen within quotes.
-const PIECES: [&str; 2] = ["BindPaths", "BindReadOnlyPaths"];
+/// The same, in pieces between colons.
+const BINDS: [&str; 2] = ["BindPaths", "BindReadOnlyPaths"];
 
-/// Quotes, then the word is read a second time for its pieces: what is escaped for one is not for the other.
-const TWICE: [&str; 6] = [
-    "CacheDirectory",
-    "ConfigurationDirectory",
-    "LogsDirectory",
-    "RuntimeDirectory",
-    "StateDirectory",
-    "TemporaryFileSystem",
-];
+/// Folders in quotes, of which each is read a second time for its pieces: what is escaped for one reading is not
+/// for the other.
+const FOLDERS: [&str; 5] =
+    ["CacheDirectory", "ConfigurationDirectory", "LogsDirectory", "RuntimeDirectory", "StateDirectory"];
 
 /// A way to read a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum List {
     Names,
-    Quoted,
-    Pieces,
-    Twice,
-    /// Any other: what means the same to every one of them.
+    Paths,
+    Binds,
+    Folders,
+    /// Any other: no more than what means the same to every one of them.
     Plain,
 }
 
@@ -70,42 +64,51 @@ impl List {
     pub(super) fn of(key: &str) -> Self {
         let kinds = [
             (Self::Names, &NAMES[..]),
-            (Self::Quoted, &QUOTED),
-            (Self::Pieces, &PIECES),
-            (Self::Twice, &TWICE),
+            (Self::Paths, &PATHS),
+            (Self::Binds, &BINDS),
+            (Self::Folders, &FOLDERS),
         ];
         kinds.into_iter().find(|(_, keys)| keys.contains(&key)).map_or(Self::Plain, |(kind, _)| kind)
     }
 
-    /// The word as it is written, or why this list cannot have it.
+    /// The word as it is written, or why this list cannot have it. Only anybody's part is judged.
     pub(super) fn word(self, word: &Word) -> Result<String, Unwritable> {
         let (literal, text) = word.parts();
-        let whole = word.whole();
-        if let Some(reason) = self.objection(&whole, text) {
-            return Err(Unwritable::new(FORMAT, &whole, reason));
+        if let Some(reason) = self.objection(literal, text) {
+            return Err(Unwritable::new(FORMAT, text, reason));
         }
         let written = format!("{literal}{}", text.replace('%', "%%"));
         Ok(match self {
             Self::Names | Self::Plain => written,
-            Self::Quoted | Self::Twice => quoted(&written),
-            Self::Pieces => written.split(':').map(piece).collect::<Vec<String>>().join(":"),
+            Self::Paths | Self::Folders => quoted(&written),
+            // In quotes a colon separates nothing, so each piece has its own.
+            Self::Binds => written.split(':').map(piece).collect::<Vec<String>>().join(":"),
         })
     }
 
-    fn objection(self, whole: &str, text: &str) -> Option<&'static str> {
-        if whole.is_empty() {
+    fn objection(self, literal: &str, text: &str) -> Option<&'static str> {
+        if literal.is_empty() && text.is_empty() {
             return Some("it is empty, which is no word of a list");
         }
-        if whole.chars().any(char::is_control) {
+        if text.chars().any(char::is_control) {
             return Some("it holds a line break or another control character");
+        }
+        let is_path = matches!(self, Self::Paths | Self::Binds);
+        if is_path && literal.is_empty() && !text.starts_with('/') {
+            return Some("it is no absolute path");
+        }
+        if let Some(reason) = path_objection(text).filter(|_| is_path || self == Self::Folders) {
+            return Some(reason);
         }
         match self {
             Self::Names if !text.chars().all(is_name) => Some("it holds what no name of a unit can hold"),
+            Self::Names if text.ends_with('\\') => Some("the backslash at its end would continue the line"),
             Self::Plain if !text.chars().all(is_plain) => {
                 Some("it holds more than the plain characters of this list")
             }
-            Self::Twice if whole.contains(['"', '\\']) => {
-                Some("it holds a double quote or a backslash, for which this list has no escape")
+            Self::Binds if text.contains(':') => Some("its colons would separate source and destination"),
+            Self::Folders if text.contains([':', '"', '\\']) => {
+                Some("it holds a colon, a double quote or a backslash, for which this list has no escape")
             }
             _ => None,
         }
@@ -123,5 +126,5 @@ fn is_name(c: char) -> bool {
 }
 
 fn is_plain(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "-_./@:+=,~".contains(c)
+    c.is_ascii_alphanumeric() || "-_./@:+=,".contains(c)
 }

@@ -65,10 +65,25 @@ fn our_own_words_keep_specifiers_and_variables() {
 fn a_list_is_quoted_as_its_directive_reads_it() {
     assert_eq!(words("After", &["a.service", r"b\x2dc.mount"]), r"After=a.service b\x2dc.mount");
     assert_eq!(words("After", &["a b.service"]), "it holds what no name of a unit can hold");
-    assert_eq!(words("ReadWritePaths", &["/a b", "-/c\"\\"]), r#"ReadWritePaths="/a b" "-/c\"\\""#);
-    assert_eq!(words("BindPaths", &["/a b:/c d:norbind"]), r#"BindPaths="/a b":"/c d":norbind"#);
+    assert_eq!(words("ReadWritePaths", &["/a b", "/c\"\\"]), r#"ReadWritePaths="/a b" "/c\"\\""#);
+    assert_eq!(words("StateDirectory", &["a b", "c"]), r#"StateDirectory="a b" c"#);
     assert_eq!(words("SystemCallFilter", &["@system-service"]), "SystemCallFilter=@system-service");
     assert_eq!(words("ReadWritePaths", &[]), "");
+}
+
+#[test]
+fn what_a_list_reads_at_the_start_or_between_colons_is_ours() {
+    assert_eq!(words("ReadWritePaths", &["-/a"]), "it is no absolute path");
+    assert_eq!(words("BindPaths", &["/a:/b"]), "its colons would separate source and destination");
+    let ours = [Word::Literal("/a b:/c:norbind"), Word::Prefixed("-", "/d e".to_owned())];
+    assert_eq!(
+        service(|section| section.words("BindPaths", &ours).map(drop)),
+        r#"BindPaths="/a b":/c:norbind "-/d e""#
+    );
+    assert_eq!(
+        service(|section| section.bind("BindPaths", "/a b:c", "/d").map(drop)),
+        r#"BindPaths="/a b:c":/d"#
+    );
 }
 
 #[test]

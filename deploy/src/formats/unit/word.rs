@@ -2,6 +2,10 @@
 
 use super::{FORMAT, Unwritable};
 
+/// `PATH_MAX` less its NUL, and `NAME_MAX`, in bytes.
+const LONGEST_PATH: usize = 4095;
+const LONGEST_PART: usize = 255;
+
 /// A word of a command line or a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word {
@@ -54,12 +58,6 @@ impl Word {
         }
     }
 
-    /// All of it, to judge and to show.
-    pub(super) fn whole(&self) -> String {
-        let (literal, text) = self.parts();
-        format!("{literal}{text}")
-    }
-
     /// The first word of a command line (systemd.service(5)).
     pub(super) fn as_program(&self) -> Result<String, Unwritable> {
         let (literal, text) = self.parts();
@@ -75,6 +73,9 @@ impl Word {
         }
         if text.ends_with('/') {
             return refused("it is the path of a folder");
+        }
+        if let Some(reason) = path_objection(text) {
+            return refused(reason);
         }
         Ok(quoted(&format!("{literal}{}", text.replace('%', "%%"))))
     }
@@ -114,6 +115,22 @@ pub(super) fn line(text: &str) -> Result<String, Unwritable> {
         return refused("the backslash at its end would continue the line");
     }
     Ok(text.replace('%', "%%"))
+}
+
+/// One absolute path up to the end of the line.
+pub(super) fn path(path: &str) -> Result<String, Unwritable> {
+    let objection = if path.starts_with('/') { path_objection(path) } else { Some("it is no absolute path") };
+    objection.map_or_else(|| line(path), |reason| Err(Unwritable::new(FORMAT, path, reason)))
+}
+
+/// Why systemd ignores a path, or the end of one: it takes them only normalized, and as long as Linux does.
+pub(super) fn path_objection(path: &str) -> Option<&'static str> {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    if path.contains("//") || parts.clone().any(|part| part == "." || part == "..") {
+        return Some("a path has no `.`, `..` or empty part");
+    }
+    let too_long = path.len() > LONGEST_PATH || parts.any(|part| part.len() > LONGEST_PART);
+    too_long.then_some("it is longer than a path can be")
 }
 
 /// In double quotes where it needs them, with the escapes of systemd.syntax(7); specifiers and variables are done.
