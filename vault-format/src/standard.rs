@@ -361,17 +361,25 @@ impl StandardTemplate {
     /// Whether a vault with this policy and lock has it, or something of its own in its place.
     #[must_use]
     pub fn is_in(&self, policy: &Policy, lock: &Lock) -> bool {
-        let is_above = |above: &SecretName, below: &SecretName| {
-            let rest = path_order(below.as_str());
-            rest.strip_prefix(&path_order(above.as_str())).is_some_and(|rest| rest.starts_with('\0'))
+        let paths = lock.secrets.keys().chain(policy.views().keys()).chain(policy.templates().keys());
+        self.is_among(paths, lock.files.keys().map(String::as_str))
+    }
+
+    /// Whether one of these paths of the mount or of these public files is its own, or in its way.
+    pub fn is_among<'a>(
+        &self,
+        mut paths: impl Iterator<Item = &'a SecretName>,
+        mut files: impl Iterator<Item = &'a str>,
+    ) -> bool {
+        let own = path_order(self.path.as_str());
+        let is_within =
+            |path: &str, folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('\0'));
+        let is_in_the_way = |path: &SecretName| {
+            let path = path_order(path.as_str());
+            path == own || is_within(&path, &own) || is_within(&own, &path)
         };
-        let mut paths = lock.secrets.keys().chain(policy.views().keys()).chain(policy.templates().keys());
-        lock.files.contains_key(self.source.as_str())
-            || paths.any(|path| {
-                path_order(path.as_str()) == path_order(self.path.as_str())
-                    || is_above(path, &self.path)
-                    || is_above(&self.path, path)
-            })
+        let source = self.source.as_str();
+        files.any(|file| file.eq_ignore_ascii_case(source)) || paths.any(is_in_the_way)
     }
 
     /// Whether the secret's value can be written into it.
