@@ -3,14 +3,18 @@
 //! The vault lies beside this file in `vault/`: every password is `abc123`, and its private keys
 //! are in the repository on purpose. Whoever serves it serves secrets that everybody knows, so
 //! it is recognised by its public keys, wherever it lies and however it was copied or signed
-//! anew.
+//! anew. What makes a test machine finds its files and the machines' identities here too.
 #![forbid(unsafe_code)]
+
+mod vault;
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{Digest, Lock, Recipient, facts::Facts, lock::VaultId, signers::AllowedSigners};
+
+pub use self::vault::{files, identity};
 
 const LOCK: &str = include_str!("../vault/vault.lock");
 const SIGNERS: &str = include_str!("../vault/allowed_signers");
@@ -161,6 +165,8 @@ pub fn identity(_machine: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use vault_format::{Identities, passphrase::Nobody};
+
     use super::*;
 
     #[test]
@@ -170,6 +176,11 @@ mod tests {
         let trusted = AllowedSigners::parse(SIGNERS).unwrap();
         assert!(refuse_signers(&trusted).is_err());
         assert!(refuse_identities(&recipients(&lock)).is_err());
+        for machine in ["devm-aarch64", "devm-x86_64"] {
+            let text = identity(machine).unwrap().to_owned();
+            let keys = Identities::parse(&text.into(), &Nobody).unwrap().recipients();
+            assert!(refuse_identities(&keys).is_err() && knows_all(&keys), "{machine}");
+        }
         assert!(trusted.fingerprints().iter().all(|fingerprint| is_signer(fingerprint)));
     }
 

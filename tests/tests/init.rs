@@ -9,8 +9,8 @@ use fixtures::{
     vault::Vault,
 };
 
-/// What `vault.md` promises, but the machines' and templates' folders.
-const STANDARD_FILES: [&str; 25] = [
+/// What `vault.md` promises, but the machines' folder.
+const STANDARD_FILES: [&str; 26] = [
     ".gitattributes",
     ".gitignore",
     "age.key",
@@ -34,6 +34,7 @@ const STANDARD_FILES: [&str; 25] = [
     "signing.key",
     "ssh/id_ed25519.age",
     "ssh/id_ed25519.pub",
+    "templates/admin.conf",
     "vault.lock",
     "vault.lock.sig",
 ];

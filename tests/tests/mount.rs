@@ -49,7 +49,13 @@ fn serves_exactly_what_age_decrypts() {
     let vault = Vault::standard();
     let place = MountPoint::serving(&vault);
     // Readable the moment the command has returned: no wait here.
-    let files = served(&place.path());
+    let mut files = served(&place.path());
+    let configuration = files.remove("odoo/admin.conf").expect("a template");
+    let password = vault.open_text("passwords/odoo-admin.txt");
+    assert!(
+        configuration == format!("[options]\nadmin_passwd = {password}\n").into_bytes(),
+        "odoo/admin.conf"
+    );
     assert_eq!(files.keys().cloned().collect::<Vec<_>>(), vault.names());
     // Where there is no group nginx, root's group does not stand in for it.
     let certificate = if Group::from_name("nginx").expect("groups").is_some() { 0o444 } else { 0o404 };

@@ -1,13 +1,15 @@
 //! The vault whose keys everybody knows is refused wherever it lies and whoever signed it.
 
-use std::fs;
+use std::{collections::BTreeSet, fs, path::Path};
 
 use fixtures::{
+    command::{program, vaultgen},
     machine::{
         self,
         Need::{self, Fuse, Program, Root},
     },
     mount::MountPoint,
+    tree,
     vault::{Vault, snake_oil},
 };
 
@@ -71,8 +73,104 @@ fn its_identity_and_signer_are_refused_for_any_vault() {
     }
     let (copy, own) = (Vault::copy_of(&snake_oil()), Vault::with("file", "bytes").build());
     let place = MountPoint::new();
-    let refused = place.mount_with(&own.path(), &copy.identity(), &own.signers()).exits(1);
-    refused.explains("this is the snake-oil vault (by its identity)");
+    let machines = MACHINES.map(|name| copy.path().join(format!("machines/{name}.key")));
+    for identity in machines.into_iter().chain([copy.identity()]) {
+        let refused = place.mount_with(&own.path(), &identity, &own.signers()).exits(1);
+        refused.explains("this is the snake-oil vault (by its identity)");
+    }
     let refused = place.mount_with(&own.path(), &own.identity(), &copy.signers()).exits(1);
     refused.explains("this is the snake-oil vault (by its signer)");
+}
+
+/// The machines of the dev VMs.
+const MACHINES: [&str; 2] = ["devm-aarch64", "devm-x86_64"];
+
+#[test]
+fn its_machines_are_served_what_their_services_need() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    for name in MACHINES {
+        let place = MountPoint::new();
+        let identity = snake_oil().join(format!("machines/{name}.key"));
+        let mount = || place.mount_with(&snake_oil(), &identity, &snake_oil().join("allowed_signers"));
+        mount().exits(1).explains("this is the snake-oil vault");
+        mount().arg("--allow-snakeoil").succeeds();
+        let files =
+            tree::snapshot(&place.path()).into_keys().filter(|path| place.path().join(path).is_file());
+        let files: Vec<_> = files.map(|path| path.to_str().expect("UTF-8").to_owned()).collect();
+        assert_eq!(files, SERVED, "{name}");
+        let configuration = fs::read_to_string(place.join("odoo/admin.conf")).expect("a file");
+        assert_eq!(configuration, "[options]\nadmin_passwd = abc123\n");
+    }
+}
+
+const SERVED: [&str; 12] = [
+    "certs/local-ca-cert.pem",
+    "certs/local-ca-key.pem",
+    "certs/localhost-cert.pem",
+    "certs/localhost-key.pem",
+    "certs/vault-ca-cert.pem",
+    "odoo/admin.conf",
+    "passwords/admin.sha512",
+    "passwords/admin.yesc",
+    "passwords/odoo-admin.txt",
+    "passwords/pgadmin-admin.txt",
+    "passwords/root.sha512",
+    "passwords/root.yesc",
+];
+
+/// The policy with each key taken out of it.
+fn shape(policy: &str) -> BTreeSet<String> {
+    let words = policy.lines().map(|line| {
+        let words = line.split(' ').map(|word| match word.trim_start_matches(['[', '"']) {
+            key if key.starts_with("age1") || key.starts_with("AAAA") => "KEY",
+            _ => word,
+        });
+        words.collect::<Vec<_>>().join(" ")
+    });
+    words.collect()
+}
+
+#[test]
+fn is_what_vaultgen_makes() {
+    let folder = tree::folder();
+    let made = folder.path().join("vault");
+    vaultgen().args(["init", "--snakeoil", "--batch", "--vault"]).arg(&made).succeeds();
+    let files = |vault: &Path| tree::snapshot(vault).into_keys().collect::<Vec<_>>();
+    assert_eq!(files(&made), files(&snake_oil()));
+    let policy = |vault: &Path| fs::read_to_string(vault.join("vault.toml")).expect("a policy");
+    assert_eq!(shape(&policy(&made)), shape(&policy(&snake_oil())));
+    vaultgen().args(["verify", "--vault"]).arg(&made).succeeds().says("sound: 19 secrets, serial 1");
+    vaultgen().args(["init", "--snakeoil", "--batch", "--vault"]).arg(&made).succeeds().says("nothing to do");
+}
+
+/// Whoever trusts the CA trusts the local one below it, for loopback and nothing else.
+#[test]
+fn its_local_ca_signs_for_loopback_for_a_hundred_years() {
+    if !machine::has(&[Program("age"), Program("openssl")]) {
+        return;
+    }
+    let vault = Vault::copy_of(&snake_oil());
+    for name in ["vault-ca-cert.pem", "local-ca-cert.pem", "local-ca-key.pem"] {
+        fs::write(vault.beside(name), vault.open(&format!("certs/{name}"))).expect("a file");
+    }
+    let openssl = |words: &str| program("openssl").args(words.split(' ')).in_folder(vault.beside("."));
+    let shown = openssl("x509 -noout -text -checkend 3124224000 -in local-ca-cert.pem").succeeds().text();
+    for part in ["Name Constraints: critical", "DNS:localhost\n", "CA:TRUE, pathlen:0"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    for (names, accepted) in
+        [("DNS:localhost,IP:127.0.0.1,IP:::1", true), ("DNS:devm-x86_64", false), ("DNS:example.org", false)]
+    {
+        let request = format!(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=leaf -keyout leaf-key.pem \
+             -addext subjectAltName={names} -addext basicConstraints=critical,CA:FALSE -days 9 \
+             -CA local-ca-cert.pem -CAkey local-ca-key.pem -out leaf-cert.pem"
+        );
+        openssl(&request).succeeds();
+        let verify = "verify -CAfile vault-ca-cert.pem -untrusted local-ca-cert.pem leaf-cert.pem";
+        let judged = openssl(verify).run();
+        assert_eq!(judged.status == Some(0), accepted, "{names}: {judged}");
+    }
 }

@@ -5,27 +5,39 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::{
-    SecretName, Timestamp,
+    Lock, Plaintext, Policy, SecretName, Timestamp,
     certificate::{self, Authority, CertificateError, Certified, PrivateKey, ServerName},
     change::NewSecret,
     facts::Facts,
     lock::Origin,
-    name::NameError,
+    name::{NameError, path_order},
     password::{HashFacts, HashScheme, Password, PasswordError},
     policy::{Kind, SecretTable},
     ssh::{SshError, SshKey},
+    template::{RenderError, Template},
 };
 
 /// The four passwords: two logins of the operating system, two of web applications.
 pub const PASSWORDS: [&str; 4] = ["root", "admin", "odoo-admin", "pgadmin-admin"];
 /// The vault's own certificate authority.
 pub const CA: &str = "vault-ca";
-/// The certificate authority of a machine, for its own ACME server.
+/// The certificate authority of a machine, for its own ACME server, which runs as the user of this name.
 pub const LOCAL_CA: &str = "local-ca";
 /// The host name of the first certificate.
 pub const LOCALHOST: &str = "localhost";
 /// The SSH identity.
 pub const SSH_IDENTITY: &str = "ssh/id_ed25519";
+/// The template of Odoo's configuration file: its path where the vault is served.
+pub const ODOO_CONFIGURATION: &str = "odoo/admin.conf";
+/// The source of [`ODOO_CONFIGURATION`].
+pub const ODOO_SOURCE: &str = "templates/admin.conf";
+/// The password that Odoo has twice: as its master password, and for its first web login.
+const ODOO_PASSWORD: &str = "odoo-admin";
+/// The text of [`ODOO_SOURCE`]: the master password, and nothing else.
+const ODOO_TEXT: &str = "\
+[options]
+admin_passwd = {{ secret(\"passwords/odoo-admin.txt\") | ini }}
+";
 
 /// Lets only ciphertext and public files into Git: everything is ignored but these.
 pub const GIT_IGNORE: &str = "\
@@ -57,7 +69,7 @@ vault.toml merge=odbox-policy
 /// The owner whose service reads the secrets of this password.
 pub(crate) fn password_owner(name: &str) -> Option<&'static str> {
     match name {
-        "odoo-admin" => Some("odoo"),
+        ODOO_PASSWORD => Some("odoo"),
         "pgadmin-admin" => Some("pgadmin"),
         _ => None,
     }
@@ -65,7 +77,7 @@ pub(crate) fn password_owner(name: &str) -> Option<&'static str> {
 
 pub(crate) fn password_description(name: &str) -> String {
     match name {
-        "odoo-admin" => "Odoo's master password and first web login".to_owned(),
+        ODOO_PASSWORD => "Odoo's master password and first web login".to_owned(),
         "pgadmin-admin" => "PgAdmin's web login".to_owned(),
         name => format!("the login of {name}"),
     }
@@ -288,13 +300,97 @@ pub fn local_ca(ca: &Authority, machine: &str, now: Timestamp) -> Result<Vec<New
     if subject.is_ascii() {
         subject.truncate(64);
     }
-    let certified = ca.intermediate(&subject, &machine.parse()?, certificate::CA_DAYS, now)?;
-    let description = format!("what {machine} signs certificates by");
-    let mut secrets = certificate(LOCAL_CA, certified, &description, Origin::Generated)?;
+    let certified = ca.intermediate(&subject, Some(&machine.parse()?), certificate::CA_DAYS, now)?;
+    local_ca_secrets(certified, &format!("what {machine} signs certificates by"))
+}
+
+/// The authority by which any machine signs certificates for itself: below the vault's CA, valid for
+/// `days`, for loopback only.
+///
+/// # Errors
+///
+/// If the CA cannot sign it.
+pub fn loopback_ca(
+    ca: &Authority,
+    subject: &str,
+    days: u32,
+    now: Timestamp,
+) -> Result<Vec<NewSecret>, StandardError> {
+    local_ca_secrets(ca.intermediate(subject, None, days, now)?, "what a machine signs certificates by")
+}
+
+fn local_ca_secrets(certified: Certified, description: &str) -> Result<Vec<NewSecret>, StandardError> {
+    let mut secrets = certificate(LOCAL_CA, certified, description, Origin::Generated)?;
     for secret in &mut secrets {
-        secret.table.owner = None;
+        secret.table.owner = Some(LOCAL_CA.to_owned());
     }
     Ok(secrets.into())
+}
+
+/// A template that every Odoo vault has.
+#[derive(Debug)]
+pub struct StandardTemplate {
+    /// Its path where the vault is served.
+    pub path: SecretName,
+    /// Where its text lies in the vault.
+    pub source: SecretName,
+    /// Its text.
+    pub text: &'static str,
+    /// The one secret that it shows, whose audience it has.
+    pub shows: SecretName,
+    /// Its owner, and the name of its group.
+    pub owner: &'static str,
+}
+
+/// The template of Odoo's configuration file.
+///
+/// # Errors
+///
+/// None in practice: all of them are names.
+pub fn odoo_configuration() -> Result<StandardTemplate, NameError> {
+    Ok(StandardTemplate {
+        path: ODOO_CONFIGURATION.parse()?,
+        source: ODOO_SOURCE.parse()?,
+        text: ODOO_TEXT,
+        shows: password_name(ODOO_PASSWORD)?,
+        owner: password_owner(ODOO_PASSWORD).unwrap_or("root"),
+    })
+}
+
+impl StandardTemplate {
+    /// Whether a vault with this policy and lock has it, or something of its own in its place.
+    #[must_use]
+    pub fn is_in(&self, policy: &Policy, lock: &Lock) -> bool {
+        let paths = lock.secrets.keys().chain(policy.views().keys()).chain(policy.templates().keys());
+        self.is_among(paths, lock.files.keys().map(String::as_str))
+    }
+
+    /// Whether one of these paths of the mount or of these public files is its own, or in its way.
+    pub fn is_among<'a>(
+        &self,
+        mut paths: impl Iterator<Item = &'a SecretName>,
+        mut files: impl Iterator<Item = &'a str>,
+    ) -> bool {
+        let own = path_order(self.path.as_str());
+        let is_within =
+            |path: &str, folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('\0'));
+        let is_in_the_way = |path: &SecretName| {
+            let path = path_order(path.as_str());
+            path == own || is_within(&path, &own) || is_within(&own, &path)
+        };
+        let source = self.source.as_str();
+        files.any(|file| file.eq_ignore_ascii_case(source)) || paths.any(is_in_the_way)
+    }
+
+    /// Whether the secret's value can be written into it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot.
+    pub fn takes(&self, value: &Plaintext) -> Result<(), RenderError> {
+        let Ok(template) = self.text.parse::<Template>() else { return Ok(()) };
+        template.render(&[(self.shows.clone(), value.clone())].into()).map(drop)
+    }
 }
 
 /// A new SSH identity, with the line of its public file.

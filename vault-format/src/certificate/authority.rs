@@ -170,8 +170,8 @@ impl Authority {
     }
 
     /// Makes a P-256 CA below this one, valid for `days` from `now` but never longer than it. It signs
-    /// server certificates only, for `name` (a DNS name with all below it, or an IP address),
-    /// `localhost` and loopback addresses only, and no further CA.
+    /// server certificates only, for `name` (a DNS name with all below it, or an IP address) if there is
+    /// one, `localhost` and loopback addresses only, and no further CA.
     ///
     /// # Errors
     ///
@@ -179,7 +179,7 @@ impl Authority {
     pub fn intermediate(
         &self,
         subject: &str,
-        name: &ServerName,
+        name: Option<&ServerName>,
         days: u32,
         now: Timestamp,
     ) -> Result<Certified, CertificateError> {
@@ -188,7 +188,9 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let mut constraints = loopback();
-        constraints.permitted_subtrees.push(name.subtree()?);
+        if let Some(name) = name {
+            constraints.permitted_subtrees.push(name.subtree()?);
+        }
         params.name_constraints = Some(constraints);
         let key = KeyType::P256.generate()?;
         Certified::new(to_pem(&self.sign(params, &key, now)?)?, &key)

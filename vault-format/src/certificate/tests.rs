@@ -94,11 +94,11 @@ fn what_is_no_ca_signs_nothing() {
 fn an_intermediate_is_for_one_name_and_ends_with_its_ca() {
     let (above, ca) = ca(Scope::Any, 30);
     for name in ["web-1", "odoo.example.org", "10.0.0.7", "fd00::7"] {
-        let made = ca.intermediate("below", &name.parse().unwrap(), CA_DAYS, now()).unwrap();
+        let made = ca.intermediate("below", Some(&name.parse().unwrap()), CA_DAYS, now()).unwrap();
         assert_eq!((made.facts.issuer.as_str(), made.facts.subject.as_str()), ("CN=CA", "CN=below"));
         assert_eq!(made.facts.not_after, above.facts.not_after);
     }
-    let refused = ca.intermediate("below", &"*.example.org".parse().unwrap(), CA_DAYS, now());
+    let refused = ca.intermediate("below", Some(&"*.example.org".parse().unwrap()), CA_DAYS, now());
     assert!(matches!(refused, Err(CertificateError::Name { .. })));
 }
 

@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::{
     SecretName, cipher::CipherError, facts::FactsError, folder::FolderError, lock::LockError,
     policy::PolicyError, proposal::Difference, signature::SignatureError, signers::SignersError,
-    verify::Unsound,
+    template::FilterError, verify::Unsound,
 };
 
 /// Why a change was not made. The vault is what it was before.
@@ -44,6 +44,19 @@ pub enum ChangeError {
         /// Why.
         #[diagnostic_source]
         error: FactsError,
+    },
+    /// A new value that a template cannot show: no machine would serve the new state.
+    #[error("the template {template} cannot show the new value of {name}: {error}")]
+    #[diagnostic(help(
+        "give it a value without that, or use another filter in the template's source, where its reader knows one"
+    ))]
+    Template {
+        /// The template.
+        template: SecretName,
+        /// The secret.
+        name: SecretName,
+        /// What is in the way.
+        error: FilterError,
     },
     /// Not the ciphertext that was signed.
     #[error("{0} is not the secret that the lock names")]

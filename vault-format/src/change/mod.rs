@@ -21,6 +21,7 @@ use crate::{
     proposal::{Difference, Proposal},
     signature::LockSigner,
     signers::{AllowedSigners, Signer},
+    standard::StandardTemplate,
     transaction::{ExclusiveFolder, Staging},
     verify::MAX_PUBLIC,
 };
@@ -221,6 +222,12 @@ impl Change {
         self.secrets.push(secret);
     }
 
+    /// Whether a secret gets a new value.
+    #[must_use]
+    pub fn has_new(&self, name: &SecretName) -> bool {
+        self.secrets.iter().any(|secret| secret.name == *name)
+    }
+
     /// As [`Self::put_secret`], for a value that the owners of these keys know already.
     pub fn put_known_secret(&mut self, secret: NewSecret, known_to: &BTreeSet<Recipient>) {
         self.known.insert(secret.name.clone(), known_to.clone());
@@ -255,6 +262,13 @@ impl Change {
     /// Puts a public file in, which the lock then covers.
     pub fn put_public_file(&mut self, path: &str, bytes: Vec<u8>) {
         self.public_files.insert(path.to_owned(), bytes);
+    }
+
+    /// Puts a template in that every Odoo vault has, for these groups; none for those of the defaults.
+    pub fn put_template(&mut self, template: &StandardTemplate, audience: &[String]) {
+        let StandardTemplate { path, source, text, owner, .. } = template;
+        self.policy.add_template(path, source, audience, owner);
+        self.put_public_file(source.as_str(), text.as_bytes().to_vec());
     }
 
     /// Takes a public file out.

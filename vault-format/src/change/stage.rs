@@ -1,6 +1,9 @@
 //! Encrypting, signing and staging what a [`Change`] says.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use rayon::iter::{IntoParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
@@ -10,10 +13,11 @@ use crate::{
     VaultFiles, cipher,
     folder::MAX_FILE,
     lock::LockedSecret,
-    policy::Kind,
+    policy::{Kind, TemplatePolicy},
     progress::Work,
     signature::{self, LockSigner},
     ssh,
+    template::{Part, Template},
     transaction::{ExclusiveFolder, Staging},
     verify::{MAX_PUBLIC, Sources, Unsound, disagreements, is_template},
 };
@@ -39,6 +43,7 @@ impl Change {
         let policy = Policy::parse(&policy_text)?;
         self.put_public_file(POLICY_FILE, policy_text.clone().into_bytes());
 
+        self.check_values(&policy, folder.folder())?;
         self.forget_exposure(&policy);
         let mut staging = folder.stage()?;
         self.stage_new_secrets(&staging, &policy)?;
@@ -76,6 +81,7 @@ impl Change {
         let policy_text = self.policy.text();
         let policy = Policy::parse(&policy_text)?;
         self.put_public_file(POLICY_FILE, policy_text.into_bytes());
+        self.check_values(&policy, folder.folder())?;
         let mut staging = folder.stage()?;
         self.stage_new_secrets(&staging, &policy)?;
         self.stage_files(&mut staging)?;
@@ -98,6 +104,30 @@ impl Change {
     /// Whether a secret gets another audience than before, or is to be encrypted anew anyway.
     fn is_concerned(&self, policy: &Policy, name: &SecretName, secret: &LockedSecret) -> bool {
         policy.secret(name).audience != secret.recipients || self.rekeyed.contains(name)
+    }
+
+    /// Refuses a new value that a template cannot show. One that is no template is refused later on.
+    fn check_values(&self, policy: &Policy, files: &dyn VaultFiles) -> Result<(), ChangeError> {
+        let new: BTreeMap<_, _> =
+            self.secrets.iter().map(|secret| (&secret.name, &secret.plaintext)).collect();
+        for (template, TemplatePolicy { source, .. }) in policy.templates() {
+            let source = source.as_str();
+            let text = match self.public_files.get(source) {
+                Some(text) => Some(text.clone()),
+                None => files.read_if_present(source, MAX_PUBLIC)?,
+            };
+            let parsed: Option<Template> = text.and_then(|text| String::from_utf8(text).ok()?.parse().ok());
+            for part in parsed.iter().flat_map(Template::parts) {
+                let Part::Secret { name, filter } = part else { continue };
+                let Some(value) = new.get(name) else { continue };
+                filter.write(value.expose(), |_| {}).map_err(|error| ChangeError::Template {
+                    template: template.clone(),
+                    name: name.clone(),
+                    error,
+                })?;
+            }
+        }
+        Ok(())
     }
 
     fn stage_new_secrets(&mut self, staging: &Staging<'_>, policy: &Policy) -> Result<(), ChangeError> {

@@ -160,6 +160,21 @@ impl PolicyEditor {
         self.audience("secret", name, present).push(group);
     }
 
+    /// Adds a template, whose owner and group are both `owner`; no audience for that of the defaults.
+    pub fn add_template(&mut self, path: &SecretName, source: &SecretName, audience: &[String], owner: &str) {
+        let mut table = Table::new();
+        table.insert("source", value(source.as_str()));
+        if !audience.is_empty() {
+            table.insert("audience", value(Array::from_iter(audience)));
+        }
+        table.insert("owner", value(owner));
+        table.insert("group", value(owner));
+        let templates = self.0.entry("template").or_insert_with(implicit_table);
+        if let Some(templates) = templates.as_table_like_mut() {
+            templates.insert(path.as_str(), Item::Table(table));
+        }
+    }
+
     /// Adds a group to the audience of a template, which has `present` so far.
     pub fn add_to_template(&mut self, path: &SecretName, present: &[String], group: &str) {
         self.audience("template", path, present).push(group);

@@ -11,7 +11,7 @@ use thiserror::Error;
 use vault_format::{
     Change, IDENTITY_FILE, Identities, OLD_IDENTITY_FILE, POLICY_FILE, Plaintext, Recipient, SecretName,
     Timestamp, VaultFiles, Verified, change::NewSecret, inspect, key_file::KeyFile, legacy, lock::Origin,
-    profile::Profile, transaction::ExclusiveFolder, verify,
+    profile::Profile, standard, transaction::ExclusiveFolder, verify,
 };
 
 use self::survey::Survey;
@@ -130,6 +130,7 @@ fn adopt(folder: &ExclusiveFolder, args: &Args, common: &Common) -> miette::Resu
     }
     machine.put_into(&mut change, &machine_file, &old, now);
     put_secrets(&mut change, &survey, &machine);
+    put_template(&mut change, &survey, &machine)?;
     let recovery = Recovery::offer(Flavour::Standard, common)?;
     if let Some(recovery) = &recovery {
         recovery.put_into(&mut change, OPERATORS, &Flavour::Standard.principal());
@@ -194,6 +195,26 @@ fn put_secrets(change: &mut Change, survey: &Survey, machine: &Machine<'_>) {
             change.policy().add_to_audience(name, &[OPERATORS.to_owned()], machine.name);
         }
     }
+}
+
+/// The template of Odoo's configuration file, as `init` makes it, if there is what it shows and nothing in
+/// its place.
+fn put_template(change: &mut Change, survey: &Survey, machine: &Machine<'_>) -> miette::Result<()> {
+    let template = standard::odoo_configuration()?;
+    let Some(secret) = survey.secrets.get(&template.shows) else { return Ok(()) };
+    let paths = survey.secrets.keys();
+    if template.is_among(paths, survey.public.iter().map(String::as_str)) {
+        return Ok(());
+    }
+    if let Err(error) = template.takes(&secret.plaintext) {
+        commands::warn(&format!("there is no template {}: {error}", template.path));
+        return Ok(());
+    }
+    change.put_template(&template, &[]);
+    if machine.gets.contains(&template.shows) {
+        change.policy().add_to_template(&template.path, &[OPERATORS.to_owned()], machine.name);
+    }
+    Ok(())
 }
 
 /// Where the machine's key is kept: the name must be one part of a path, as a secret's name has them.

@@ -27,6 +27,17 @@ impl Flavour {
         }
     }
 
+    /// The common name of the local CA, which is for all of [`Self::machines`]; none where a machine gets
+    /// one only when it is asked for.
+    pub fn local_ca_subject(self) -> Option<&'static str> {
+        (self == Self::SnakeOil).then_some("odbox SNAKE OIL local CA - its key is public, do not trust")
+    }
+
+    /// The machines that are there from the beginning.
+    pub fn machines(self) -> &'static [&'static str] {
+        if self == Self::SnakeOil { &["devm-aarch64", "devm-x86_64"] } else { &[] }
+    }
+
     /// The comment of the SSH identity.
     pub fn ssh_comment(self) -> &'static str {
         match self {

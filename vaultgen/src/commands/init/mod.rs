@@ -1,6 +1,7 @@
 //! `vaultgen init`: what is missing of the standard vault.
 
 pub mod flavour;
+mod machines;
 mod missing;
 pub mod operator;
 pub mod recovery;
@@ -15,8 +16,8 @@ use miette::Diagnostic;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 use vault_format::{
-    Change, IDENTITY_FILE, Identities, POLICY_FILE, Plaintext, Recipient, SecretName, Timestamp, VaultFiles,
-    VaultFolder, Verified,
+    Change, IDENTITY_FILE, Identities, Lock, POLICY_FILE, Plaintext, Policy, Recipient, SecretName,
+    Timestamp, VaultFiles, VaultFolder, Verified,
     certificate::{Authority, KeyType},
     change::{Applied, NewSecret},
     files::Entry,
@@ -35,6 +36,7 @@ use zeroize::Zeroizing;
 
 use self::{
     flavour::Flavour,
+    machines::Machines,
     missing::Missing,
     operator::{OPERATORS, Operator},
     recovery::Recovery,
@@ -54,8 +56,8 @@ const SNAKE_OIL_PASSWORD: &str = "abc123";
 /// Create what is missing of the standard vault.
 ///
 /// Makes the operator's identity and signing key, the four passwords (root, admin, odoo-admin,
-/// pgadmin-admin) with their hashes, a CA, a certificate for localhost, an SSH identity, policy,
-/// lock and signature. Asks for each password; an empty answer generates a strong one, and with
+/// pgadmin-admin) with their hashes, a CA, a certificate for localhost, an SSH identity, the template of
+/// Odoo's configuration file, policy, lock and signature. Asks for each password; an empty answer generates a strong one, and with
 /// --batch all are generated. Offers a recovery identity, protected by a passphrase, where there is none. Run
 /// again, it changes nothing that is there.
 #[derive(Debug, Default, clap::Args)]
@@ -137,9 +139,13 @@ fn create(folder: Option<ExclusiveFolder>, args: &Args, common: &Common) -> miet
     let operator = Operator::find(common)?;
     let mut change = operator.first_change(flavour, now)?;
     if flavour != Flavour::Bare {
-        let missing = Missing::from(|_| false, |_| false);
+        let missing = Missing::all(flavour);
         let nothing = |_: &SecretName| Err(AuthorityError::Missing.into());
-        make(&missing, None, &nothing, args, now, common)?.put_into(&mut change);
+        let made = make(&missing, None, &nothing, args, now, common)?;
+        let machines = Machines::of(&missing, made.kinds(), None)?;
+        made.put_into(&mut change);
+        change.put_template(&standard::odoo_configuration()?, &[]);
+        machines.put_into(&mut change, now);
     }
     let recovery = Recovery::offer(flavour, common)?;
     if let Some(recovery) = &recovery {
@@ -173,8 +179,10 @@ fn complete(folder: ExclusiveFolder, args: &Args, common: &Common) -> miette::Re
     };
     require_own_identity(&present, common)?;
     let has = |name: &SecretName| present.lock().secrets.contains_key(name);
-    let is_password = |name: &SecretName| present.policy().secret(name).kind == Kind::Password;
-    let missing = if args.bare { Missing::default() } else { Missing::from(has, is_password) };
+    let missing = match args.bare {
+        true => Missing::default(),
+        false => Missing::of(args.flavour(), present.policy(), present.lock(), has)?,
+    };
     if missing.passwords.len() == standard::PASSWORDS.len() && !common.batch {
         commands::note(
             "this vault is a bare one, and becomes a standard one; to leave it so: `vaultgen init --bare`",
@@ -192,10 +200,17 @@ fn complete(folder: ExclusiveFolder, args: &Args, common: &Common) -> miette::Re
     if let Some(recovery) = &recovery {
         recovery.join(&open.vault, &mut change);
     }
-    let needs_ca = missing.localhost && !missing.ca;
+    let needs_ca = (missing.localhost || missing.local_ca) && !missing.ca;
     let ca = if needs_ca { Some(authority::open(&open.vault, common)?) } else { None };
     let opened = |name: &SecretName| renew::open(open.folder.folder(), open.vault.lock(), name, common);
-    make(&missing, ca, &opened, args, Timestamp::now(), common)?.put_into(&mut change);
+    let now = Timestamp::now();
+    let made = make(&missing, ca, &opened, args, now, common)?;
+    let machines = Machines::of(&missing, made.kinds(), Some(&open.vault))?;
+    made.put_into(&mut change);
+    if missing.template {
+        put_template(&mut change, open.vault.policy(), open.vault.lock(), &opened)?;
+    }
+    machines.put_into(&mut change, now);
     let Some(applied) = open.apply(change, common)? else { return Ok(()) };
     say_what_was_made(&applied, common);
     if let Some(recovery) = recovery {
@@ -226,6 +241,24 @@ fn require_own_identity(present: &Verified, common: &Common) -> miette::Result<(
     Err(InitError::StrangeIdentity { path, key: key.clone() }.into())
 }
 
+/// Puts the template of Odoo's configuration file in, for those who may have what it shows.
+fn put_template(
+    change: &mut Change,
+    policy: &Policy,
+    lock: &Lock,
+    opened: &dyn Fn(&SecretName) -> miette::Result<Plaintext>,
+) -> miette::Result<()> {
+    let template = standard::odoo_configuration()?;
+    let shows = &template.shows;
+    // A new value is checked with the change.
+    if lock.secrets.contains_key(shows) && !change.has_new(shows) {
+        template.takes(&opened(shows)?)?;
+    }
+    let (groups, defaults) = (&policy.secret(shows).groups, &policy.secret(&template.path).groups);
+    change.put_template(&template, if groups == defaults { &[] } else { groups });
+    Ok(())
+}
+
 /// Standard secrets with new values.
 struct Made {
     secrets: Vec<NewSecret>,
@@ -233,6 +266,10 @@ struct Made {
 }
 
 impl Made {
+    fn kinds(&self) -> impl Iterator<Item = (SecretName, Kind)> {
+        self.secrets.iter().map(|secret| (secret.name.clone(), secret.table.kind))
+    }
+
     fn put_into(self, change: &mut Change) {
         self.secrets.into_iter().for_each(|secret| change.put_secret(secret));
         for (path, bytes) in self.public_files {
@@ -332,6 +369,10 @@ fn certificates(
     if let Some(key) = localhost_key? {
         let ca = ca.as_ref().ok_or(AuthorityError::Missing)?;
         secrets.extend(standard::localhost(ca, &key, flavour.leaf_days(), now)?);
+    }
+    if let Some(subject) = flavour.local_ca_subject().filter(|_| missing.local_ca) {
+        let ca = ca.as_ref().ok_or(AuthorityError::Missing)?;
+        secrets.extend(standard::loopback_ca(ca, subject, flavour.ca_days(), now)?);
     }
     Ok(secrets)
 }

@@ -12,14 +12,13 @@ use vault_format::{
     cipher,
     cipher::CipherError,
     folder::MAX_FILE,
-    policy::Kind,
     proposal::Difference,
     standard::{self, CA, SSH_IDENTITY},
     transaction::ExclusiveFolder,
     verify::Unsound,
 };
 
-use super::{Args, Missing, make, say_what_was_made};
+use super::{Args, Missing, make, put_template, say_what_was_made};
 use crate::{
     cli::Common,
     commands::{self, sign},
@@ -45,15 +44,19 @@ pub fn renew(folder: &ExclusiveFolder, unsound: Unsound, args: &Args, common: &C
 
     let now = Timestamp::now();
     let stands = |name: &SecretName| proposal.lock().secrets.contains_key(name) && !gone.contains(name);
-    let is_password = |name: &SecretName| proposal.policy().secret(name).kind == Kind::Password;
-    let mut missing = Missing::from(stands, is_password);
+    let mut missing = Missing::of(args.flavour(), proposal.policy(), proposal.lock(), stands)?;
     // What the lost CA signed is worth nothing without it.
     missing.localhost |= missing.ca;
+    // It is no secret of every vault: the next run makes it.
+    missing.local_ca = false;
     let opened = |name: &SecretName| open(files, proposal.lock(), name, common);
     let ca = if missing.ca || !missing.localhost { None } else { Some(authority(&opened)?) };
     let made = make(&missing, ca, &opened, args, now, common)?;
     let public_files = made.public_files.into_iter().collect::<BTreeMap<_, _>>();
-    let change = Change::renewing(&proposal, made.secrets, public_files, now)?;
+    let mut change = Change::renewing(&proposal, made.secrets, public_files, now)?;
+    if missing.template {
+        put_template(&mut change, proposal.policy(), proposal.lock(), &opened)?;
+    }
     if common.no_sign {
         change.propose(folder)?;
         commands::say(common.quiet, "proposed, not signed: it counts once a signer runs `vaultgen sign`");
