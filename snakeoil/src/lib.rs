@@ -126,43 +126,6 @@ impl SnakeOil {
     }
 }
 
-/// Files.
-#[must_use]
-pub fn files() -> &'static [(&'static str, &'static [u8])] {
-    &[
-        (".gitattributes", include_bytes!("../vault/.gitattributes")),
-        (".gitignore", include_bytes!("../vault/.gitignore")),
-        ("allowed_signers", include_bytes!("../vault/allowed_signers")),
-        ("certs/localhost-cert.pem.age", include_bytes!("../vault/certs/localhost-cert.pem.age")),
-        ("certs/localhost-key.pem.age", include_bytes!("../vault/certs/localhost-key.pem.age")),
-        ("certs/vault-ca-cert.pem.age", include_bytes!("../vault/certs/vault-ca-cert.pem.age")),
-        ("certs/vault-ca-key.pem.age", include_bytes!("../vault/certs/vault-ca-key.pem.age")),
-        ("passwords/admin.sha512.age", include_bytes!("../vault/passwords/admin.sha512.age")),
-        ("passwords/admin.txt.age", include_bytes!("../vault/passwords/admin.txt.age")),
-        ("passwords/admin.yesc.age", include_bytes!("../vault/passwords/admin.yesc.age")),
-        ("passwords/odoo-admin.sha512.age", include_bytes!("../vault/passwords/odoo-admin.sha512.age")),
-        ("passwords/odoo-admin.txt.age", include_bytes!("../vault/passwords/odoo-admin.txt.age")),
-        ("passwords/odoo-admin.yesc.age", include_bytes!("../vault/passwords/odoo-admin.yesc.age")),
-        ("passwords/pgadmin-admin.sha512.age", include_bytes!("../vault/passwords/pgadmin-admin.sha512.age")),
-        ("passwords/pgadmin-admin.txt.age", include_bytes!("../vault/passwords/pgadmin-admin.txt.age")),
-        ("passwords/pgadmin-admin.yesc.age", include_bytes!("../vault/passwords/pgadmin-admin.yesc.age")),
-        ("passwords/root.sha512.age", include_bytes!("../vault/passwords/root.sha512.age")),
-        ("passwords/root.txt.age", include_bytes!("../vault/passwords/root.txt.age")),
-        ("passwords/root.yesc.age", include_bytes!("../vault/passwords/root.yesc.age")),
-        ("ssh/id_ed25519.age", include_bytes!("../vault/ssh/id_ed25519.age")),
-        ("ssh/id_ed25519.pub", include_bytes!("../vault/ssh/id_ed25519.pub")),
-        ("vault.lock", include_bytes!("../vault/vault.lock")),
-        ("vault.lock.sig", include_bytes!("../vault/vault.lock.sig")),
-        ("vault.toml", include_bytes!("../vault/vault.toml")),
-    ]
-}
-
-/// Identity.
-#[must_use]
-pub fn identity(_machine: &str) -> Option<&'static str> {
-    Some(include_str!("../vault/age.key"))
-}
-
 #[cfg(test)]
 mod tests {
     use vault_format::{Identities, passphrase::Nobody};
