@@ -7,6 +7,7 @@ mod formats;
 mod scene;
 mod schema;
 mod story;
+mod told;
 
 use fixtures::machine::Need::{self, Program};
 

@@ -12,10 +12,10 @@ use super::{
     scene::{Repository, sign_next},
 };
 
-const KEY: &str = "certs/shop.example.org-key.pem";
+pub const KEY: &str = "certs/shop.example.org-key.pem";
 
 /// A vault whose key Bob could read in March.
-fn repository() -> Repository {
+pub fn repository() -> Repository {
     let repository = Repository::new();
     repository.vaultgen(&["init", "--batch", "--bare"]);
     repository.vaultgen(&["certs", "shop.example.org"]);
@@ -33,7 +33,7 @@ fn repository() -> Repository {
 }
 
 /// Without the keys, which Git ignores.
-fn commit(repository: &Repository, day: &str, message: &str) {
+pub fn commit(repository: &Repository, day: &str, message: &str) {
     super::scene::git(repository.path(), day).args(["add", "-A"]).succeeds();
     super::scene::git(repository.path(), day).args(["commit", "-q", "-m", message]).succeeds();
 }

@@ -44,7 +44,7 @@ pub fn list(
         context! {
             id => secret_id(vault, index),
             opener => opener(&secret.access),
-            shown => secret.facts.as_ref().map(ToString::to_string),
+            shown => secret.facts.as_ref().map(words::facts),
             ends => ends(secret),
             findings => found.map(|found| finding(report, *found)).collect::<Vec<_>>(),
             steps => steps.remove(&index).unwrap_or_default(),

@@ -1,0 +1,75 @@
+//! Who could read a secret, line by line.
+
+use std::collections::BTreeMap;
+
+use crate::audit::{
+    report::{Moment, ReaderAccess, Report, SecretAccess, Step, VaultReport},
+    words,
+};
+
+/// Who could read it, since when, and who allowed it.
+pub fn lines(report: &Report, vault: &VaultReport, access: &SecretAccess, folder: &str) -> Vec<String> {
+    let mut lines = vec![match &report.question.at {
+        Some(at) => {
+            format!("who could read {} of vault {folder} in {} (by {})", access.secret, at.name, at.source)
+        }
+        None => {
+            format!("who could ever read {} of vault {folder} (by the dates of Git's commits)", access.secret)
+        }
+    }];
+    lines.extend(access.readers.iter().map(of_reader));
+    if access.readers.is_empty() {
+        lines.push("  nobody".to_owned());
+    }
+    lines.extend(access.served.iter().map(|served| {
+        let access = words::access(&served.access);
+        format!("  on {} it may be opened as {} by {access}", served.machine, served.path)
+    }));
+    lines.push(format!("  its value changed on: {} (the signers say so)", access.rotated.join(", ")));
+    lines.extend(signers(report, vault, access));
+    lines
+}
+
+fn of_reader(reader: &ReaderAccess) -> String {
+    let key = words::key(reader.key.as_str());
+    let who = if reader.names.is_empty() { key.clone() } else { reader.names.join(" and ") };
+    let until = reader.until.as_ref().map(|until| format!(" until {}", moment(until))).unwrap_or_default();
+    let now = match (reader.still, reader.knows_present_value) {
+        (true, _) => "still so",
+        (false, true) => "knows the present value all the same",
+        (false, false) => "the value was changed since",
+    };
+    format!("  {who} [{key}]: since {}{until}; {now}", moment(&reader.since))
+}
+
+fn moment(moment: &Moment) -> String {
+    let signer = moment.signer.as_deref().unwrap_or("nobody known");
+    format!(
+        "{} (signed by {signer}, committed by {} in {})",
+        moment.at.date_time().date(),
+        moment.committer,
+        words::commit(&moment.commit)
+    )
+}
+
+/// Whose signatures allowed it: a name is what a list calls a key.
+fn signers(report: &Report, vault: &VaultReport, access: &SecretAccess) -> Vec<String> {
+    let steps: BTreeMap<&str, &Step> =
+        vault.history.iter().filter_map(|step| Some((step.commit.as_ref()?.id.as_str(), step))).collect();
+    let moments = access.readers.iter().flat_map(|reader| [Some(&reader.since), reader.until.as_ref()]);
+    let steps = moments.flatten().filter_map(|moment| steps.get(moment.commit.as_str()));
+    let mut lines: Vec<String> = steps
+        .filter_map(|step| {
+            let signer = step.signer.as_ref()?;
+            let known = match (report.trust.from_outside, step.signer_trusted) {
+                (true, true) => "who is on your list",
+                (true, false) => "who is not on your list",
+                (false, _) => "whom only this repository calls so",
+            };
+            Some(format!("  {} is {}, {known}", signer.principal, signer.fingerprint))
+        })
+        .collect();
+    lines.sort();
+    lines.dedup();
+    lines
+}
