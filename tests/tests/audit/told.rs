@@ -76,7 +76,7 @@ fn readers_are_rows_of_a_table() {
     let table = repository.audit(&["--csv=access", "--secret", KEY, "--at", "2026-03"]).succeeds().text();
     assert!(table.starts_with("vault,secret,names,key,since,") && table.lines().count() == 4, "{table}");
     let bob = table.lines().find(|line| line.contains(",bob,")).expect("a row");
-    assert!(bob.contains(",2026-02-20T12:00:00Z,") && bob.ends_with(",operator,false,true"), "{bob}");
+    assert!(bob.contains(",2026-02-20T12:00:00Z,") && bob.ends_with(",operator,false,true,false"), "{bob}");
     repository.audit(&["--csv=access"]).exits(1).explains("name it with --secret NAME");
     repository.audit(&["--csv", "findings"]).exits(1).explains("--csv=findings");
     repository.audit(&["--csv", "--json"]).exits(2);

@@ -190,7 +190,7 @@ fn step_row(vault: &VaultReport, step: &Step) -> [String; 11] {
     ]
 }
 
-const ACCESS_COLUMNS: [&str; 14] = [
+const ACCESS_COLUMNS: [&str; 15] = [
     "vault",
     "secret",
     "names",
@@ -205,12 +205,13 @@ const ACCESS_COLUMNS: [&str; 14] = [
     "until_signer",
     "still",
     "knows_present_value",
+    "side_branch",
 ];
 
 fn access_rows<'a>(
     vault: &'a VaultReport,
     access: &'a SecretAccess,
-) -> impl Iterator<Item = [String; 14]> + 'a {
+) -> impl Iterator<Item = [String; 15]> + 'a {
     access.readers.iter().map(move |reader: &ReaderAccess| {
         let [since, since_commit, since_committer, since_signer] = moment_cells(Some(&reader.since));
         let [until, until_commit, until_committer, until_signer] = moment_cells(reader.until.as_ref());
@@ -229,6 +230,7 @@ fn access_rows<'a>(
             until_signer,
             reader.still.to_string(),
             reader.knows_present_value.to_string(),
+            reader.side_branch.to_string(),
         ]
     })
 }

@@ -17,7 +17,7 @@ pub fn lines(report: &Report, vault: &VaultReport, access: &SecretAccess, folder
             format!("who could ever read {} of vault {folder} (by the dates of Git's commits)", access.secret)
         }
     }];
-    lines.extend(access.readers.iter().map(of_reader));
+    lines.extend(access.readers.iter().map(|reader| of_reader(reader, access.present)));
     if access.readers.is_empty() {
         lines.push("  nobody".to_owned());
     }
@@ -26,20 +26,28 @@ pub fn lines(report: &Report, vault: &VaultReport, access: &SecretAccess, folder
         format!("  on {} it may be opened as {} by {access}", served.machine, served.path)
     }));
     lines.push(format!("  its value changed on: {} (the signers say so)", access.rotated.join(", ")));
+    if !access.present {
+        lines.push(
+            "  it was taken out since; who knows its last value can use that wherever it is still good"
+                .to_owned(),
+        );
+    }
     lines.extend(signers(report, vault, access));
     lines
 }
 
-fn of_reader(reader: &ReaderAccess) -> String {
+fn of_reader(reader: &ReaderAccess, is_present: bool) -> String {
     let key = words::key(reader.key.as_str());
     let who = if reader.names.is_empty() { key.clone() } else { reader.names.join(" and ") };
     let until = reader.until.as_ref().map(|until| format!(" until {}", moment(until))).unwrap_or_default();
     let now = match (reader.still, reader.knows_present_value) {
         (true, _) => "still so",
         (false, true) => "knows the present value all the same",
-        (false, false) => "the value was changed since",
+        (false, false) if is_present => "the value was changed since",
+        (false, false) => "the secret was taken out since",
     };
-    format!("  {who} [{key}]: since {}{until}; {now}", moment(&reader.since))
+    let aside = if reader.side_branch { " on a side branch" } else { "" };
+    format!("  {who} [{key}]: since {}{until}{aside}; {now}", moment(&reader.since))
 }
 
 fn moment(moment: &Moment) -> String {
