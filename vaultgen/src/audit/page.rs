@@ -14,12 +14,14 @@
 //! | [`steps`] | the history, commit by commit |
 //! | [`findings`] | what is wrong, and where it is told |
 //! | [`secrets`] | each secret, with its findings and its steps |
+//! | [`labels`] | names that fit into boxes |
 //! | [`escape`] | values as HTML |
 
 mod anchors;
 mod bundles;
 mod escape;
 mod findings;
+mod labels;
 mod overview;
 mod picture;
 mod secrets;

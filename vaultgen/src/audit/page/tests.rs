@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vault_format::audit::{Change, readers::ReaderKind};
 
-use super::{bundles, picture, render, timeline};
+use super::{bundles, labels, picture, render, timeline};
 use crate::audit::report::{Report, Verdict};
 
 const SIZES: [usize; 3] = [10, 300, 3_000];
@@ -204,6 +204,36 @@ fn bundles_hold_each_secret_once() {
         secrets.sort_unstable();
         assert_eq!(secrets, (0..size).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn no_two_bundles_look_the_same() {
+    let mut report = sample::report(300);
+    let state = report.vaults[0].state.as_mut().expect("a state");
+    // All in one folder, with readers of their own.
+    for (index, secret) in state.secrets.iter_mut().enumerate() {
+        secret.name = format!("passwords/of-a-service-with-a-long-name-{index}").parse().expect("a name");
+        secret.readers = [format!("reader-{}", index / 10)].into();
+    }
+    let bundles = bundles::of(state);
+    let labels: BTreeSet<&str> = bundles.iter().map(|bundle| bundle.label.as_str()).collect();
+    assert!(labels.len() == bundles.len() && bundles.len() >= 30, "{labels:#?}");
+    let page = page(&report);
+    let drawn: Vec<&str> = page
+        .split("class=\"node bundle\"")
+        .skip(1)
+        .filter_map(|rest| rest.split("</text>").next()?.rsplit('>').next())
+        .collect();
+    let unique: BTreeSet<&str> = drawn.iter().copied().collect();
+    assert!(unique.len() == drawn.len() && drawn.len() >= 30, "{drawn:#?}");
+}
+
+#[test]
+fn a_label_loses_its_middle() {
+    let fitted = |names: &[&'static str]| labels::fitted(names.iter().copied(), 11);
+    assert_eq!(fitted(&["short"]), ["short"]);
+    assert_eq!(fitted(&["certs/of-a-shop-key"]), ["certs/…-key"]);
+    assert_eq!(fitted(&["certs/of-a-shop-key", "certs/of-b-shop-key"]), ["certs/…-key", "certs…2…key"]);
 }
 
 #[test]
