@@ -12,7 +12,10 @@ fn a_finding_names_its_secret_and_who_knows_it() {
     if !machine::has(&NEEDS) {
         return;
     }
-    let told = repository().audit(&["HEAD"]).succeeds();
+    let repository = repository();
+    let told = repository.audit(&["HEAD", "--html", "page.html"]).succeeds();
+    let page = std::fs::read_to_string(repository.join("page.html")).expect("a page");
+    assert!(page.contains("<p>Known to bob.</p>") && page.contains("<dd>bob <code>age1"), "{page}");
     told.says(&format!(" ({KEY}): a removed key knows the value")).says("           known to bob\n");
     told.says(&format!("web-1: profile none, serves 1, decrypts 1: {KEY}\n"));
     // The authority's certificate is for no name.

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use vault_format::{
     Recipient,
-    audit::{Change, change::KeyNames},
+    audit::{Change, Code, Finding, change::KeyNames},
 };
 
-use super::{report::VaultReport, words};
+use super::{
+    report::{Report, VaultReport},
+    words,
+};
 
 /// The names of each key that the history of a vault tells of.
 pub struct Keyring<'a>(BTreeMap<&'a Recipient, &'a [String]>);
@@ -35,6 +38,22 @@ impl<'a> Keyring<'a> {
         names.dedup();
         names
     }
+}
+
+/// Whose the removed keys were that know the value which a finding is about.
+#[must_use]
+pub fn known_to(report: &Report, finding: &Finding) -> Option<Vec<String>> {
+    let name = finding.secret.as_ref().filter(|_| finding.code == Code::Exposed)?;
+    let is_in = |vault: &&VaultReport| {
+        finding
+            .place
+            .path
+            .strip_prefix(&vault.path)
+            .is_some_and(|rest| vault.path.is_empty() || rest.starts_with('/'))
+    };
+    let vault = report.vaults.iter().filter(is_in).max_by_key(|vault| vault.path.len())?;
+    let secret = vault.state.as_ref()?.secrets.iter().find(|secret| secret.name == *name)?;
+    Some(Keyring::of(vault).names(&secret.exposed_to))
 }
 
 fn readers(change: &Change) -> &[KeyNames] {

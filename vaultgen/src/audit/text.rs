@@ -3,12 +3,12 @@
 mod access;
 
 use vault_format::{
-    audit::{Code, Finding, Severity, StateFacts, readers::ReaderKind, state::SecretFacts},
+    audit::{Finding, Severity, StateFacts, readers::ReaderKind, state::SecretFacts},
     report::visible,
 };
 
 use super::{
-    keyring::Keyring,
+    keyring,
     report::{Question, Report, Step, VaultReport, Verdict},
     words,
 };
@@ -188,7 +188,8 @@ fn of_findings(report: &Report) -> Vec<String> {
     let mut lines = vec![format!("findings{}: {total}", when.unwrap_or_default())];
     for finding in &report.findings {
         lines.extend(of_finding(finding));
-        lines.extend(known_to(report, finding).map(|names| format!("           known to {names}")));
+        let known_to = keyring::known_to(report, finding);
+        lines.extend(known_to.map(|names| format!("           known to {}", names.join(", "))));
     }
     for allowed in &report.allowed {
         let about = words::about(&allowed.finding);
@@ -205,13 +206,4 @@ fn of_finding(finding: &Finding) -> [String; 2] {
     let what =
         format!("  {:8} {} {}: {}", finding.severity, finding.code, words::about(finding), finding.reason);
     [what, format!("           {}", finding.remedy)]
-}
-
-/// Whose the removed keys were that know a value.
-fn known_to(report: &Report, finding: &Finding) -> Option<String> {
-    let name = finding.secret.as_ref().filter(|_| finding.code == Code::Exposed)?;
-    let is_in = |vault: &&VaultReport| finding.place.path.starts_with(&vault.path);
-    let vault = report.vaults.iter().filter(is_in).max_by_key(|vault| vault.path.len())?;
-    let secret = vault.state.as_ref()?.secrets.iter().find(|secret| secret.name == *name)?;
-    Some(Keyring::of(vault).names(&secret.exposed_to).join(", "))
 }

@@ -68,6 +68,8 @@ struct Row {
     opener: String,
     /// For each column whether that reader can decrypt it.
     marks: Vec<bool>,
+    /// The same by name: paper is too narrow for a column each.
+    readers: Vec<String>,
     unnamed: usize,
     secrets: Vec<Link>,
     more: usize,
@@ -224,6 +226,7 @@ fn row(state: &StateFacts, vault: usize, index: usize, bundle: &Bundle<'_>, read
         label: bundle.label.clone(),
         opener: bundle.opener.clone(),
         marks: readers.iter().map(|(name, _)| bundle.readers.contains(name)).collect(),
+        readers: bundle.readers.iter().map(|name| (*name).to_owned()).collect(),
         unnamed: bundle.unnamed,
         secrets: secrets.map(link).collect(),
         more: bundle.secrets.len().saturating_sub(TOLD),
