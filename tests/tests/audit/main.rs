@@ -4,6 +4,7 @@ mod bad_input;
 mod chain;
 mod everything;
 mod formats;
+mod pages;
 mod scene;
 mod schema;
 mod story;

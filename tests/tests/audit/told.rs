@@ -1,9 +1,13 @@
 //! What the terminal tells an auditor: names where there are names, and no answer where there is none.
 
-use fixtures::machine;
+use std::fs;
+
+use fixtures::{machine, vault::Vault};
+use vault_format::SecretName;
 
 use super::{
     NEEDS,
+    scene::{Repository, sign_next},
     story::{KEY, commit, repository},
 };
 
@@ -14,7 +18,7 @@ fn a_finding_names_its_secret_and_who_knows_it() {
     }
     let repository = repository();
     let told = repository.audit(&["HEAD", "--html", "page.html"]).succeeds();
-    let page = std::fs::read_to_string(repository.join("page.html")).expect("a page");
+    let page = fs::read_to_string(repository.join("page.html")).expect("a page");
     assert!(page.contains("<p>Known to bob.</p>") && page.contains("<dd>bob <code>age1"), "{page}");
     told.says(&format!(" ({KEY}): a removed key knows the value")).says("           known to bob\n");
     told.says(&format!("web-1: profile none, serves 1, decrypts 1: {KEY}\n"));
@@ -91,10 +95,32 @@ fn keys_that_come_and_go_are_counted() {
         return;
     }
     let repository = repository();
-    let policy = std::fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
+    let policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
     let key =
         policy.split("bob = { kind = \"person\", keys = [\"").nth(1).and_then(|rest| rest.split('"').next());
     repository.vaultgen(&["recipients", "remove", "bob", key.expect("a key")]);
     commit(&repository, "2026-04-05", "bob is gone");
     repository.audit(&["HEAD~1..HEAD"]).succeeds().says("keys of bob: 1 removed\n");
+}
+
+#[test]
+fn a_secret_with_another_name_is_asked_about_under_both() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let (repository, vault) = (Repository::new(), Vault::with("token", "1").build());
+    repository.put(&vault, "vault");
+    repository.commit("2026-01-01", "a vault");
+    let [old, new] = ["token", "key"].map(|name| name.parse::<SecretName>().expect("a name"));
+    repository.git(&["mv", "vault/token.age", "vault/key.age"]).succeeds();
+    let policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
+    repository.write("vault/vault.toml", policy.replace("\"token\"", "\"key\""));
+    sign_next(&repository.join("vault"), &vault.path(), |lock| {
+        let secret = lock.secrets.remove(&old).expect("a secret");
+        lock.secrets.insert(new, secret);
+    });
+    repository.commit("2026-02-01", "a better name");
+    let ask = |name: &str| repository.audit(&["--secret", name]).succeeds();
+    ask("token").says("  it was renamed to key: ask about that too\n");
+    ask("key").says("  it was called token before: ask about that too\n");
 }

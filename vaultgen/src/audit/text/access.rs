@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use vault_format::audit::Change;
+
 use crate::audit::{
     report::{Moment, ReaderAccess, Report, SecretAccess, Step, VaultReport},
     words,
@@ -32,6 +34,7 @@ pub fn lines(report: &Report, vault: &VaultReport, access: &SecretAccess, folder
                 .to_owned(),
         );
     }
+    lines.extend(renames(vault, access));
     lines.extend(signers(report, vault, access));
     lines
 }
@@ -58,6 +61,21 @@ fn moment(moment: &Moment) -> String {
         moment.committer,
         words::commit(&moment.commit)
     )
+}
+
+/// Under another name it is another secret: its readers are told there.
+fn renames(vault: &VaultReport, access: &SecretAccess) -> Vec<String> {
+    let changes = vault.history.iter().flat_map(|step| &step.changes);
+    let lines = changes.filter_map(|change| match change {
+        Change::Renamed { from, to } if *from == access.secret => {
+            Some(format!("  it was renamed to {to}: ask about that too"))
+        }
+        Change::Renamed { from, to } if *to == access.secret => {
+            Some(format!("  it was called {from} before: ask about that too"))
+        }
+        _ => None,
+    });
+    lines.collect()
 }
 
 /// Whose signatures allowed it: a name is what a list calls a key.
