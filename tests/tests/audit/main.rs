@@ -5,6 +5,7 @@ mod chain;
 mod everything;
 mod formats;
 mod pages;
+mod sarif;
 mod scene;
 mod schema;
 mod story;

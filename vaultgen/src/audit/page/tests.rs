@@ -284,3 +284,41 @@ fn a_history_of_centuries_is_not_a_picture_of_centuries() {
     }
     assert!(page(&report).matches("class=\"month\"").count() <= 60);
 }
+
+/// As WCAG 2.1 measures it: by day, by night and on paper, also where a link leads and the ground is another.
+#[test]
+fn each_colour_of_text_stands_out_from_each_ground() {
+    let schemes: Vec<BTreeMap<&str, f64>> = super::STYLE.split(":root{").skip(1).map(luminances).collect();
+    assert_eq!(schemes.len(), 3);
+    for scheme in schemes {
+        let contrast = |one: &str, other: &str| {
+            let (one, other) = (scheme[one], scheme[other]);
+            (one.max(other) + 0.05) / (one.min(other) + 0.05)
+        };
+        for ink in ["--ink", "--soft", "--accent", "--bad", "--warn", "--good"] {
+            for ground in ["--paper", "--card"] {
+                assert!(contrast(ink, ground) >= 4.5, "{ink} on {ground}: {}", contrast(ink, ground));
+            }
+        }
+    }
+}
+
+/// The colours of a scheme, from 0 for black to 1 for white.
+fn luminances(scheme: &str) -> BTreeMap<&str, f64> {
+    let colours = scheme.split('}').next().unwrap_or_default().split(';');
+    let of = |colour: &str| {
+        let digits: Vec<u32> =
+            colour.trim_start_matches('#').chars().filter_map(|c| c.to_digit(16)).collect();
+        let channels: Vec<u32> = match digits.len() {
+            3 => digits.iter().map(|digit| digit * 17).collect(),
+            _ => digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect(),
+        };
+        let linear = |value: u32| {
+            let value = f64::from(value) / 255.0;
+            if value <= 0.03928 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        let weights = [0.2126, 0.7152, 0.0722];
+        channels.iter().zip(weights).map(|(channel, weight)| linear(*channel) * weight).sum()
+    };
+    colours.filter_map(|pair| pair.split_once(':')).map(|(name, colour)| (name, of(colour))).collect()
+}
