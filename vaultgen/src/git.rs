@@ -246,7 +246,9 @@ impl VaultFiles for Revision {
 pub enum GitError {
     /// No repository.
     #[error("{0} is in no Git work tree")]
-    #[diagnostic(help("name a vault in a clone with --vault DIR"))]
+    #[diagnostic(help(
+        "go to a clone that has its files checked out, so no bare one, or name a vault in one with --vault DIR"
+    ))]
     None(String),
     /// A repository that we cannot read.
     #[error("the Git repository of {folder} cannot be opened")]

@@ -223,12 +223,16 @@ impl<'a> Walk<'a> {
             .iter()
             .filter(|change| !from_elsewhere.contains(&(change.path.clone(), change.now.map(|(id, _)| id))));
         self.leaks.look_at(self.repository, &vaults, commit.id, new);
-        if let Some(watched) = self.watched.as_mut().filter(|_| is_main) {
+        if let Some(watched) = self.watched.as_mut() {
             let facts = match facts {
                 Some(facts) => facts,
                 None => self.repository.facts(commit.id)?,
             };
-            watched.look_at(&vaults, &facts);
+            if is_main {
+                watched.look_at(&vaults, &facts);
+            } else {
+                watched.look_aside(&vaults, &facts);
+            }
         }
         Ok(Point { tree, vaults, children })
     }

@@ -17,12 +17,14 @@
 //! | [`allowance`] | what somebody looked at and allowed |
 //! | [`text`], [`table`], [`sarif`] | the result for a terminal, for tables, for code hosts |
 //! | [`page`] | the result as one page for a browser |
+//! | [`keyring`] | whose a key was |
 //! | [`words`] | changes and places in words |
 
 pub mod access;
 pub mod allowance;
 pub mod auditor;
 pub mod history;
+pub mod keyring;
 pub mod leaks;
 pub mod page;
 pub mod period;
@@ -162,9 +164,22 @@ pub enum AuditError {
     #[diagnostic(help("`vaultgen audit` lists the secrets by name"))]
     NoSecret(SecretName),
     /// Nothing that old.
-    #[error("this repository has no commit as old as {0}")]
-    #[diagnostic(help("a shallow clone may lack it: `git fetch --unshallow`"))]
-    Before(String),
+    #[error("this repository has no commit as old as {name}")]
+    #[diagnostic(help("{hint}"))]
+    Before {
+        /// The time as it was named.
+        name: String,
+        /// What may help.
+        hint: String,
+    },
+    /// A time to come.
+    #[error("{0} has not begun")]
+    #[diagnostic(help("--at is for what was: a day, a month or a year up to today, in UTC"))]
+    NotYet(String),
+    /// A range, and a question about all of the history.
+    #[error("{0} leaves out what came before, and --secret and --at ask about all of the history")]
+    #[diagnostic(help("name its end alone: `vaultgen audit REV --secret NAME --at DATE`"))]
+    PartOfHistory(String),
     /// A range of another kind.
     #[error("three dots name two lines of history, and an audit follows one")]
     #[diagnostic(help("write A..B: what led to B and not to A"))]
