@@ -43,6 +43,11 @@ fn the_report_says_what_it_is_about() {
     march.says(&format!("; the state at the end of 2026-03 is that of commit {then}\n"));
     let asked = repository.audit(&["--at", "2026-03", "--secret", KEY]).succeeds();
     asked.says("findings of the state at the end of 2026-03, and of all commits: ");
+    // The history goes on after March; the state that was asked about is older.
+    repository.audit(&["--at", "2026-03", "--secret", KEY, "--html", "page.html"]).succeeds();
+    let page = fs::read_to_string(repository.join("page.html")).expect("a page");
+    let last = page.split("<dt>Last change ").nth(1).and_then(|rest| rest.split("</dd>").next());
+    assert!(last.expect("a last change").ends_with("<dd>2026-02-20 12:00:00 UTC"), "{last:?}");
 }
 
 #[test]

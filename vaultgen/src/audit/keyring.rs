@@ -40,20 +40,29 @@ impl<'a> Keyring<'a> {
     }
 }
 
-/// Whose the removed keys were that know the value which a finding is about.
-#[must_use]
-pub fn known_to(report: &Report, finding: &Finding) -> Option<Vec<String>> {
-    let name = finding.secret.as_ref().filter(|_| finding.code == Code::Exposed)?;
-    let is_in = |vault: &&VaultReport| {
-        finding
-            .place
-            .path
-            .strip_prefix(&vault.path)
-            .is_some_and(|rest| vault.path.is_empty() || rest.starts_with('/'))
-    };
-    let vault = report.vaults.iter().filter(is_in).max_by_key(|vault| vault.path.len())?;
-    let secret = vault.state.as_ref()?.secrets.iter().find(|secret| secret.name == *name)?;
-    Some(Keyring::of(vault).names(&secret.exposed_to))
+/// The keyrings of all vaults of a report.
+pub struct Keyrings<'a>(Vec<(&'a VaultReport, Keyring<'a>)>);
+
+impl<'a> Keyrings<'a> {
+    /// Those of a report.
+    #[must_use]
+    pub fn of(report: &'a Report) -> Self {
+        Self(report.vaults.iter().map(|vault| (vault, Keyring::of(vault))).collect())
+    }
+
+    /// Whose the removed keys were that know the value which a finding is about.
+    #[must_use]
+    pub fn known_to(&self, finding: &Finding) -> Option<Vec<String>> {
+        let name = finding.secret.as_ref().filter(|_| finding.code == Code::Exposed)?;
+        let is_in = |path: &str| {
+            let rest = finding.place.path.strip_prefix(path);
+            rest.is_some_and(|rest| path.is_empty() || rest.starts_with('/'))
+        };
+        let above = self.0.iter().filter(|(vault, _)| is_in(&vault.path));
+        let (vault, keyring) = above.max_by_key(|(vault, _)| vault.path.len())?;
+        let secret = vault.state.as_ref()?.secrets.iter().find(|secret| secret.name == *name)?;
+        Some(keyring.names(&secret.exposed_to))
+    }
 }
 
 fn readers(change: &Change) -> &[KeyNames] {

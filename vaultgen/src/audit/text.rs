@@ -8,7 +8,7 @@ use vault_format::{
 };
 
 use super::{
-    keyring,
+    keyring::Keyrings,
     report::{Question, Report, Step, VaultReport, Verdict},
     words,
 };
@@ -186,9 +186,10 @@ fn of_findings(report: &Report) -> Vec<String> {
         Some(_) => format!(" of the state at the end of {}, and of all commits", at.name),
     });
     let mut lines = vec![format!("findings{}: {total}", when.unwrap_or_default())];
+    let keyrings = Keyrings::of(report);
     for finding in &report.findings {
         lines.extend(of_finding(finding));
-        let known_to = keyring::known_to(report, finding);
+        let known_to = keyrings.known_to(finding);
         lines.extend(known_to.map(|names| format!("           known to {}", names.join(", "))));
     }
     for allowed in &report.allowed {

@@ -4,15 +4,16 @@ use minijinja::{Value, context};
 use vault_format::audit::{Finding, Grade, Severity};
 
 use super::anchors::Anchors;
-use crate::audit::{keyring, report::Report, words};
+use crate::audit::{keyring::Keyrings, report::Report, words};
 
 /// The findings, the worst first, as the report has them.
 pub fn list(report: &Report, anchors: &Anchors<'_>) -> Vec<Value> {
+    let keyrings = Keyrings::of(report);
     let findings = report.findings.iter().enumerate();
     findings
         .map(|(index, finding)| {
             let link = anchors.secret_id(finding);
-            let known_to = keyring::known_to(report, finding);
+            let known_to = keyrings.known_to(finding);
             context! { id => format!("f{index}"), link, known_to, ..of(finding) }
         })
         .collect()
