@@ -14,6 +14,8 @@ pub enum Verdict {
     Passed,
     /// It does not: what it said.
     Failed(String),
+    /// It does, and this is to be looked at all the same.
+    Warned(String),
     /// It is not here.
     Skipped(String),
 }

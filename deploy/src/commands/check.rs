@@ -33,7 +33,7 @@ pub fn run(args: &Args) -> miette::Result<Ended> {
     let outcomes = validate(&resolved, &tree)?;
     print(&outcomes).into_diagnostic()?;
     let is_bad = outcomes.iter().any(|outcome| match outcome.verdict {
-        Verdict::Passed => false,
+        Verdict::Passed | Verdict::Warned(_) => false,
         Verdict::Failed(_) => true,
         Verdict::Skipped(_) => args.strict,
     });
@@ -53,6 +53,7 @@ fn print(outcomes: &[Outcome]) -> io::Result<()> {
         match verdict {
             Verdict::Passed => writeln!(out, "ok       {checker}: {subject}")?,
             Verdict::Failed(why) => writeln!(out, "FAILED   {checker}: {subject}: {why}")?,
+            Verdict::Warned(why) => writeln!(out, "warning  {checker}: {subject}: {why}")?,
             Verdict::Skipped(why) => writeln!(out, "skipped  {checker}: {subject}: {why}")?,
         }
     }
