@@ -1,10 +1,18 @@
 //! What the programs themselves say of the files that are theirs.
 //!
 //! Each checker is one file: it says which program it runs, and what of a tree it looks at. It runs nothing as root
-//! that it could run otherwise, reaches no network, and writes to a temporary folder only.
+//! that it could run otherwise, reaches no network, and writes to a temporary folder only. Where a file names what is
+//! on the machine alone (a key, a user, a socket), the checker says what it puts in its place.
 
-use std::path::Path;
+mod nginx;
+mod program;
+mod sshd;
+mod subject;
+mod sudoers;
 
+use std::io;
+
+pub use self::subject::Subject;
 use crate::{pipeline::Resolved, tree::Tree};
 
 /// What came of a checker.
@@ -12,12 +20,20 @@ use crate::{pipeline::Resolved, tree::Tree};
 pub enum Verdict {
     /// The program takes the files.
     Passed,
+    /// It does, and this is to be looked at all the same.
+    Warned(String),
     /// It does not: what it said.
     Failed(String),
     /// It does, and this is to be looked at all the same.
     Warned(String),
     /// It is not here.
     Skipped(String),
+}
+
+impl From<io::Error> for Verdict {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(format!("it cannot be run: {error}"))
+    }
 }
 
 /// One result: what was looked at, by what, and what came of it.
@@ -31,24 +47,29 @@ pub struct Outcome {
     pub verdict: Verdict,
 }
 
-/// What a checker may look at.
-pub struct Subject<'a> {
-    /// The system.
-    pub resolved: &'a Resolved,
-    /// Its files.
-    pub tree: &'a Tree,
-    /// The same files on disk, below a folder that is the machine's root.
-    pub root: &'a Path,
+impl Outcome {
+    /// What came of a look that ended early where it could not go on.
+    fn of(checker: &'static str, subject: impl Into<String>, judged: Result<Verdict, Verdict>) -> Self {
+        Self { subject: subject.into(), checker, verdict: judged.unwrap_or_else(|verdict| verdict) }
+    }
 }
 
 /// A checker: looks at a subject, and tells what came of it.
 type Checker = fn(&Subject<'_>) -> Vec<Outcome>;
 
 /// All of them.
-const CHECKERS: [Checker; 0] = [];
+const CHECKERS: [Checker; 3] = [nginx::check, sshd::check, sudoers::check];
 
 /// Has every program look at its files.
-#[must_use]
-pub fn run(subject: &Subject<'_>) -> Vec<Outcome> {
-    CHECKERS.iter().flat_map(|checker| checker(subject)).collect()
+///
+/// # Errors
+///
+/// If the files cannot be laid out for them.
+pub fn run(resolved: &Resolved, tree: &Tree) -> miette::Result<Vec<Outcome>> {
+    let folder = subject::laid_out(tree)?;
+    let subject = Subject::new(resolved, tree, folder.path());
+    Ok(CHECKERS.iter().flat_map(|checker| checker(&subject)).collect())
 }
+
+#[cfg(test)]
+mod tests;

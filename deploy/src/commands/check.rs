@@ -5,10 +5,9 @@ use std::io::{self, Write};
 use miette::IntoDiagnostic;
 
 use crate::{
-    checkers::{self, Outcome, Subject, Verdict},
+    checkers::{self, Outcome, Verdict},
     cli::{Ended, NodeArgs},
-    pipeline::{self, Resolved},
-    tree::{ROOT_FOLDER, Tree},
+    pipeline,
 };
 
 /// Check a node: all assertions, and every rendered file by its own program's checker.
@@ -30,7 +29,7 @@ pub struct Args {
 /// Everything that is wrong with the node.
 pub fn run(args: &Args) -> miette::Result<Ended> {
     let (resolved, tree) = pipeline::render(&args.node.node, args.node.variant)?;
-    let outcomes = validate(&resolved, &tree)?;
+    let outcomes = checkers::run(&resolved, &tree)?;
     print(&outcomes).into_diagnostic()?;
     let is_bad = outcomes.iter().any(|outcome| match outcome.verdict {
         Verdict::Passed | Verdict::Warned(_) => false,
@@ -38,13 +37,6 @@ pub fn run(args: &Args) -> miette::Result<Ended> {
         Verdict::Skipped(_) => args.strict,
     });
     Ok(if is_bad { Ended::Badly } else { Ended::Well })
-}
-
-fn validate(resolved: &Resolved, tree: &Tree) -> miette::Result<Vec<Outcome>> {
-    let folder = tempfile::Builder::new().prefix("deploy-check-").tempdir().into_diagnostic()?;
-    let out = folder.path().join("tree");
-    tree.write(&out)?;
-    Ok(checkers::run(&Subject { resolved, tree, root: &out.join(ROOT_FOLDER) }))
 }
 
 fn print(outcomes: &[Outcome]) -> io::Result<()> {
