@@ -13,6 +13,8 @@ pub struct Offers {
     pub odoo: Option<OdooData>,
     /// Who administers the machine, where that is said.
     pub admin_email: Option<Email>,
+    /// The user who administers the machine.
+    pub admin_user: Option<UserName>,
     /// The name for which the web server has a certificate of the vault.
     pub vault_certificate: Option<Domain>,
 }
