@@ -24,8 +24,6 @@ pub enum Verdict {
     Warned(String),
     /// It does not: what it said.
     Failed(String),
-    /// It does, and this is to be looked at all the same.
-    Warned(String),
     /// It is not here.
     Skipped(String),
 }
