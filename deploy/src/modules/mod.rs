@@ -22,7 +22,8 @@ use crate::{
     formats::Unwritable,
     node::{Described, Machine, Node, NodeFile, Options, Variant, describe},
     problem::Problems,
-    system::Contributor,
+    system::{Contributor, File, System},
+    value::AbsolutePath,
     vault::NodeVault,
 };
 
@@ -49,6 +50,19 @@ pub trait Module {
     ///
     /// If an option's value cannot be written into a file.
     fn contribute(&self, world: &World<'_>, system: &mut Contributor<'_>) -> Result<(), Unwritable>;
+
+    /// The files that follow from what all modules contributed, such as the rules of a firewall.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::contribute`].
+    fn conclude(
+        &self,
+        _world: &World<'_>,
+        _system: &System,
+    ) -> Result<Vec<(AbsolutePath, File)>, Unwritable> {
+        Ok(Vec::new())
+    }
 }
 
 /// What there is to know of a module before its options are read.
@@ -100,3 +114,8 @@ pub fn read(node: &Node<'_>, problems: &mut Problems) -> Vec<(&'static str, Box<
         |module: &Registration| Some((module.name, node.module(module.name, module.read, problems)?));
     MODULES.iter().filter_map(&mut read).collect()
 }
+
+/// The module that `docs/modules.md` shows is one.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/modules.md")]
+struct Documented;

@@ -114,3 +114,6 @@ fn claim<K: Ord + std::fmt::Display, V: PartialEq>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
