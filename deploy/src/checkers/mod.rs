@@ -4,11 +4,24 @@
 //! that it could run otherwise, reaches no network, and writes to a temporary folder only. Where a file names what is
 //! on the machine alone (a key, a user, a socket), the checker says what it puts in its place.
 
+mod accounts;
+mod calendar;
+mod fstab;
+mod nftables;
 mod nginx;
+mod odoo;
+mod openssl;
+mod postgresql;
 mod program;
+mod python;
+mod security;
+mod shell;
 mod sshd;
 mod subject;
 mod sudoers;
+mod tmpfiles;
+mod units;
+mod vaultd;
 
 use std::io;
 
@@ -55,8 +68,25 @@ impl Outcome {
 /// A checker: looks at a subject, and tells what came of it.
 type Checker = fn(&Subject<'_>) -> Vec<Outcome>;
 
-/// All of them.
-const CHECKERS: [Checker; 3] = [nginx::check, sshd::check, sudoers::check];
+/// All of them, in the order in which they are told.
+const CHECKERS: [Checker; 16] = [
+    units::check,
+    security::check,
+    calendar::check,
+    accounts::check,
+    tmpfiles::check,
+    fstab::check,
+    shell::check,
+    python::check,
+    nginx::check,
+    postgresql::check,
+    odoo::check,
+    sshd::check,
+    sudoers::check,
+    nftables::check,
+    openssl::check,
+    vaultd::check,
+];
 
 /// Has every program look at its files.
 ///

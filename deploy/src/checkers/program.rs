@@ -3,9 +3,10 @@
 use std::{
     env,
     ffi::OsString,
-    fs, io,
+    fs,
+    io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus},
     thread,
     time::{Duration, Instant},
 };
@@ -85,16 +86,21 @@ fn of_postgresql() -> impl Iterator<Item = PathBuf> {
 
 /// What a program said and how it ended.
 pub(super) struct Said {
-    /// Whether it was content.
-    pub is_content: bool,
+    /// Its exit status; none if a signal ended it.
+    pub status: Option<i32>,
     /// Both its streams, without what stands for the folders of this machine.
     pub text: String,
 }
 
 impl Said {
+    /// Whether it was content.
+    pub fn is_content(&self) -> bool {
+        self.status == Some(0)
+    }
+
     /// A verdict: what it said, if it was not content.
     pub fn verdict(self) -> Verdict {
-        if self.is_content { Verdict::Passed } else { Verdict::Failed(self.text) }
+        if self.is_content() { Verdict::Passed } else { Verdict::Failed(self.text) }
     }
 
     /// Leaves out a path of this machine wherever it was named.
@@ -109,13 +115,25 @@ impl Said {
 /// # Errors
 ///
 /// If it cannot be started, or does not end.
-pub(super) fn run(mut command: Command) -> Result<Said, Verdict> {
-    let output = tempfile::tempfile()?;
-    command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
+pub(super) fn run(command: Command) -> Result<Said, Verdict> {
+    run_with_input(command, "")
+}
+
+/// Runs a command that reads a text, to its end.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(super) fn run_with_input(mut command: Command, input: &str) -> Result<Said, Verdict> {
+    // Files and no pipes: whoever writes or reads never waits for the other.
+    let (mut text, output) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    text.write_all(input.as_bytes())?;
+    text.rewind()?;
+    command.stdin(text).stdout(output.try_clone()?).stderr(output.try_clone()?);
     let Some(status) = wait(&mut command.spawn()?)? else {
         return Err(Verdict::Failed(format!("it did not end within {} s", DEADLINE.as_secs())));
     };
-    Ok(Said { is_content: status.success(), text: read(output)? })
+    Ok(Said { status: status.code(), text: read(output)? })
 }
 
 fn wait(child: &mut Child) -> io::Result<Option<ExitStatus>> {
@@ -132,7 +150,6 @@ fn wait(child: &mut Child) -> io::Result<Option<ExitStatus>> {
 }
 
 fn read(mut output: fs::File) -> io::Result<String> {
-    use io::{Read, Seek};
     let mut bytes = Vec::new();
     output.rewind()?;
     output.read_to_end(&mut bytes)?;
@@ -149,6 +166,17 @@ pub(super) fn is_root() -> bool {
 #[cfg(not(unix))]
 pub(super) fn is_root() -> bool {
     false
+}
+
+/// Gives a file or folder to who runs the checkers.
+#[cfg(unix)]
+pub(super) fn hand_over(path: &Path) -> io::Result<()> {
+    if is_root() { std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)) } else { Ok(()) }
+}
+
+#[cfg(not(unix))]
+pub(super) fn hand_over(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Takes root's rights from a command.

@@ -33,7 +33,7 @@ fn judge(subject: &Subject<'_>) -> Result<Verdict, Verdict> {
     let mut keygen = SSH_KEYGEN.command()?;
     keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key);
     let made = run(keygen)?;
-    if !made.is_content {
+    if !made.is_content() {
         return Err(Verdict::Failed(made.text));
     }
     let main = folder.join("sshd_config");

@@ -8,6 +8,7 @@ use std::{
 use miette::IntoDiagnostic;
 use tempfile::TempDir;
 
+use super::program::hand_over;
 use crate::{
     pipeline::Resolved,
     system::Content,
@@ -54,7 +55,7 @@ impl<'a> Subject<'a> {
         self.root.join(path.trim_start_matches('/'))
     }
 
-    /// A new folder for a checker, in which anybody may write.
+    /// A new folder for a checker, in which its program may write.
     ///
     /// # Errors
     ///
@@ -62,7 +63,7 @@ impl<'a> Subject<'a> {
     pub fn folder(&self, name: &str) -> io::Result<PathBuf> {
         let folder = self.folder.join(name);
         fs::create_dir(&folder)?;
-        set_mode(&folder, 0o777)?;
+        hand_over(&folder)?;
         Ok(folder)
     }
 }
