@@ -10,6 +10,8 @@ pub mod ids;
 mod local_ca;
 mod login;
 mod offers;
+#[cfg(test)]
+mod sample;
 mod server;
 mod service_stack;
 mod swap_file;
@@ -37,6 +39,15 @@ pub struct World<'a> {
     pub vault: Option<&'a NodeVault>,
     /// What the modules of the node told each other.
     pub offers: &'a Offers,
+}
+
+impl World<'_> {
+    /// Whether there is a vault that has this secret.
+    #[must_use]
+    pub fn has_secret(&self, name: &str) -> bool {
+        let secrets = self.vault.map(|vault| &vault.verified().lock().secrets);
+        secrets.is_some_and(|secrets| name.parse().is_ok_and(|name| secrets.contains_key(&name)))
+    }
 }
 
 /// A part of a box, with its options read.

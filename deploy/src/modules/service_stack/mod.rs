@@ -6,6 +6,7 @@ mod nginx;
 mod odoo;
 mod pgadmin;
 mod postgresql;
+mod sessions;
 
 use super::{Module, OdooData, Offers, Registration, World};
 use crate::{
@@ -71,11 +72,11 @@ impl ServiceStack {
 impl Module for ServiceStack {
     fn offer(&self, offers: &mut Offers) {
         offers.odoo = Some(OdooData {
-            unit: "odoo.service",
+            unit: odoo::SERVER,
             user: super::ids::ODOO.user(),
             role: self.odoo_db_user.clone(),
             database: self.odoo_db_name.clone(),
-            file_store: crate::value::AbsolutePath::known("/var/lib/odoo/filestore"),
+            file_store: self.file_store(),
         });
         offers.vault_certificate = (!self.autocerts).then(|| self.domain.clone());
     }
@@ -84,6 +85,7 @@ impl Module for ServiceStack {
         self.contribute_postgresql(world, system)?;
         self.contribute_databases(world, system)?;
         self.contribute_odoo(world, system)?;
+        self.contribute_sessions(system)?;
         self.contribute_nginx(world, system)?;
         if self.pgadmin {
             self.contribute_pgadmin(world, system)?;
