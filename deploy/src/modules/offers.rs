@@ -30,8 +30,8 @@ pub struct VaultOffer {
     pub root_ssh_key: Option<Located>,
     /// The public key that the administrator logs in with over SSH.
     pub admin_ssh_key: Option<Located>,
-    /// What the machine is called in it.
-    pub machine: MachineName,
+    /// What the machine is called in it; none for the node's name.
+    pub machine: Option<MachineName>,
     /// Whether it is the snake-oil vault.
     pub snakeoil: bool,
     /// Where it is served.

@@ -147,3 +147,6 @@ macro_rules! choice {
         }
     };
 }
+
+#[cfg(test)]
+mod tests;
