@@ -65,6 +65,12 @@ fn resolve_node(node: &Node<'_>, variant: Variant, mut problems: Problems) -> Re
             system.problems.push(Problem::new(format!("{name}: {unwritable}")));
         }
     }
+    for (name, module) in &modules {
+        match module.conclude(&world, &system) {
+            Ok(files) => files.into_iter().for_each(|(path, file)| system.by(name).file(path, file)),
+            Err(unwritable) => system.problems.push(Problem::new(format!("{name}: {unwritable}"))),
+        }
+    }
     let mut problems = std::mem::take(&mut system.problems);
     problems.extend(assertions::failed(&system, &world));
     problems.none()?;

@@ -17,7 +17,7 @@ use crate::{
     modules::VaultOffer,
     node::{Machine, Platform, SHIPPED},
     problem::{Problem, Problems},
-    value::{Located, SshKey},
+    value::{Located, MachineName, SshKey},
 };
 
 /// Most bytes of a file with signers, and of a file of the vault.
@@ -42,7 +42,7 @@ pub struct NodeVault {
     /// Whether it is one that was shipped as an example, whose private keys nobody has.
     pub is_example: bool,
     verified: Verified,
-    machine: String,
+    machine: MachineName,
 }
 
 impl NodeVault {
@@ -52,8 +52,9 @@ impl NodeVault {
     ///
     /// If there is none, it is not sound, or its signers come from the vault itself.
     pub fn open(offer: &VaultOffer, machine: &Machine) -> Result<Self, Problems> {
+        let name = machine_name(offer, machine)?;
         if offer.snakeoil {
-            return Self::snake_oil(offer, machine);
+            return Self::snake_oil(offer, machine, name);
         }
         let (Some(source), Some(signers)) = (&offer.source, &offer.signers) else {
             let problem =
@@ -68,7 +69,7 @@ impl NodeVault {
             Located::OnDisk(path) => Box::new(VaultFolder::open(path).map_err(unread)?),
             Located::InProgram(path) => Box::new(Embedded::shipped(path)?),
         };
-        let mut vault = Self::of(files.as_ref(), signers, offer)?;
+        let mut vault = Self::of(files.as_ref(), signers, offer, name)?;
         vault.is_example = is_example(&vault.verified.lock().id);
         snakeoil::refuse_vault(vault.verified.lock()).map_err(|error| {
             Problem::new(error.to_string()).about(MODULE, "source").help("make a vault with `vaultgen init`")
@@ -82,14 +83,20 @@ impl NodeVault {
         &self.verified
     }
 
+    /// What the machine is called in it.
+    #[must_use]
+    pub fn machine(&self) -> &str {
+        self.machine.as_str()
+    }
+
     /// The public keys of this machine; none if the vault does not know it.
     #[must_use]
     pub fn machine_keys(&self) -> Option<&BTreeSet<Recipient>> {
         let policy: &Policy = self.verified.policy();
-        policy.groups().get(&self.machine).map(|group| &group.keys)
+        policy.groups().get(self.machine()).map(|group| &group.keys)
     }
 
-    fn snake_oil(offer: &VaultOffer, machine: &Machine) -> Result<Self, Problems> {
+    fn snake_oil(offer: &VaultOffer, machine: &Machine, name: MachineName) -> Result<Self, Problems> {
         if machine.platform != Platform::DevVm {
             let problem =
                 Problem::new("snake-oil secrets on a machine that is no dev VM: everybody knows them");
@@ -101,12 +108,17 @@ impl NodeVault {
         let files =
             Embedded(snakeoil::files().iter().map(|(path, bytes)| ((*path).to_owned(), *bytes)).collect());
         let signers = String::from_utf8_lossy(files.0[SIGNERS_FILE]).into_owned();
-        let mut vault = Self::of(&files, signers, offer)?;
-        vault.identity = snakeoil::identity(offer.machine.as_str());
+        let mut vault = Self::of(&files, signers, offer, name)?;
+        vault.identity = snakeoil::identity(vault.machine());
         Ok(vault)
     }
 
-    fn of(files: &dyn VaultFiles, signers: String, offer: &VaultOffer) -> Result<Self, Problems> {
+    fn of(
+        files: &dyn VaultFiles,
+        signers: String,
+        offer: &VaultOffer,
+        machine: MachineName,
+    ) -> Result<Self, Problems> {
         let trusted = AllowedSigners::parse(&signers).map_err(|error| {
             Problem::new(format!("the signers: {}", report::one_line(&error))).about(MODULE, "signers")
         })?;
@@ -124,7 +136,6 @@ impl NodeVault {
             let bytes = verified.ciphertext(name).map(<[u8]>::to_vec).unwrap_or_default();
             carried.insert(name.ciphertext_path(), bytes);
         }
-        let machine = offer.machine.to_string();
         Ok(Self {
             files: carried,
             signers,
@@ -136,6 +147,21 @@ impl NodeVault {
             machine,
         })
     }
+}
+
+/// What the machine is called in the vault: what the node says, or else the node's own name.
+fn machine_name(offer: &VaultOffer, machine: &Machine) -> Result<MachineName, Problem> {
+    let named = || {
+        MachineName::new(&machine.name).map_err(|why| {
+            Problem::new(format!(
+                "the node's name `{}` {why}, so it names no machine",
+                machine.name.escape_debug()
+            ))
+            .about(MODULE, "machine")
+            .help("write `machine = …`, as `vaultgen machine add` was told")
+        })
+    };
+    offer.machine.clone().map_or_else(named, Ok)
 }
 
 /// Refuses signers that lie in the vault: who can change it could name themselves.

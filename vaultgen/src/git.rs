@@ -200,6 +200,12 @@ impl Revision {
         self.blobs.get(path).filter(|(_, mode)| mode.is_blob()).map(|(id, _)| *id)
     }
 
+    /// The paths and the blobs of its files.
+    pub fn blobs(&self) -> impl Iterator<Item = (&str, ObjectId)> {
+        let files = self.blobs.iter().filter(|(_, (_, mode))| mode.is_blob());
+        files.map(|(path, (blob, _))| (path.as_str(), *blob))
+    }
+
     /// The paths of its files.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.blobs.keys().map(String::as_str)

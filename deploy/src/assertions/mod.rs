@@ -1,5 +1,6 @@
 //! What must hold of a whole system, whoever contributed what.
 
+mod policy;
 mod secrets;
 mod units;
 
@@ -10,5 +11,6 @@ use crate::{modules::World, problem::Problem, system::System};
 pub fn failed(system: &System, world: &World<'_>) -> Vec<Problem> {
     let mut failed = units::failed(system);
     failed.extend(secrets::failed(system, world));
+    failed.extend(policy::failed(system, world));
     failed
 }

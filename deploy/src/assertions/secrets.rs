@@ -15,7 +15,7 @@ use crate::{
 const MODULE: &str = "vault";
 
 pub(super) fn failed(system: &System, world: &World<'_>) -> Vec<Problem> {
-    let (Some(vault), Some(offer)) = (world.vault, &world.offers.vault) else {
+    let Some(vault) = world.vault else {
         let without = |need: &By<SecretUse>| {
             let SecretUse { secret, unit, .. } = &need.value;
             Problem::new(format!("{unit} needs `{secret}`, and the node has no vault"))
@@ -23,7 +23,7 @@ pub(super) fn failed(system: &System, world: &World<'_>) -> Vec<Problem> {
         };
         return system.secrets.iter().map(without).collect();
     };
-    let machine = offer.machine.as_str();
+    let machine = vault.machine();
     let Some(keys) = vault.machine_keys() else {
         let problem =
             Problem::new(format!("the vault does not know the machine `{machine}`")).about(MODULE, "machine");

@@ -1,10 +1,31 @@
 //! What the programs themselves say of the files that are theirs.
 //!
 //! Each checker is one file: it says which program it runs, and what of a tree it looks at. It runs nothing as root
-//! that it could run otherwise, reaches no network, and writes to a temporary folder only.
+//! that it could run otherwise, reaches no network, and writes to a temporary folder only. Where a file names what is
+//! on the machine alone (a key, a user, a socket), the checker says what it puts in its place.
 
-use std::path::Path;
+mod accounts;
+mod calendar;
+mod fstab;
+mod nftables;
+mod nginx;
+mod odoo;
+mod openssl;
+mod postgresql;
+mod program;
+mod python;
+mod security;
+mod shell;
+mod sshd;
+mod subject;
+mod sudoers;
+mod tmpfiles;
+mod units;
+mod vaultd;
 
+use std::io;
+
+pub use self::subject::Subject;
 use crate::{pipeline::Resolved, tree::Tree};
 
 /// What came of a checker.
@@ -12,10 +33,18 @@ use crate::{pipeline::Resolved, tree::Tree};
 pub enum Verdict {
     /// The program takes the files.
     Passed,
+    /// It does, and this is to be looked at all the same.
+    Warned(String),
     /// It does not: what it said.
     Failed(String),
     /// It is not here.
     Skipped(String),
+}
+
+impl From<io::Error> for Verdict {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(format!("it cannot be run: {error}"))
+    }
 }
 
 /// One result: what was looked at, by what, and what came of it.
@@ -29,24 +58,46 @@ pub struct Outcome {
     pub verdict: Verdict,
 }
 
-/// What a checker may look at.
-pub struct Subject<'a> {
-    /// The system.
-    pub resolved: &'a Resolved,
-    /// Its files.
-    pub tree: &'a Tree,
-    /// The same files on disk, below a folder that is the machine's root.
-    pub root: &'a Path,
+impl Outcome {
+    /// What came of a look that ended early where it could not go on.
+    fn of(checker: &'static str, subject: impl Into<String>, judged: Result<Verdict, Verdict>) -> Self {
+        Self { subject: subject.into(), checker, verdict: judged.unwrap_or_else(|verdict| verdict) }
+    }
 }
 
 /// A checker: looks at a subject, and tells what came of it.
 type Checker = fn(&Subject<'_>) -> Vec<Outcome>;
 
-/// All of them.
-const CHECKERS: [Checker; 0] = [];
+/// All of them, in the order in which they are told.
+const CHECKERS: [Checker; 16] = [
+    units::check,
+    security::check,
+    calendar::check,
+    accounts::check,
+    tmpfiles::check,
+    fstab::check,
+    shell::check,
+    python::check,
+    nginx::check,
+    postgresql::check,
+    odoo::check,
+    sshd::check,
+    sudoers::check,
+    nftables::check,
+    openssl::check,
+    vaultd::check,
+];
 
 /// Has every program look at its files.
-#[must_use]
-pub fn run(subject: &Subject<'_>) -> Vec<Outcome> {
-    CHECKERS.iter().flat_map(|checker| checker(subject)).collect()
+///
+/// # Errors
+///
+/// If the files cannot be laid out for them.
+pub fn run(resolved: &Resolved, tree: &Tree) -> miette::Result<Vec<Outcome>> {
+    let folder = subject::laid_out(tree)?;
+    let subject = Subject::new(resolved, tree, folder.path());
+    Ok(CHECKERS.iter().flat_map(|checker| checker(&subject)).collect())
 }
+
+#[cfg(test)]
+mod tests;

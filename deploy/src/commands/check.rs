@@ -5,10 +5,9 @@ use std::io::{self, Write};
 use miette::IntoDiagnostic;
 
 use crate::{
-    checkers::{self, Outcome, Subject, Verdict},
+    checkers::{self, Outcome, Verdict},
     cli::{Ended, NodeArgs},
-    pipeline::{self, Resolved},
-    tree::{ROOT_FOLDER, Tree},
+    pipeline,
 };
 
 /// Check a node: all assertions, and every rendered file by its own program's checker.
@@ -30,21 +29,14 @@ pub struct Args {
 /// Everything that is wrong with the node.
 pub fn run(args: &Args) -> miette::Result<Ended> {
     let (resolved, tree) = pipeline::render(&args.node.node, args.node.variant)?;
-    let outcomes = validate(&resolved, &tree)?;
+    let outcomes = checkers::run(&resolved, &tree)?;
     print(&outcomes).into_diagnostic()?;
     let is_bad = outcomes.iter().any(|outcome| match outcome.verdict {
-        Verdict::Passed => false,
+        Verdict::Passed | Verdict::Warned(_) => false,
         Verdict::Failed(_) => true,
         Verdict::Skipped(_) => args.strict,
     });
     Ok(if is_bad { Ended::Badly } else { Ended::Well })
-}
-
-fn validate(resolved: &Resolved, tree: &Tree) -> miette::Result<Vec<Outcome>> {
-    let folder = tempfile::Builder::new().prefix("deploy-check-").tempdir().into_diagnostic()?;
-    let out = folder.path().join("tree");
-    tree.write(&out)?;
-    Ok(checkers::run(&Subject { resolved, tree, root: &out.join(ROOT_FOLDER) }))
 }
 
 fn print(outcomes: &[Outcome]) -> io::Result<()> {
@@ -53,6 +45,7 @@ fn print(outcomes: &[Outcome]) -> io::Result<()> {
         match verdict {
             Verdict::Passed => writeln!(out, "ok       {checker}: {subject}")?,
             Verdict::Failed(why) => writeln!(out, "FAILED   {checker}: {subject}: {why}")?,
+            Verdict::Warned(why) => writeln!(out, "warning  {checker}: {subject}: {why}")?,
             Verdict::Skipped(why) => writeln!(out, "skipped  {checker}: {subject}: {why}")?,
         }
     }

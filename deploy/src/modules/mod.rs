@@ -10,6 +10,8 @@ pub mod ids;
 mod local_ca;
 mod login;
 mod offers;
+#[cfg(test)]
+mod sample;
 mod server;
 mod service_stack;
 mod swap_file;
@@ -22,7 +24,8 @@ use crate::{
     formats::Unwritable,
     node::{Described, Machine, Node, NodeFile, Options, Variant, describe},
     problem::Problems,
-    system::Contributor,
+    system::{Contributor, File, System},
+    value::AbsolutePath,
     vault::NodeVault,
 };
 
@@ -38,6 +41,15 @@ pub struct World<'a> {
     pub offers: &'a Offers,
 }
 
+impl World<'_> {
+    /// Whether there is a vault that has this secret.
+    #[must_use]
+    pub fn has_secret(&self, name: &str) -> bool {
+        let secrets = self.vault.map(|vault| &vault.verified().lock().secrets);
+        secrets.is_some_and(|secrets| name.parse().is_ok_and(|name| secrets.contains_key(&name)))
+    }
+}
+
 /// A part of a box, with its options read.
 pub trait Module {
     /// What other modules may need to know of it.
@@ -49,6 +61,19 @@ pub trait Module {
     ///
     /// If an option's value cannot be written into a file.
     fn contribute(&self, world: &World<'_>, system: &mut Contributor<'_>) -> Result<(), Unwritable>;
+
+    /// The files that follow from what all modules contributed, such as the rules of a firewall.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::contribute`].
+    fn conclude(
+        &self,
+        _world: &World<'_>,
+        _system: &System,
+    ) -> Result<Vec<(AbsolutePath, File)>, Unwritable> {
+        Ok(Vec::new())
+    }
 }
 
 /// What there is to know of a module before its options are read.

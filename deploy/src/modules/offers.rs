@@ -15,6 +15,8 @@ pub struct Offers {
     pub odoo: Option<OdooData>,
     /// Who administers the machine, where that is said.
     pub admin_email: Option<Email>,
+    /// The user who administers the machine.
+    pub admin_user: Option<UserName>,
     /// The name for which the web server has a certificate of the vault.
     pub vault_certificate: Option<Domain>,
 }
@@ -30,8 +32,8 @@ pub struct VaultOffer {
     pub root_ssh_key: Option<Located>,
     /// The public key that the administrator logs in with over SSH.
     pub admin_ssh_key: Option<Located>,
-    /// What the machine is called in it.
-    pub machine: MachineName,
+    /// What the machine is called in it; none for the node's name.
+    pub machine: Option<MachineName>,
     /// Whether it is the snake-oil vault.
     pub snakeoil: bool,
     /// Where it is served.

@@ -36,6 +36,7 @@ pub struct Sandbox {
     has_just_in_time: bool,
     sees_users: bool,
     devices: &'static str,
+    is_early: bool,
 }
 
 impl Sandbox {
@@ -52,6 +53,7 @@ impl Sandbox {
             has_just_in_time: false,
             sees_users: false,
             devices: "",
+            is_early: false,
         }
     }
 
@@ -117,6 +119,13 @@ impl Sandbox {
         self
     }
 
+    /// Has it run before temporary files are set up: a `/tmp` of its own would order it after that.
+    #[must_use]
+    pub fn early(mut self) -> Self {
+        self.is_early = true;
+        self
+    }
+
     /// Writes it into the `[Service]` section of a unit.
     ///
     /// # Errors
@@ -179,7 +188,10 @@ impl Sandbox {
     }
 
     fn files(&self, service: &mut Section<'_>) -> Result<(), Unwritable> {
-        service.set("ProtectSystem", "strict").set("ProtectHome", "yes").set("PrivateTmp", "yes");
+        service.set("ProtectSystem", "strict").set("ProtectHome", "yes");
+        if !self.is_early {
+            service.set("PrivateTmp", "yes");
+        }
         service.set("ProtectClock", "yes").set("ProtectHostname", "yes").set("ProtectControlGroups", "yes");
         service
             .set("ProtectKernelLogs", "yes")

@@ -65,6 +65,12 @@ impl Machine {
             machine.own(path.as_str(), value, &resolved);
         }
         machine.serve_secrets();
+        // It would serve the same, and take the place of ours.
+        for unit in ["vaultd.service", "vaultd-verify.service", "vaultd-cleanup.service"] {
+            let path = machine.path("/etc/systemd/system").join(unit);
+            let _ = fs::remove_file(&path);
+            symlink("/dev/null", path).expect("a link");
+        }
         machine
     }
 

@@ -199,10 +199,9 @@ fn free_text_and_single_paths_are_what_systemd_has() {
         for (number, value) in values.iter().enumerate() {
             fs::create_dir_all(machine.path(&path(value))).expect("a folder");
             let mut unit = service(|section| {
-                section
-                    .path("WorkingDirectory", &path(value))?
-                    .command("ExecStart", ["/usr/bin/true"])
-                    .map(drop)
+                // What is over and done, systemd may forget.
+                section.set("RemainAfterExit", "yes").path("WorkingDirectory", &path(value))?;
+                section.command("ExecStart", ["/usr/bin/true"]).map(drop)
             })
             .expect("written before");
             let mut section = unit.section("Unit");
@@ -213,10 +212,26 @@ fn free_text_and_single_paths_are_what_systemd_has() {
         }
         let (_machine, account) = machine.boot();
         for (number, value) in values.iter().enumerate() {
-            let unit =
-                account.split("-> Unit ").find(|unit| unit.starts_with(&format!("t{number}.service:")));
-            let lines: Vec<&str> =
-                unit.expect("the unit").split('\n').map(|line| line.trim_matches('\t')).collect();
+            let unit = account.split(" Unit ").find(|unit| unit.starts_with(&format!("t{number}.service:")));
+            let lines: Vec<&str> = unit
+                .unwrap_or_else(|| {
+                    panic!(
+                        "no unit in {} {:?} {:?}",
+                        {
+                            std::process::Command::new("cp")
+                                .arg("-a")
+                                .arg(_machine.path("/"))
+                                .arg("/tmp/kept")
+                                .status()
+                                .unwrap()
+                        },
+                        account.len(),
+                        account.matches(".service:").count()
+                    )
+                })
+                .split('\n')
+                .map(|line| line.trim_matches('\t'))
+                .collect();
             for line in [
                 format!("Description: {value}"),
                 format!("WorkingDirectory: {}", path(value)),

@@ -7,8 +7,12 @@
 //! | --- | --- |
 //! | [`repository`] | Git's objects, read without a checkout |
 //! | [`span`] | which commits are asked about |
-//! | [`history`] | what each commit changed, and whether it follows from the one before |
+//! | [`history`] | the commits, from the oldest to the newest |
+//! | [`ahead`] | commits read on all cores before the walk comes to them |
+//! | [`turn`] | what a commit changed in a vault, and whether it follows from the one before |
+//! | [`folders`] | where in a repository vaults lie |
 //! | [`reading`] | one state, verified or as far as it can be read |
+//! | [`seen`] | what the files of a history are, each looked at once |
 //! | [`leaks`] | what came into the repository that should not have |
 //! | [`auditor`] | the last state of each vault, and what is wrong with it |
 //! | [`access`] | who could read a secret, and when |
@@ -21,8 +25,10 @@
 //! | [`words`] | changes and places in words |
 
 pub mod access;
+pub mod ahead;
 pub mod allowance;
 pub mod auditor;
+pub mod folders;
 pub mod history;
 pub mod keyring;
 pub mod leaks;
@@ -32,9 +38,11 @@ pub mod reading;
 pub mod report;
 pub mod repository;
 pub mod sarif;
+pub mod seen;
 pub mod span;
 pub mod table;
 pub mod text;
+pub mod turn;
 pub mod words;
 
 use std::path::PathBuf;
@@ -52,9 +60,9 @@ use self::{
     auditor::Auditor,
     history::{History, Walk},
     period::Period,
-    reading::Ciphertexts,
     report::{Question, Report, Scope, Trust},
     repository::Repository,
+    seen::Seen,
     span::Span,
 };
 
@@ -85,15 +93,15 @@ pub struct Inquiry {
 pub fn audit(inquiry: &Inquiry) -> miette::Result<Report> {
     let repository = Repository::discover(&inquiry.repository)?;
     let span = Span::of(&repository, inquiry)?;
-    let ciphertexts = Ciphertexts::default();
+    let seen = Seen::default();
     let watched = inquiry.secret.clone().map(Watched::new);
     let trusted = inquiry.trusted.as_ref();
-    let walk = Walk::new(&repository, trusted, inquiry.vault.as_deref(), &ciphertexts, watched);
+    let walk = Walk::new(&repository, trusted, inquiry.vault.as_deref(), &seen, watched);
     let history = match span.tip {
         Some(tip) => walk.run(tip, span.hidden)?,
         None => History::nothing(),
     };
-    let mut auditor = Auditor::new(inquiry, &repository, &ciphertexts, span.at.as_ref(), history);
+    let mut auditor = Auditor::new(inquiry, &repository, &seen, span.at.as_ref(), history);
     let vaults = match (&span.scope, &span.at) {
         (Scope::WorkTree { .. }, None) => auditor.of_work_tree()?,
         (_, Some(at)) => auditor.of_commit(repository.commit(&at.commit)?)?,
