@@ -6,6 +6,7 @@
 
 mod accounts;
 mod calendar;
+mod example_vault;
 mod fstab;
 mod nftables;
 mod nginx;
@@ -15,6 +16,7 @@ mod postgresql;
 mod program;
 mod python;
 mod security;
+mod services_of_secrets;
 mod shell;
 mod sshd;
 mod subject;
@@ -69,7 +71,9 @@ impl Outcome {
 type Checker = fn(&Subject<'_>) -> Vec<Outcome>;
 
 /// All of them, in the order in which they are told.
-const CHECKERS: [Checker; 16] = [
+const CHECKERS: [Checker; 18] = [
+    example_vault::check,
+    services_of_secrets::check,
     units::check,
     security::check,
     calendar::check,
