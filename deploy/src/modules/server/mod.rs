@@ -1,7 +1,16 @@
 //! `server`: base, SSH, a firewall, and the service stack with PgAdmin.
 
+mod firewall;
+mod ssh;
+#[cfg(test)]
+mod tests;
+
 use super::{Module, Registration, World};
-use crate::{formats::Unwritable, system::Contributor};
+use crate::{
+    formats::Unwritable,
+    system::{Contributor, File, System},
+    value::AbsolutePath,
+};
 
 /// This module.
 pub const MODULE: Registration = Registration {
@@ -20,7 +29,14 @@ pgadmin = true
 struct Server;
 
 impl Module for Server {
-    fn contribute(&self, _: &World<'_>, _system: &mut Contributor<'_>) -> Result<(), Unwritable> {
+    fn contribute(&self, _: &World<'_>, system: &mut Contributor<'_>) -> Result<(), Unwritable> {
+        ssh::contribute(system)?;
+        firewall::contribute(system);
         Ok(())
+    }
+
+    /// The rules let in what the modules opened, all of them.
+    fn conclude(&self, _: &World<'_>, system: &System) -> Result<Vec<(AbsolutePath, File)>, Unwritable> {
+        Ok(vec![firewall::rules(system.open_ports.keys().copied())])
     }
 }
