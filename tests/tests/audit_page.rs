@@ -16,7 +16,7 @@ use fixtures::{
 };
 use tempfile::TempDir;
 
-const NEEDS: [Need; 2] = [Program("git"), Program("chromium")];
+const NEEDS: [Need; 3] = [Program("git"), Program("chromium"), Program("age-keygen")];
 /// It is to start without a display, and to ask nobody for anything.
 const ALONE: [&str; 8] = [
     "--headless",
@@ -29,6 +29,10 @@ const ALONE: [&str; 8] = [
     "--disable-sync",
 ];
 const PHONE: usize = 400;
+/// A4 between its margins, in the pixels of CSS.
+const PAPER: usize = 700;
+/// More than have a column each on paper.
+const READERS: usize = 24;
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// A repository with a vault of two states, and the page about it.
@@ -49,9 +53,38 @@ impl Scene {
         scene.commit("the first <b>state</b>");
         fs::write(scene.vault.beside("text"), "another").expect("a file");
         scene.commit("the second");
-        let audit = vaultgen().args(["audit", "--html"]).arg(scene.page());
-        audit.in_folder(scene.vault.path()).succeeds();
+        scene.write_page();
         scene
+    }
+
+    /// One with many readers, a state that was broken, and plaintext: whatever the page has a colour for.
+    fn of_many() -> Self {
+        let scene = Self::new();
+        let policy = scene.vault.path().join("vault.toml");
+        let text = fs::read_to_string(&policy).expect("a policy");
+        let reader = |number: usize| {
+            let identity = program("age-keygen").succeeds().text();
+            let key = identity.lines().find_map(|line| line.strip_prefix("# public key: ")).expect("a key");
+            format!("reader-{number} = {{ kind = \"person\", keys = [{key:?}] }}\n")
+        };
+        let readers: String = (0..READERS).map(reader).collect();
+        let names: String = (0..READERS).map(|number| format!(", \"reader-{number}\"")).collect();
+        let text = text.replace("[recipients]\n", &format!("[recipients]\n{readers}"));
+        let many = text.replace("audience = [\"ops\"", &format!("audience = [\"ops\"{names}"));
+        assert!(many.len() > text.len() + READERS, "{many}");
+        fs::write(&policy, many).expect("a policy");
+        scene.commit("nobody signed this");
+        vaultgen().args(["sign", "--yes", "--vault"]).arg(scene.vault.path()).succeeds();
+        fs::write(scene.vault.path().join("notes.txt"), program("age-keygen").succeeds().output)
+            .expect("notes");
+        scene.commit("many readers");
+        scene.write_page();
+        scene
+    }
+
+    fn write_page(&self) {
+        let audit = vaultgen().args(["audit", "--html"]).arg(self.page());
+        audit.in_folder(self.vault.path()).succeeds();
     }
 
     fn git(&self, arguments: &[&str]) {
@@ -127,31 +160,64 @@ fn it_can_be_printed() {
     assert!(pages > 0, "no page");
 }
 
-/// A page cannot measure itself without a script: a copy that may run one tells a frame of a phone's width.
+/// A page cannot measure itself without a script: a copy that may run one tells a frame of this width.
+fn measured(scene: &Scene, arguments: &[&str], width: usize, script: &str, as_on_paper: bool) -> String {
+    let page = fs::read_to_string(scene.page()).expect("the page");
+    assert!(page.contains(POLICY) && page.contains("@media print{"));
+    let tell = format!(
+        "<script>addEventListener('load', () => parent.postMessage((() => {{ {script} }})(), '*'))</script></body>"
+    );
+    let copy = page.replace(POLICY, "").replace("</body>", &tell);
+    let copy = if as_on_paper { copy.replace("@media print{", "@media all{") } else { copy };
+    fs::write(scene.join("copy.html"), copy).expect("a copy");
+    let frame = format!(
+        "<!doctype html><title>?</title><script>addEventListener('message', event => \
+         document.title = event.data)</script>\
+         <iframe src=copy.html width={width} height=800 style='border:0'></iframe>"
+    );
+    fs::write(scene.join("frame.html"), frame).expect("a frame");
+    let usual = ["--hide-scrollbars", "--virtual-time-budget=5000", "--dump-dom"];
+    let dom = scene.browse(&scene.join("frame.html"), &[&usual, arguments].concat()).text();
+    let title = dom.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next());
+    title.expect("a title").to_owned()
+}
+
 #[test]
 fn nothing_is_wider_than_a_phone() {
     if !machine::has(&NEEDS) {
         return;
     }
-    let scene = Scene::new();
-    let page = fs::read_to_string(scene.page()).expect("the page");
-    assert!(page.contains(POLICY));
-    let tell = "<script>addEventListener('load', () => { document.querySelectorAll('details').forEach(\
-        d => d.open = true); parent.postMessage(document.documentElement.scrollWidth, '*') })</script></body>";
-    let copy = page.replace(POLICY, "").replace("</body>", tell);
-    fs::write(scene.join("copy.html"), copy).expect("a copy");
-    let frame = format!(
-        "<!doctype html><title>?</title><script>addEventListener('message', event => \
-         document.title = 'width ' + event.data)</script>\
-         <iframe src=copy.html width={PHONE} height=800 style='border:0'></iframe>"
-    );
-    fs::write(scene.join("frame.html"), frame).expect("a frame");
-    let dom = scene
-        .browse(&scene.join("frame.html"), &["--hide-scrollbars", "--virtual-time-budget=5000", "--dump-dom"])
-        .text();
-    assert!(
-        dom.contains(&format!("<title>width {PHONE}</title>")),
-        "{}",
-        dom.split("<iframe").next().unwrap_or_default()
-    );
+    let script = "document.querySelectorAll('details').forEach(d => d.open = true); \
+                  return 'width ' + document.documentElement.scrollWidth";
+    assert_eq!(measured(&Scene::new(), &[], PHONE, script, false), format!("width {PHONE}"));
+}
+
+/// Paper has no scroll bar, and nobody unfolds it.
+#[test]
+fn on_paper_nothing_is_cut_and_nothing_is_folded() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let script = "
+        const all = [...document.querySelectorAll('body *')];
+        const cut = all.filter(e => e.getBoundingClientRect().right > innerWidth + 1);
+        const folded = all.filter(e => e.matches('details > :not(summary)') && !e.checkVisibility());
+        const tables = document.querySelectorAll('td.paper').length;
+        return [tables > 0, ...cut.slice(0, 3).map(e => e.outerHTML.slice(0, 60)), folded.length].join(' ')";
+    assert_eq!(measured(&Scene::of_many(), &[], PAPER, script, true), "true 0");
+}
+
+/// As WCAG 2.1 measures it, level AA: each text against what is behind it.
+#[test]
+fn each_text_can_be_read_by_day_and_by_night() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let scene = Scene::of_many();
+    let ask = |scheme: &str| {
+        let flag = format!("--blink-settings=preferredColorScheme={scheme}");
+        measured(&scene, &[&flag], 1_280, include_str!("audit_page/contrast.js"), false)
+    };
+    let (dark, light) = (ask("0"), ask("1"));
+    assert_eq!((dark.as_str(), light.as_str()), ("dark, all can be read", "light, all can be read"));
 }

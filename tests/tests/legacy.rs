@@ -160,7 +160,9 @@ fn git_takes_ciphertext_and_public_files_and_nothing_else() {
     for new in [".gitattributes", "allowed_signers", "vault.lock", "vault.lock.sig", "vault.toml"] {
         expected.insert(format!("?? vault/{new}"));
     }
-    expected.insert("?? vault/ssh/id_ed25519.age".to_owned());
+    for file in ["ssh/id_ed25519.age", "templates/admin.conf"] {
+        expected.insert(format!("?? vault/{file}"));
+    }
     assert_eq!(git_status(&vault), expected);
 }
 
@@ -225,6 +227,34 @@ fn a_vault_of_ec2_is_adopted_with_its_key_from_elsewhere() {
     on(&vault, &["verify"]).succeeds();
     assert_eq!(lock(&vault).secrets.len(), 17);
     assert_eq!(open(&vault, "passwords/odoo-admin.txt"), LegacyVault::password("odoo-admin").as_bytes());
+}
+
+#[test]
+fn odoo_goes_on_with_its_password_from_a_template() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    const TABLE: &str = "[template.\"odoo/admin.conf\"]\nsource = \"templates/admin.conf\"\nowner = \"odoo\"\n\
+        group = \"odoo\"\naudience = [\"ops\", \"odoo-box\"]\n";
+    let policy = |vault: &LegacyVault| fs::read_to_string(vault.file("vault.toml")).expect("a policy");
+    let vault = LegacyVault::full();
+    adopted(&vault);
+    assert!(policy(&vault).contains(TABLE), "{}", policy(&vault));
+    on(&vault, &["init", "--batch"]).succeeds().says("nothing to do");
+
+    // What no line of Odoo's configuration can say is kept, but not shown.
+    let vault = LegacyVault::full();
+    vault.seal("passwords/odoo-admin.txt", "correct #horse battery");
+    adopted(&vault)
+        .says("warning: there is no template odoo/admin.conf: the value of passwords/odoo-admin.txt");
+    assert!(!policy(&vault).contains("[template") && !vault.file("templates/admin.conf").exists());
+
+    // What somebody has there already stays.
+    let vault = LegacyVault::full();
+    vault.put("templates/admin.conf", "own = true\n");
+    adopted(&vault);
+    assert!(!policy(&vault).contains("[template"));
+    assert_eq!(fs::read(vault.file("templates/admin.conf")).expect("a file"), b"own = true\n");
 }
 
 #[test]

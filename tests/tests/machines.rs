@@ -216,6 +216,8 @@ fn a_local_ca_is_for_one_machine() {
     }
     let vault = with_local_ca();
     assert_ne!(opened_by_machine(&vault, "certs/vault-ca-key.pem").run().status, Some(0));
+    let policy = fs::read_to_string(vault.path().join("vault.toml")).expect("a policy");
+    assert_eq!(policy.matches("owner = \"local-ca\"\ngroup = \"local-ca\"\n").count(), 2, "{policy}");
     on(&vault, &["verify", "--identity"]).arg(vault.identity()).succeeds().says("sound: 19 secrets");
     let before = tree::snapshot(&vault.path());
     let second = || on(&vault, &["machine", "add", "web-2", "--local-ca"]);

@@ -209,6 +209,7 @@ fn init_adds_what_an_older_vault_lacks_for_whom_the_password_is() {
     without_odoo(&vault);
     on(&vault, &["machine", "add", "web-1"]).succeeds();
     assert!(!policy(&vault).contains("[template"), "{}", policy(&vault));
+    on(&vault, &["status"]).succeeds().says("missing, `vaultgen init` makes it:\n  odoo/admin.conf\n");
     on(&vault, &["init", "--batch"]).succeeds().says("17 secrets, serial 4");
     let (table, order) =
         (policy(&vault), "audience = [\"ops\", \"web-1\"]\nowner = \"odoo\"\ngroup = \"odoo\"\n");

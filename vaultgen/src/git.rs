@@ -200,6 +200,12 @@ impl Revision {
         self.blobs.get(path).filter(|(_, mode)| mode.is_blob()).map(|(id, _)| *id)
     }
 
+    /// The paths and the blobs of its files.
+    pub fn blobs(&self) -> impl Iterator<Item = (&str, ObjectId)> {
+        let files = self.blobs.iter().filter(|(_, (_, mode))| mode.is_blob());
+        files.map(|(path, (blob, _))| (path.as_str(), *blob))
+    }
+
     /// The paths of its files.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.blobs.keys().map(String::as_str)
@@ -246,7 +252,9 @@ impl VaultFiles for Revision {
 pub enum GitError {
     /// No repository.
     #[error("{0} is in no Git work tree")]
-    #[diagnostic(help("name a vault in a clone with --vault DIR"))]
+    #[diagnostic(help(
+        "go to a clone that has its files checked out, so no bare one, or name a vault in one with --vault DIR"
+    ))]
     None(String),
     /// A repository that we cannot read.
     #[error("the Git repository of {folder} cannot be opened")]

@@ -1,13 +1,33 @@
 //! What the programs themselves say of the files that are theirs.
 //!
 //! Each checker is one file: it says which program it runs, and what of a tree it looks at. It runs nothing as root
-//! that it could run otherwise, reaches no network, and writes to a temporary folder only.
+//! that it could run otherwise, reaches no network, and writes to a temporary folder only. Where a file names what is
+//! on the machine alone (a key, a user, a socket), the checker says what it puts in its place.
 
+mod accounts;
+mod calendar;
 mod example_vault;
+mod fstab;
+mod nftables;
+mod nginx;
+mod odoo;
+mod openssl;
+mod postgresql;
+mod program;
+mod python;
+mod security;
 mod services_of_secrets;
+mod shell;
+mod sshd;
+mod subject;
+mod sudoers;
+mod tmpfiles;
+mod units;
+mod vaultd;
 
-use std::path::Path;
+use std::{collections::BTreeMap, io};
 
+pub use self::subject::Subject;
 use crate::{pipeline::Resolved, tree::Tree};
 
 /// What came of a checker.
@@ -15,12 +35,18 @@ use crate::{pipeline::Resolved, tree::Tree};
 pub enum Verdict {
     /// The program takes the files.
     Passed,
-    /// It does not: what it said.
-    Failed(String),
     /// It does, and this is to be looked at all the same.
     Warned(String),
+    /// It does not: what it said.
+    Failed(String),
     /// It is not here.
     Skipped(String),
+}
+
+impl From<io::Error> for Verdict {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(format!("it cannot be run: {error}"))
+    }
 }
 
 /// One result: what was looked at, by what, and what came of it.
@@ -34,24 +60,63 @@ pub struct Outcome {
     pub verdict: Verdict,
 }
 
-/// What a checker may look at.
-pub struct Subject<'a> {
-    /// The system.
-    pub resolved: &'a Resolved,
-    /// Its files.
-    pub tree: &'a Tree,
-    /// The same files on disk, below a folder that is the machine's root.
-    pub root: &'a Path,
+impl Outcome {
+    /// What came of a look that ended early where it could not go on.
+    fn of(checker: &'static str, subject: impl Into<String>, judged: Result<Verdict, Verdict>) -> Self {
+        Self { subject: subject.into(), checker, verdict: judged.unwrap_or_else(|verdict| verdict) }
+    }
 }
 
 /// A checker: looks at a subject, and tells what came of it.
 type Checker = fn(&Subject<'_>) -> Vec<Outcome>;
 
-/// All of them.
-const CHECKERS: [Checker; 2] = [example_vault::check, services_of_secrets::check];
+/// All of them, in the order in which they are told.
+const CHECKERS: [Checker; 18] = [
+    example_vault::check,
+    services_of_secrets::check,
+    units::check,
+    security::check,
+    calendar::check,
+    accounts::check,
+    tmpfiles::check,
+    fstab::check,
+    shell::check,
+    python::check,
+    nginx::check,
+    postgresql::check,
+    odoo::check,
+    sshd::check,
+    sudoers::check,
+    nftables::check,
+    openssl::check,
+    vaultd::check,
+];
 
 /// Has every program look at its files.
-#[must_use]
-pub fn run(subject: &Subject<'_>) -> Vec<Outcome> {
-    CHECKERS.iter().flat_map(|checker| checker(subject)).collect()
+///
+/// # Errors
+///
+/// If the files cannot be laid out for them.
+pub fn run(resolved: &Resolved, tree: &Tree) -> miette::Result<Vec<Outcome>> {
+    let folder = subject::laid_out(tree)?;
+    let subject = Subject::new(resolved, tree, folder.path());
+    Ok(CHECKERS.iter().flat_map(|checker| checker(&subject)).collect())
 }
+
+/// How exposed each service of a system is, as `systemd-analyze security` has it; none for one that it does not load.
+///
+/// # Errors
+///
+/// Why it cannot be told.
+pub fn exposures(
+    resolved: &Resolved,
+    tree: &Tree,
+) -> miette::Result<Result<BTreeMap<String, Option<String>>, Verdict>> {
+    let folder = subject::laid_out(tree)?;
+    let exposures = security::exposures(&Subject::new(resolved, tree, folder.path()));
+    let shown = |(name, exposure): (&str, Option<u32>)| (name.to_owned(), exposure.map(security::tenths));
+    Ok(exposures.map(|exposures| exposures.into_iter().map(shown).collect()))
+}
+
+#[cfg(test)]
+mod tests;

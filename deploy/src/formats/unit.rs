@@ -153,8 +153,8 @@ impl Section<'_> {
     /// # Errors
     ///
     /// [`Unwritable`] if a text is empty or holds what that directive cannot read: control characters; where paths
-    /// are expected, what does not begin with `/`; in `BindPaths=` and `BindReadOnlyPaths=` a colon (see
-    /// [`bind`](Self::bind)); in the folders of a service (`StateDirectory=` and the like) a colon, a double quote or
+    /// are expected, what does not begin with `/`; in `BindPaths=` and `BindReadOnlyPaths=` a quote or a colon
+    /// (see [`bind`](Self::bind)); in the folders of a service (`StateDirectory=` and the like) a colon, a double quote or
     /// a backslash; in names of units what they do not hold, and in every list that this room does not know
     /// everything but letters, digits and `-_./@:+=,`.
     pub fn words<W: Into<Word>>(
@@ -173,15 +173,15 @@ impl Section<'_> {
     ///
     /// # Errors
     ///
-    /// [`Unwritable`] if a path is not absolute or holds a control character.
+    /// [`Unwritable`] if a path is not absolute or normalized, or holds a control character or a quote.
     pub fn bind(
         &mut self,
         key: &'static str,
         source: impl Into<Word>,
         destination: impl Into<Word>,
     ) -> Result<&mut Self, Unwritable> {
-        let source = List::Paths.word(&source.into())?;
-        let destination = List::Paths.word(&destination.into())?;
+        let source = List::bind(&source.into())?;
+        let destination = List::bind(&destination.into())?;
         Ok(self.push(key, format!("{source}:{destination}")))
     }
 
@@ -189,11 +189,17 @@ impl Section<'_> {
     ///
     /// # Errors
     ///
-    /// [`Unwritable`] if the path is not absolute or cannot be written, as for [`path`](Self::path).
+    /// [`Unwritable`] if the name holds more than letters, digits and `-_.@`, or the path cannot be written as for
+    /// [`path`](Self::path), or holds a space or a backslash: systemd reads them, but from 254 on loses them before
+    /// it opens the file.
     pub fn credential(&mut self, key: &'static str, name: &str, path: &str) -> Result<&mut Self, Unwritable> {
         let name = List::Names.word(&Word::from(name))?;
         if name.contains([':', '\\']) {
             return Err(Unwritable::new(FORMAT, &name, "it holds what no credential's name can hold"));
+        }
+        if path.contains([' ', '\\']) {
+            let reason = "it holds a space or a backslash, which systemd loses before it opens a credential";
+            return Err(Unwritable::new(FORMAT, path, reason));
         }
         Ok(self.push(key, format!("{name}:{}", word::path(path)?)))
     }
@@ -205,7 +211,7 @@ impl Section<'_> {
     ///
     /// [`Unwritable`] if there is no program, if the program is no absolute path (its first character might be
     /// one that systemd gives a meaning to), if it holds what systemd does not take in a path to execute (control
-    /// characters, quotes, backslashes) or a `$` (which systemd leaves as it is there, but not in what the program
+    /// characters, quotes, backslashes, a space at its end) or a `$` (which systemd leaves as it is there, but not in what the program
     /// sees as its name), or if an argument holds a NUL.
     pub fn command<W: Into<Word>>(
         &mut self,

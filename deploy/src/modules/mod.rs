@@ -125,3 +125,8 @@ pub fn read(node: &Node<'_>, problems: &mut Problems) -> Vec<(&'static str, Box<
         |module: &Registration| Some((module.name, node.module(module.name, module.read, problems)?));
     MODULES.iter().filter_map(&mut read).collect()
 }
+
+/// The module that `docs/modules.md` shows is one.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/modules.md")]
+struct Documented;

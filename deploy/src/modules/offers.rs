@@ -1,6 +1,8 @@
 //! What modules tell each other, so that none of them has to know another one.
 
-use crate::value::{AbsolutePath, Domain, Email, Located, MachineName, PostgresName, UserName};
+use crate::value::{
+    AbsolutePath, Calendar, Domain, Email, HttpsUrl, Located, MachineName, PostgresName, UserName,
+};
 
 /// What the modules of a node offer.
 #[derive(Debug, Default)]
@@ -13,6 +15,8 @@ pub struct Offers {
     pub odoo: Option<OdooData>,
     /// Who administers the machine, where that is said.
     pub admin_email: Option<Email>,
+    /// The user who administers the machine.
+    pub admin_user: Option<UserName>,
     /// The name for which the web server has a certificate of the vault.
     pub vault_certificate: Option<Domain>,
 }
@@ -40,9 +44,13 @@ pub struct VaultOffer {
 #[derive(Clone, Debug)]
 pub struct AcmeServer {
     /// The URL of its directory.
-    pub directory: String,
+    pub directory: HttpsUrl,
     /// The unit that is ready when it answers.
     pub unit: &'static str,
+    /// Where the certificate is by which its own is verified, once that unit is ready.
+    pub root: AbsolutePath,
+    /// When whoever has a certificate of it is to ask for the next one.
+    pub renewal: Calendar,
 }
 
 /// Where Odoo keeps its data.

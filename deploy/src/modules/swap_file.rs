@@ -71,7 +71,7 @@ impl SwapFile {
             .words("Before", [before.as_str(), "shutdown.target"])?;
         let mut service = unit.section("Service");
         service.set("Type", "oneshot").set("RemainAfterExit", "yes").command("ExecStart", [SCRIPT])?;
-        Sandbox::root().writes([self.path.parent()]).apply(&mut service)?;
+        Sandbox::root().early().writes([self.path.parent()]).apply(&mut service)?;
         Ok(unit)
     }
 
@@ -105,7 +105,8 @@ impl Module for SwapFile {
             system.file(AbsolutePath::known("/etc/crypttab"), File::text(table));
             // The file is made before it is opened.
             let mut unit = UnitFile::new();
-            unit.section("Unit").words("Requires", [MAKE])?.words("After", [MAKE])?;
+            let mut section = unit.section("Unit");
+            section.set("DefaultDependencies", "no").words("Requires", [MAKE])?.words("After", [MAKE])?;
             let drop_in = format!("/etc/systemd/system/{OPEN}.d/odbox.conf");
             system.file(AbsolutePath::new(&drop_in).expect("of constants"), File::text(unit.render()));
         }

@@ -224,3 +224,6 @@ fn suggestion<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -
         _ => format!("it has {}", known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

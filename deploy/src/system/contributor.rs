@@ -1,6 +1,8 @@
 //! How a module contributes.
 
-use super::{Artifact, By, Enabled, Entry, File, Group, Module, SecretUse, System, Unit, User, claim};
+use super::{
+    Artifact, BornKey, By, Enabled, Entry, File, Group, Module, SecretUse, System, Unit, User, claim,
+};
 use crate::{
     formats::unit::UnitFile,
     problem::Problem,
@@ -96,6 +98,12 @@ impl<'a> Contributor<'a> {
     /// Says that a unit gets a secret.
     pub fn secret(&mut self, secret: SecretUse) {
         self.system.secrets.push(By { module: self.module, value: secret });
+    }
+
+    /// Names a private key that the machine makes for itself and keeps on its disk.
+    pub fn born_key(&mut self, path: AbsolutePath, key: BornKey) {
+        let System { born_keys, problems, .. } = &mut *self.system;
+        claim("key", born_keys, (path, key), self.module, problems);
     }
 
     /// Notes something that cannot be.

@@ -3,6 +3,7 @@
 //! Two modules that claim the same file, user, number, port or unit are a problem that names both: nothing is
 //! silently replaced.
 
+mod born_key;
 mod contributor;
 mod file;
 mod sandbox;
@@ -13,6 +14,7 @@ mod user;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::{
+    born_key::BornKey,
     contributor::Contributor,
     file::{Content, Entry, File},
     sandbox::{Network, Sandbox},
@@ -81,6 +83,8 @@ pub struct System {
     pub databases: BTreeMap<PostgresName, By<PostgresName>>,
     /// Which unit gets which secret.
     pub secrets: Vec<By<SecretUse>>,
+    /// Keys that are made on the machine and lie on its disk, by path.
+    pub born_keys: BTreeMap<AbsolutePath, By<BornKey>>,
     /// Conflicts and failed assertions.
     pub problems: Problems,
 }
@@ -110,3 +114,6 @@ fn claim<K: Ord + std::fmt::Display, V: PartialEq>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,7 @@ pub enum Network {
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     user: UserName,
+    group: UserName,
     network: Network,
     capabilities: &'static str,
     writes: Vec<AbsolutePath>,
@@ -35,6 +36,7 @@ pub struct Sandbox {
     has_just_in_time: bool,
     sees_users: bool,
     devices: &'static str,
+    is_early: bool,
 }
 
 impl Sandbox {
@@ -43,6 +45,7 @@ impl Sandbox {
     pub fn of(user: &UserName) -> Self {
         Self {
             user: user.clone(),
+            group: user.clone(),
             network: Network::Nothing,
             capabilities: "",
             writes: Vec::new(),
@@ -50,6 +53,7 @@ impl Sandbox {
             has_just_in_time: false,
             sees_users: false,
             devices: "",
+            is_early: false,
         }
     }
 
@@ -57,6 +61,13 @@ impl Sandbox {
     #[must_use]
     pub fn root() -> Self {
         Self::of(&UserName::known(ROOT))
+    }
+
+    /// Runs it in the group of somebody else, who may then read what it writes.
+    #[must_use]
+    pub fn group(mut self, group: &UserName) -> Self {
+        self.group = group.clone();
+        self
     }
 
     /// Lets it reach more of the network.
@@ -108,6 +119,13 @@ impl Sandbox {
         self
     }
 
+    /// Has it run before temporary files are set up: a `/tmp` of its own would order it after that.
+    #[must_use]
+    pub fn early(mut self) -> Self {
+        self.is_early = true;
+        self
+    }
+
     /// Writes it into the `[Service]` section of a unit.
     ///
     /// # Errors
@@ -132,7 +150,7 @@ impl Sandbox {
 
     fn identity(&self, service: &mut Section<'_>) -> Result<(), Unwritable> {
         if !self.is_root() {
-            service.words("User", [self.user.as_str()])?.words("Group", [self.user.as_str()])?;
+            service.words("User", [self.user.as_str()])?.words("Group", [self.group.as_str()])?;
         }
         service
             .set("UMask", "0077")
@@ -170,7 +188,10 @@ impl Sandbox {
     }
 
     fn files(&self, service: &mut Section<'_>) -> Result<(), Unwritable> {
-        service.set("ProtectSystem", "strict").set("ProtectHome", "yes").set("PrivateTmp", "yes");
+        service.set("ProtectSystem", "strict").set("ProtectHome", "yes");
+        if !self.is_early {
+            service.set("PrivateTmp", "yes");
+        }
         service.set("ProtectClock", "yes").set("ProtectHostname", "yes").set("ProtectControlGroups", "yes");
         service
             .set("ProtectKernelLogs", "yes")

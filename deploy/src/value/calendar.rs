@@ -44,7 +44,9 @@ impl Calendar {
     /// Why it is none.
     pub fn new(expression: &str) -> Result<Self, &'static str> {
         let mut parts: Vec<&str> = expression.split(' ').filter(|part| !part.is_empty()).collect();
-        parts.pop_if(|last| *last == "UTC");
+        if parts.last() == Some(&"UTC") {
+            parts.pop();
+        }
         match parts.as_slice() {
             [] => return Err("is empty"),
             [word] if SHORTHANDS.contains(&word.to_ascii_lowercase().as_str()) => {}

@@ -26,10 +26,13 @@ impl AbsolutePath {
         if !path.starts_with('/') {
             return Err("is not absolute");
         }
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:".contains(c);
         if !path.chars().all(is_plain) {
             return Err("has characters other than letters, digits and . _ - + @ :");
         }
+        Self::normal(path)
+    }
+
+    fn normal(path: &str) -> Result<Self, &'static str> {
         if path.len() > 1
             && (path.ends_with('/') || path.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")))
         {
@@ -61,7 +64,7 @@ impl AbsolutePath {
         Self(self.0[..end].to_owned())
     }
 
-    /// A file below it, by a relative path of our own.
+    /// A file below it, by a relative path of our own. It may have a backslash, as names of units have.
     ///
     /// # Panics
     ///
@@ -69,8 +72,14 @@ impl AbsolutePath {
     #[must_use]
     pub fn join(&self, below: &str) -> Self {
         let joined = if self.0 == "/" { format!("/{below}") } else { format!("{}/{below}", self.0) };
-        Self::new(&joined).expect("a path that we wrote is sound")
+        assert!(joined.chars().all(|c| is_plain(c) || c == '\\'), "{joined:?} is no path that we write");
+        Self::normal(&joined).expect("a path that we wrote is sound")
     }
+}
+
+/// Whether a character has no meaning in any file that a path is written to.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "/._-+@:".contains(c)
 }
 
 impl fmt::Display for AbsolutePath {

@@ -20,6 +20,9 @@ pub const NEEDS: [Need; 2] = [Root, Program("systemd-nspawn")];
 /// Says whose systemd boots: a root such as scripts/debian-root makes, or else this machine's.
 const OTHER_ROOT: &str = "ODBOX_BOOT_ROOT";
 
+/// Without it the container has the hierarchy of this machine, which newer systemds do not boot on.
+const UNIFIED: &str = "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1";
+
 /// A machine that is off. Its services leave what they have to say in `/out`.
 pub struct Machine {
     root: TempDir,
@@ -82,7 +85,7 @@ impl Machine {
 
     fn command(&self, usr: &Path) -> fixtures::command::Run {
         let name = self.root.path().file_name().and_then(|name| name.to_str()).expect("a name");
-        let nspawn = program("systemd-nspawn").under(["env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"]);
+        let nspawn = program("systemd-nspawn").under(["timeout", "150", "env", UNIFIED]);
         let nspawn = nspawn.args(["--quiet", "--register=no", "--keep-unit", "--console=pipe"]);
         let nspawn = nspawn.arg(format!("--machine={}", name.trim_start_matches('.')));
         let nspawn = nspawn.arg("--directory").arg(self.root.path());

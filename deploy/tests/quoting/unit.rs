@@ -117,15 +117,21 @@ fn folders_are_mounted_made_and_opened_as_written() {
         let folders = folders(&machine, "/out/paths", &values);
         let open = service(|section| {
             section.set("ProtectSystem", "strict").words("ReadWritePaths", &folders)?;
-            section.command("ExecStart", script("for f; do : >\"$f/open\"; done", &folders)).map(drop)
+            section.command("ExecStart", script("for f; do echo >\"$f/open\"; done", &folders)).map(drop)
         });
         machine.service("open.service", &open.expect("written before"));
         let closed = service(|section| {
             section.words("BindReadOnlyPaths", &folders)?;
-            section.command("ExecStart", script("for f; do : >\"$f/closed\"; done; :", &folders)).map(drop)
+            section
+                .command(
+                    "ExecStart",
+                    script("for f; do echo >\"$f/closed\"; done; echo >/out/tried", &folders),
+                )
+                .map(drop)
         });
         machine.service("closed.service", &closed.expect("written before"));
         let (machine, _) = machine.boot();
+        assert!(machine.path("/out/tried").exists(), "closed.service did not run");
         for folder in &folders {
             assert!(machine.path(folder).join("open").exists(), "{folder:?} is not open");
             assert!(!machine.path(folder).join("closed").exists(), "{folder:?} is not closed");
@@ -199,10 +205,9 @@ fn free_text_and_single_paths_are_what_systemd_has() {
         for (number, value) in values.iter().enumerate() {
             fs::create_dir_all(machine.path(&path(value))).expect("a folder");
             let mut unit = service(|section| {
-                section
-                    .path("WorkingDirectory", &path(value))?
-                    .command("ExecStart", ["/usr/bin/true"])
-                    .map(drop)
+                // What is over and done, systemd may forget.
+                section.set("RemainAfterExit", "yes").path("WorkingDirectory", &path(value))?;
+                section.command("ExecStart", ["/usr/bin/true"]).map(drop)
             })
             .expect("written before");
             let mut section = unit.section("Unit");
@@ -213,10 +218,26 @@ fn free_text_and_single_paths_are_what_systemd_has() {
         }
         let (_machine, account) = machine.boot();
         for (number, value) in values.iter().enumerate() {
-            let unit =
-                account.split("-> Unit ").find(|unit| unit.starts_with(&format!("t{number}.service:")));
-            let lines: Vec<&str> =
-                unit.expect("the unit").split('\n').map(|line| line.trim_matches('\t')).collect();
+            let unit = account.split(" Unit ").find(|unit| unit.starts_with(&format!("t{number}.service:")));
+            let lines: Vec<&str> = unit
+                .unwrap_or_else(|| {
+                    panic!(
+                        "no unit in {} {:?} {:?}",
+                        {
+                            std::process::Command::new("cp")
+                                .arg("-a")
+                                .arg(_machine.path("/"))
+                                .arg("/tmp/kept")
+                                .status()
+                                .unwrap()
+                        },
+                        account.len(),
+                        account.matches(".service:").count()
+                    )
+                })
+                .split('\n')
+                .map(|line| line.trim_matches('\t'))
+                .collect();
             for line in [
                 format!("Description: {value}"),
                 format!("WorkingDirectory: {}", path(value)),

@@ -72,7 +72,7 @@ fn with_recovery(folder: &Path, keys: &Path) {
     sign_next(folder, keys, |_| {});
 }
 
-fn everything() -> Repository {
+pub fn everything() -> Repository {
     let repository = Repository::new();
     let vault = Vault::with("a", "1").and("b", "2").build().trusted();
     let keys = vault.path();

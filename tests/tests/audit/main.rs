@@ -4,9 +4,12 @@ mod bad_input;
 mod chain;
 mod everything;
 mod formats;
+mod pages;
+mod sarif;
 mod scene;
 mod schema;
 mod story;
+mod told;
 
 use fixtures::machine::Need::{self, Program};
 

@@ -5,6 +5,7 @@ use fixtures::{
     machine,
     vault::Vault,
 };
+use serde_json::Value;
 use vault_format::{Digest, LOCK_FILE};
 
 use super::{
@@ -12,10 +13,10 @@ use super::{
     scene::{Repository, sign_next},
 };
 
-const KEY: &str = "certs/shop.example.org-key.pem";
+pub const KEY: &str = "certs/shop.example.org-key.pem";
 
 /// A vault whose key Bob could read in March.
-fn repository() -> Repository {
+pub fn repository() -> Repository {
     let repository = Repository::new();
     repository.vaultgen(&["init", "--batch", "--bare"]);
     repository.vaultgen(&["certs", "shop.example.org"]);
@@ -33,7 +34,7 @@ fn repository() -> Repository {
 }
 
 /// Without the keys, which Git ignores.
-fn commit(repository: &Repository, day: &str, message: &str) {
+pub fn commit(repository: &Repository, day: &str, message: &str) {
     super::scene::git(repository.path(), day).args(["add", "-A"]).succeeds();
     super::scene::git(repository.path(), day).args(["commit", "-q", "-m", message]).succeeds();
 }
@@ -89,6 +90,54 @@ fn who_could_read_the_key_in_march_and_is_that_still_so() {
     commit(&repository, "2026-04-03", "a new key");
     let told = repository.audit(&["--secret", KEY, "--at", "2026-03"]).succeeds();
     told.says("bob").says("the value was changed since").says("2026-03 (by the dates of Git's commits");
+}
+
+#[test]
+fn a_secret_that_was_taken_out_has_no_present_value() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    repository.vaultgen(&["remove", "--yes", "certs/shop.example.org-cert.pem", KEY]);
+    commit(&repository, "2026-04-05", "the shop is closed");
+    let access = repository.report(&["--secret", KEY])["vaults"][0]["access"].clone();
+    let readers = access["readers"].as_array().expect("readers");
+    let knows = |reader: &Value| reader["knows_present_value"] == true || reader["still"] == true;
+    assert!(access["present"] == false && !readers.iter().any(knows), "{access:#}");
+    let told = repository.audit(&["--secret", KEY]).succeeds();
+    told.says("; the secret was taken out since").says("  it was taken out since; who knows its last value");
+    told.tells_nothing_of("the value was changed since");
+}
+
+#[test]
+fn whoever_could_read_it_on_a_side_branch_is_told_too() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    let git =
+        |arguments: &[&str]| super::scene::git(repository.path(), "2026-04-12").args(arguments).succeeds();
+    let public = program("age-keygen").succeeds().text();
+    let public = public.lines().find_map(|line| line.strip_prefix("# public key: ")).expect("a public key");
+    git(&["checkout", "-q", "-b", "side"]);
+    repository.vaultgen(&["recipients", "add", "eve", public]);
+    repository.vaultgen(&["grant", KEY, "eve"]);
+    commit(&repository, "2026-04-10", "for a day");
+    repository.vaultgen(&["revoke", KEY, "eve"]);
+    commit(&repository, "2026-04-11", "and no more");
+    git(&["checkout", "-q", "main"]);
+    git(&["merge", "-q", "--no-ff", "-m", "a side branch", "side"]);
+    let access = repository.report(&["HEAD", "--secret", KEY])["vaults"][0]["access"].clone();
+    let readers = access["readers"].as_array().expect("readers");
+    let aside: Vec<&Value> = readers.iter().filter(|reader| reader["side_branch"] == true).collect();
+    assert_eq!(aside.len(), 1, "{access:#}");
+    assert_eq!(
+        (&aside[0]["names"][0], &aside[0]["still"], &aside[0]["knows_present_value"]),
+        (&"eve".into(), &false.into(), &true.into())
+    );
+    let told = repository.audit(&["HEAD", "--secret", KEY]).succeeds();
+    told.says(" on a side branch; knows the present value all the same");
+    repository.audit(&["HEAD", "--secret", KEY, "--at", "2026-03"]).succeeds().tells_nothing_of("  eve [");
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn git_takes_ciphertext_and_public_files_only() {
         ".gitignore",
         "allowed_signers",
         "ssh/id_ed25519.pub",
+        "templates/admin.conf",
         "vault.lock",
         "vault.lock.sig",
         "vault.toml",

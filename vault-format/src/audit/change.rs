@@ -220,9 +220,12 @@ pub fn changes(before: Option<Claims<'_>>, after: Claims<'_>) -> Vec<Change> {
         });
     }
     changes.extend(of_secrets(before, after));
-    changes.extend(of_access(before, after));
-    changes.extend(of_paths(before.policy, after.policy));
-    changes.extend(of_readers(before.policy, after.policy));
+    // Most changes leave the policy alone, and then both have the same one.
+    if !std::ptr::eq(before.policy, after.policy) {
+        changes.extend(of_access(before, after));
+        changes.extend(of_paths(before.policy, after.policy));
+        changes.extend(of_readers(before.policy, after.policy));
+    }
     changes.extend(of_signers(before, after));
     let other = after.lock.files.iter().filter(|(path, digest)| {
         path.starts_with("templates/") && before.lock.files.get(*path).is_some_and(|known| known != *digest)
@@ -273,19 +276,62 @@ impl Grouped {
     }
 }
 
-fn of_secrets(before: Claims<'_>, after: Claims<'_>) -> Vec<Change> {
-    let (old, new) = (&before.lock.secrets, &after.lock.secrets);
-    let (mut added, mut gained, mut lost) = (Grouped::default(), Grouped::default(), Grouped::default());
-    let (mut removed, mut rotated, mut reencrypted) = (Vec::new(), Vec::new(), Vec::new());
-    let (renamed, came_under_another_name, went_under_another_name) = renames(before, after);
-    for (name, secret) in new.iter().filter(|(name, _)| !came_under_another_name.contains(name)) {
-        let Some(known) = old.get(name) else {
-            added.put(&secret.recipients, name);
-            continue;
-        };
-        if known == secret {
-            continue;
+/// The secrets of two states, but for those that are the same in both.
+#[derive(Default)]
+struct Differences<'a> {
+    /// Name, before, after.
+    changed: Vec<(&'a SecretName, &'a LockedSecret, &'a LockedSecret)>,
+    came: Vec<(&'a SecretName, &'a LockedSecret)>,
+    went: Vec<(&'a SecretName, &'a LockedSecret)>,
+}
+
+impl<'a> Differences<'a> {
+    /// Goes through both at once, as they are sorted.
+    fn between(
+        old: &'a BTreeMap<SecretName, LockedSecret>,
+        new: &'a BTreeMap<SecretName, LockedSecret>,
+    ) -> Self {
+        let mut differences = Self::default();
+        let mut before = old.iter().peekable();
+        for (name, secret) in new {
+            while let Some(gone) = before.next_if(|(other, _)| *other < name) {
+                differences.went.push(gone);
+            }
+            match before.next_if(|(other, _)| *other == name) {
+                None => differences.came.push((name, secret)),
+                Some((_, known)) if known == secret => {}
+                Some((_, known)) => differences.changed.push((name, known, secret)),
+            }
         }
+        differences.went.extend(before);
+        differences
+    }
+
+    /// Takes out what went under one name and came under another: the same bytes.
+    fn take_renames(&mut self) -> Vec<Change> {
+        let went = &mut self.went;
+        let mut renames = Vec::new();
+        self.came.retain(|(to, secret)| {
+            let Some(at) = went.iter().position(|(_, known)| known.sha256 == secret.sha256) else {
+                return true;
+            };
+            let (from, _) = went.remove(at);
+            renames.push(Change::Renamed { from: from.clone(), to: (*to).clone() });
+            false
+        });
+        renames
+    }
+}
+
+fn of_secrets(before: Claims<'_>, after: Claims<'_>) -> Vec<Change> {
+    let mut differences = Differences::between(&before.lock.secrets, &after.lock.secrets);
+    let mut changes = differences.take_renames();
+    let (mut added, mut gained, mut lost) = (Grouped::default(), Grouped::default(), Grouped::default());
+    let (mut rotated, mut reencrypted) = (Vec::new(), Vec::new());
+    for (name, secret) in differences.came {
+        added.put(&secret.recipients, name);
+    }
+    for (name, known, secret) in differences.changed {
         let came: BTreeSet<_> = secret.recipients.difference(&known.recipients).cloned().collect();
         let went: BTreeSet<_> = known.recipients.difference(&secret.recipients).cloned().collect();
         let has_new_value = known.rotated != secret.rotated;
@@ -301,10 +347,8 @@ fn of_secrets(before: Claims<'_>, after: Claims<'_>) -> Vec<Change> {
             lost.put(&went, name);
         }
     }
-    let gone = |name: &&SecretName| !new.contains_key(*name) && !went_under_another_name.contains(*name);
-    removed.extend(old.keys().filter(gone).cloned());
+    let removed: Vec<SecretName> = differences.went.into_iter().map(|(name, _)| name.clone()).collect();
 
-    let mut changes: Vec<Change> = renamed;
     let (then, now) = (Readers::of(before.policy), Readers::of(after.policy));
     changes.extend(added.each(&now, |secrets, readers| Change::Added { secrets, readers }));
     changes.extend((!removed.is_empty()).then_some(Change::Removed { secrets: removed }));
@@ -313,30 +357,6 @@ fn of_secrets(before: Claims<'_>, after: Claims<'_>) -> Vec<Change> {
     changes.extend(gained.each(&now, |secrets, readers| Change::Gained { secrets, readers }));
     changes.extend(lost.each(&then, |secrets, readers| Change::Lost { secrets, readers }));
     changes
-}
-
-/// What went under one name and came under another: the same bytes.
-fn renames<'a>(
-    before: Claims<'a>,
-    after: Claims<'a>,
-) -> (Vec<Change>, BTreeSet<&'a SecretName>, BTreeSet<&'a SecretName>) {
-    let (old, new) = (&before.lock.secrets, &after.lock.secrets);
-    let gone: Vec<_> = old.iter().filter(|(name, _)| !new.contains_key(*name)).collect();
-    let (mut changes, mut came, mut went) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-    if gone.is_empty() {
-        return (changes, came, went);
-    }
-    for (to, secret) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
-        let is_it = |(name, known): &&(&SecretName, &LockedSecret)| {
-            !went.contains(name) && known.sha256 == secret.sha256
-        };
-        if let Some((from, _)) = gone.iter().find(is_it) {
-            changes.push(Change::Renamed { from: (*from).clone(), to: to.clone() });
-            came.insert(to);
-            went.insert(*from);
-        }
-    }
-    (changes, came, went)
 }
 
 /// Who may open what is in both states.

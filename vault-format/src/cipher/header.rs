@@ -16,7 +16,7 @@ pub(super) const NATIVE_STANZAS: [&str; 4] = ["X25519", "ssh-ed25519", "ssh-rsa"
 pub(crate) const PASSPHRASE_STANZA: &str = "scrypt";
 
 /// The part of an age file that can be read without a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Header {
     /// The header's length in bytes, up to and including the line with the MAC.
     pub(super) len: usize,

@@ -7,7 +7,7 @@
 mod problem;
 mod templates;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -43,7 +43,7 @@ const REQUIRED_FILES: [&str; 4] = [POLICY_FILE, SIGNERS_FILE, ".gitignore", ".gi
 pub struct Verified {
     lock: Lock,
     lock_digest: Digest,
-    policy: Policy,
+    policy: Arc<Policy>,
     policy_text: String,
     signers: AllowedSigners,
     signer: Signer,
@@ -69,6 +69,12 @@ impl Verified {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The same, for whoever knows another state with the same policy.
+    #[must_use]
+    pub fn shared_policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy)
     }
 
     /// The policy as its authors wrote it.
@@ -108,6 +114,24 @@ impl Verified {
     }
 }
 
+/// What was found out about files before, by their digests.
+pub trait Known: Sync {
+    /// Whether the ciphertext of a secret is just what the lock says: its bytes and its readers.
+    fn has(&self, name: &SecretName, secret: &LockedSecret) -> bool;
+
+    /// The policy that the bytes with this digest are.
+    fn policy(&self, digest: Digest) -> Option<Arc<Policy>> {
+        let _ = digest;
+        None
+    }
+}
+
+impl<F: Fn(&SecretName, &LockedSecret) -> bool + Sync> Known for F {
+    fn has(&self, name: &SecretName, secret: &LockedSecret) -> bool {
+        self(name, secret)
+    }
+}
+
 /// Verifies the vault in `files` against the signers that the caller trusts. Each file is read
 /// once; the ciphertext of the secrets that `keep` picks stays in memory, all other is let go.
 ///
@@ -120,12 +144,12 @@ pub fn verify(
     trusted: &AllowedSigners,
     keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
 ) -> Result<Verified, Unsound> {
-    verify_unless_known(files, trusted, keep, |_, _| false)
+    verify_unless_known(files, trusted, keep, &|_: &SecretName, _: &LockedSecret| false)
 }
 
-/// As [`verify`], without reading the ciphertexts that are `known` to be just what the lock says: its bytes and
-/// its readers. Everything else is verified anew: signature, lock, policy and public files, and that no file is
-/// there which should not.
+/// As [`verify`], without reading the ciphertexts that are `known` to be just what the lock says, and without parsing
+/// a policy that is. Everything else is verified anew: signature, lock, public files, and that no file is there which
+/// should not.
 ///
 /// # Errors
 ///
@@ -134,12 +158,12 @@ pub fn verify_unless_known(
     files: &dyn VaultFiles,
     trusted: &AllowedSigners,
     keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
-    known: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
+    known: &dyn Known,
 ) -> Result<Verified, Unsound> {
     let (lock, lock_digest, signer) = authenticate(files, trusted)?;
     let ((documents, mut problems), ((kept, damaged), (extra, unlisted))) = rayon::join(
-        || check_public_files(files, &lock),
-        || rayon::join(|| check_ciphertexts(files, &lock, &keep, &known), || check_extra_files(files, &lock)),
+        || check_public_files(files, &lock, known),
+        || rayon::join(|| check_ciphertexts(files, &lock, &keep, known), || check_extra_files(files, &lock)),
     );
     problems.extend(damaged.into_iter().chain(extra));
     let warnings = exposures(&lock).into_iter().chain(unopened(&lock)).chain(unlisted).collect();
@@ -172,14 +196,18 @@ pub(crate) fn authenticate(
 
 /// The public files that are read for what they say.
 struct Documents {
-    policy: Policy,
+    policy: Arc<Policy>,
     policy_text: String,
     signers: AllowedSigners,
     templates: Sources,
 }
 
 /// Checks every public file, and reads those that say something, if they are the signed ones.
-fn check_public_files(files: &dyn VaultFiles, lock: &Lock) -> (Option<Documents>, Vec<Problem>) {
+fn check_public_files(
+    files: &dyn VaultFiles,
+    lock: &Lock,
+    known: &dyn Known,
+) -> (Option<Documents>, Vec<Problem>) {
     let mut problems = Vec::new();
     for required in REQUIRED_FILES {
         if !lock.files.contains_key(required) {
@@ -191,7 +219,9 @@ fn check_public_files(files: &dyn VaultFiles, lock: &Lock) -> (Option<Documents>
         let read = match files.read_signed(path, MAX_PUBLIC, *digest) {
             Err(error) => Err(error.into()),
             Ok(None) => Err(Problem::Changed(path.clone())),
-            Ok(Some(bytes)) if path == POLICY_FILE => read_policy(bytes).map(|read| policy = Some(read)),
+            Ok(Some(bytes)) if path == POLICY_FILE => {
+                known_policy(bytes, known.policy(*digest)).map(|read| policy = Some(read))
+            }
             Ok(Some(bytes)) if path == SIGNERS_FILE => read_signers(bytes).map(|read| signers = Some(read)),
             Ok(Some(bytes)) if is_template(path) => {
                 templates.insert(path.clone(), bytes);
@@ -208,6 +238,14 @@ fn check_public_files(files: &dyn VaultFiles, lock: &Lock) -> (Option<Documents>
         templates,
     });
     (documents, problems)
+}
+
+/// The policy that these bytes are, parsed unless it was before.
+fn known_policy(bytes: Vec<u8>, known: Option<Arc<Policy>>) -> Result<(Arc<Policy>, String), Problem> {
+    match known {
+        Some(policy) => Ok((policy, read_text(POLICY_FILE, bytes)?)),
+        None => read_policy(bytes).map(|(policy, text)| (Arc::new(policy), text)),
+    }
 }
 
 pub(crate) fn read_policy(bytes: Vec<u8>) -> Result<(Policy, String), Problem> {
@@ -242,14 +280,14 @@ fn check_ciphertexts(
     files: &dyn VaultFiles,
     lock: &Lock,
     keep: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
-    known: impl Fn(&SecretName, &LockedSecret) -> bool + Sync,
+    known: &dyn Known,
 ) -> (BTreeMap<SecretName, Vec<u8>>, Vec<Problem>) {
     let secrets: Vec<_> = lock.secrets.iter().collect();
     let work = Work::on("verifying", secrets.len());
     let checked: Vec<_> = secrets
         .par_iter()
         .map(|&(name, secret)| {
-            if known(name, secret) {
+            if known.has(name, secret) {
                 return Ok(None);
             }
             let bytes = check_ciphertext(files, name, secret)?;

@@ -3,8 +3,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use fixtures::disk::Disk;
 use fixtures::machine::{self, Need};
 use fixtures::vault::Vault;
+use vault_format::lock::LockedSecret;
 use vault_format::signers::AllowedSigners;
-use vault_format::{VaultFiles, VaultFolder, verify};
+use vault_format::{SecretName, VaultFiles, VaultFolder, verify};
 
 use super::*;
 use crate::snapshot::{Recorder, Snapshot};
@@ -63,7 +64,8 @@ fn later(vault: &Vault) -> (Facts, Snapshot) {
     let recorder = Recorder::new(&folder).expect("a memory object");
     let trusted = fs::read_to_string(vault.signers()).expect("signers");
     let trusted = AllowedSigners::parse(&trusted).expect("sound signers");
-    let known = vault_format::verify::verify_unless_known(&recorder, &trusted, |_, _| false, |_, _| true);
+    let everything = |_: &SecretName, _: &LockedSecret| true;
+    let known = vault_format::verify::verify_unless_known(&recorder, &trusted, |_, _| false, &everything);
     let facts = Facts::of(&known.expect("a sound vault"));
     (facts, recorder.finish_without(&["gone.age".to_owned()]).expect("a snapshot"))
 }

@@ -14,10 +14,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use vault_format::lock::LockedSecret;
 use vault_format::signature::SignatureError;
 use vault_format::signers::AllowedSigners;
 use vault_format::verify::{Problem, Unsound, verify_unless_known};
-use vault_format::{VaultFiles, VaultFolder, Verified};
+use vault_format::{SecretName, VaultFiles, VaultFolder, Verified};
 
 pub use self::error::VerifyError;
 use self::known::Known;
@@ -163,7 +164,8 @@ fn verified(
     known: &Known<'_>,
 ) -> Result<Verified, VerifyError> {
     let verify = || {
-        verify_unless_known(recorder, trusted, |_, _| false, |name, secret| known.has(recorder, name, secret))
+        let known = |name: &SecretName, secret: &LockedSecret| known.has(recorder, name, secret);
+        verify_unless_known(recorder, trusted, |_, _| false, &known)
     };
     if order.allow_snakeoil {
         return Ok(verify()?);

@@ -15,7 +15,7 @@ use super::{
     report::{At, CommitFacts, MachineAccess, Moment, ReaderAccess, SecretAccess},
 };
 
-/// A secret that is followed through the main line of a history.
+/// A secret that is followed through a history: with dates on the main line, and whoever else there is aside.
 pub struct Watched {
     secret: SecretName,
     by_vault: BTreeMap<String, Timeline>,
@@ -25,9 +25,11 @@ pub struct Watched {
 #[derive(Default)]
 struct Timeline {
     readers: Vec<Reader>,
+    /// Those of side branches, also of such as led to nothing: whoever has the repository has their files.
+    aside: BTreeMap<Recipient, Reader>,
     /// When its value changed, as the signer says.
     rotated: BTreeSet<Timestamp>,
-    /// When its present value came.
+    /// When its present value came; nothing where it was taken out.
     value: Option<Timestamp>,
     present: BTreeSet<Recipient>,
 }
@@ -37,8 +39,8 @@ struct Reader {
     key: Recipient,
     since: Moment,
     until: Option<Moment>,
-    /// The value that it could read last.
-    value: Timestamp,
+    /// When each value came that it could read.
+    values: BTreeSet<Timestamp>,
 }
 
 impl Watched {
@@ -57,22 +59,14 @@ impl Watched {
     /// Whether any vault ever had it.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.by_vault.values().any(|timeline| !timeline.readers.is_empty())
+        self.by_vault.values().any(Timeline::is_known)
     }
 
     /// Looks at the next commit of the main line.
     pub fn look_at(&mut self, vaults: &BTreeMap<String, Rc<Reading>>, commit: &CommitFacts) {
         let folders: BTreeSet<String> = vaults.keys().chain(self.by_vault.keys()).cloned().collect();
         for folder in folders {
-            let reading = vaults.get(&folder);
-            let moment = || Moment {
-                commit: commit.id.clone(),
-                at: commit.committer.at,
-                committer: commit.committer.name.clone(),
-                signer: reading
-                    .and_then(|reading| reading.signer.as_ref())
-                    .map(|signer| signer.principal.clone()),
-            };
+            let reading = vaults.get(&folder).map(Rc::as_ref);
             // What cannot be read says nothing of who can.
             let claims = match reading {
                 Some(reading) => match reading.claims() {
@@ -81,33 +75,56 @@ impl Watched {
                 },
                 None => None,
             };
-            self.by_vault.entry(folder).or_default().look_at(&self.secret, claims, moment);
+            let timeline = self.by_vault.entry(folder).or_default();
+            timeline.look_at(&self.secret, claims, || moment(commit, reading));
+        }
+    }
+
+    /// Looks at a commit of a side branch.
+    pub fn look_aside(&mut self, vaults: &BTreeMap<String, Rc<Reading>>, commit: &CommitFacts) {
+        for (folder, reading) in vaults {
+            let Some(claims) = reading.claims() else { continue };
+            let timeline = self.by_vault.entry(folder.clone()).or_default();
+            timeline.look_aside(&self.secret, claims, || moment(commit, Some(reading)));
         }
     }
 
     /// Who could read the secret of this vault at any moment of `at`, or ever. `state` is the state then.
     #[must_use]
     pub fn access(&self, folder: &str, at: Option<&At>, state: Option<&StateFacts>) -> Option<SecretAccess> {
-        let timeline = self.by_vault.get(folder).filter(|timeline| !timeline.readers.is_empty())?;
+        let timeline = self.by_vault.get(folder).filter(|timeline| timeline.is_known())?;
         let is_within = |reader: &&Reader| {
             at.is_none_or(|at| {
                 reader.since.at <= at.to && reader.until.as_ref().is_none_or(|until| until.at >= at.from)
             })
         };
-        let readers = timeline.readers.iter().filter(is_within).map(|reader| ReaderAccess {
+        let reader = |reader: &Reader, side_branch: bool| ReaderAccess {
             names: reader.names.clone(),
             key: reader.key.clone(),
             since: reader.since.clone(),
             until: reader.until.clone(),
-            still: reader.until.is_none(),
-            knows_present_value: Some(reader.value) == timeline.value,
-        });
+            still: reader.until.is_none() && !side_branch,
+            knows_present_value: timeline.value.is_some_and(|value| reader.values.contains(&value)),
+            side_branch,
+        };
+        let main = timeline.readers.iter().filter(is_within).map(|found| reader(found, false));
+        let aside = timeline.only_aside().filter(is_within).map(|found| reader(found, true));
         Some(SecretAccess {
             secret: self.secret.clone(),
-            readers: readers.collect(),
+            present: timeline.value.is_some(),
+            readers: main.chain(aside).collect(),
             served: state.map(|state| served(&self.secret, state)).unwrap_or_default(),
             rotated: timeline.rotated.iter().map(ToString::to_string).collect(),
         })
+    }
+}
+
+fn moment(commit: &CommitFacts, reading: Option<&Reading>) -> Moment {
+    Moment {
+        commit: commit.id.clone(),
+        at: commit.committer.at,
+        committer: commit.committer.name.clone(),
+        signer: reading.and_then(|reading| reading.signer.as_ref()).map(|signer| signer.principal.clone()),
     }
 }
 
@@ -115,29 +132,59 @@ impl Timeline {
     fn look_at(&mut self, secret: &SecretName, claims: Option<Claims<'_>>, moment: impl Fn() -> Moment) {
         let locked = claims.and_then(|claims| claims.lock.secrets.get(secret));
         let present = locked.map(|locked| locked.recipients.clone()).unwrap_or_default();
-        if let Some(locked) = locked {
-            self.rotated.insert(locked.rotated);
-            self.value = Some(locked.rotated);
-        }
+        self.value = locked.map(|locked| locked.rotated);
+        self.rotated.extend(self.value);
         for reader in self.readers.iter_mut().filter(|reader| reader.until.is_none()) {
             match locked {
-                Some(locked) if present.contains(&reader.key) => reader.value = locked.rotated,
+                Some(locked) if present.contains(&reader.key) => {
+                    reader.values.insert(locked.rotated);
+                }
                 _ => reader.until = Some(moment()),
             }
         }
         if let Some((claims, locked)) = claims.zip(locked) {
             let known = Readers::of(claims.policy);
             for key in present.difference(&self.present) {
-                self.readers.push(Reader {
-                    names: known.names_of(key).map(str::to_owned).collect(),
-                    key: key.clone(),
-                    since: moment(),
-                    until: None,
-                    value: locked.rotated,
-                });
+                self.readers.push(Reader::new(&known, key, moment(), locked.rotated));
             }
         }
         self.present = present;
+    }
+
+    fn look_aside(&mut self, secret: &SecretName, claims: Claims<'_>, moment: impl Fn() -> Moment) {
+        let Some(locked) = claims.lock.secrets.get(secret) else { return };
+        let known = Readers::of(claims.policy);
+        for key in &locked.recipients {
+            let reader = self
+                .aside
+                .entry(key.clone())
+                .or_insert_with(|| Reader::new(&known, key, moment(), locked.rotated));
+            reader.values.insert(locked.rotated);
+        }
+    }
+
+    /// Those who could read a value on a side branch that they never could on the main line.
+    fn only_aside(&self) -> impl Iterator<Item = &Reader> {
+        let read_on_main = |aside: &Reader, value: &Timestamp| {
+            self.readers.iter().any(|reader| reader.key == aside.key && reader.values.contains(value))
+        };
+        self.aside.values().filter(move |aside| !aside.values.iter().all(|value| read_on_main(aside, value)))
+    }
+
+    fn is_known(&self) -> bool {
+        !self.readers.is_empty() || !self.aside.is_empty()
+    }
+}
+
+impl Reader {
+    fn new(known: &Readers<'_>, key: &Recipient, since: Moment, value: Timestamp) -> Self {
+        Self {
+            names: known.names_of(key).map(str::to_owned).collect(),
+            key: key.clone(),
+            since,
+            until: None,
+            values: BTreeSet::from([value]),
+        }
     }
 }
 

@@ -14,15 +14,18 @@ use vault_format::{
         judge::{self, Bench},
         state::Proof,
     },
+    lock::LockedSecret,
     ssh,
 };
 
 use super::{
     Inquiry,
-    history::{History, Turn, Vaults, Walk},
-    reading::{Ciphertexts, Reading, proof_of},
+    history::{History, Vaults, Walk},
+    reading::Reading,
     report::{At, CommitFacts, Step, VaultReport, Verdict},
     repository::Repository,
+    seen::Seen,
+    turn::Turn,
 };
 
 /// Where a vault lies that is not in Git yet, unless somebody names another folder.
@@ -39,7 +42,7 @@ pub struct Audited {
 pub struct Auditor<'a> {
     inquiry: &'a Inquiry,
     repository: &'a Repository,
-    ciphertexts: &'a Ciphertexts,
+    seen: &'a Seen,
     at: Option<&'a At>,
     history: History,
 }
@@ -50,11 +53,11 @@ impl<'a> Auditor<'a> {
     pub fn new(
         inquiry: &'a Inquiry,
         repository: &'a Repository,
-        ciphertexts: &'a Ciphertexts,
+        seen: &'a Seen,
         at: Option<&'a At>,
         history: History,
     ) -> Self {
-        Self { inquiry, repository, ciphertexts, at, history }
+        Self { inquiry, repository, seen, at, history }
     }
 
     /// The secret that was asked about, if no vault ever had it.
@@ -78,7 +81,7 @@ impl<'a> Auditor<'a> {
     pub fn of_commit(&mut self, commit: ObjectId) -> miette::Result<Vec<Audited>> {
         let trusted = self.inquiry.trusted.as_ref();
         let only = self.inquiry.vault.as_deref();
-        let walk = Walk::new(self.repository, trusted, only, self.ciphertexts, None);
+        let walk = Walk::new(self.repository, trusted, only, self.seen, None);
         let (tree, vaults) = walk.vaults_of(commit)?;
         Ok(self.each(vaults, Some(tree)))
     }
@@ -88,7 +91,7 @@ impl<'a> Auditor<'a> {
         for (folder, reading) in vaults {
             let files = tree.and_then(|tree| self.repository.vault(tree, &folder, "the commit"));
             let blob = |name: &SecretName| files.as_ref()?.blob(&name.ciphertext_path());
-            let state = self.facts(&reading, &|name| self.ciphertexts.proof(blob(name)?));
+            let state = self.facts(&reading, &|name| self.seen.proof(blob(name)?));
             audited.push(self.report(folder, state, Some(reading)));
         }
         // Their history is told all the same.
@@ -120,8 +123,9 @@ impl<'a> Auditor<'a> {
             }
             let files = VaultFolder::open(&path)?;
             let trusted = self.inquiry.trusted.as_ref();
-            let reading = Rc::new(Reading::of(&files, path, trusted, before.as_deref(), &|_, _| false));
-            let proofs = proofs(&files, &reading);
+            let nothing = |_: &SecretName, _: &LockedSecret| false;
+            let reading = Rc::new(Reading::of(&files, path, trusted, before.as_deref(), &nothing));
+            let proofs = self.proofs(&files, &reading);
             let state = self.facts(&reading, &|name| proofs.get(name).cloned());
             self.take_uncommitted_step(&folder, before.as_deref(), &reading);
             audited.push(self.report(folder, state, Some(reading)));
@@ -129,6 +133,18 @@ impl<'a> Auditor<'a> {
         let gone: Vec<String> = self.history.steps.keys().cloned().collect();
         audited.extend(gone.into_iter().map(|folder| self.report(folder, None, None)));
         Ok(audited)
+    }
+
+    /// What the bytes of all files prove, read on all cores.
+    fn proofs(&self, files: &dyn VaultFiles, reading: &Reading) -> BTreeMap<SecretName, Proof> {
+        let claims = reading.claims();
+        let names: Vec<&SecretName> = claims.iter().flat_map(|claims| claims.lock.secrets.keys()).collect();
+        let seen = self.seen;
+        let proofs = names.into_par_iter().filter_map(|name| {
+            let proof = seen.proof_of(files, name).ok().flatten()?;
+            Some((name.clone(), proof))
+        });
+        proofs.collect()
     }
 
     fn take_uncommitted_step(&mut self, folder: &str, before: Option<&Reading>, after: &Reading) {
@@ -140,7 +156,7 @@ impl<'a> Auditor<'a> {
             return;
         }
         let turn = Turn { folder, before, others: Vec::new(), after: Some(after) };
-        let step = turn.step(None, true, false, self.inquiry.trusted.as_ref());
+        let step = turn.step(None, self.inquiry.trusted.as_ref());
         self.history.findings.extend(turn.findings(None));
         self.history.steps.entry(folder.to_owned()).or_default().push(step);
     }
@@ -220,17 +236,6 @@ impl<'a> Auditor<'a> {
         let reason = format!("{who}, who is none of the signers that were passed in");
         (!is_known).then(|| finding(Code::UntrustedSigner, reason))
     }
-}
-
-/// What the bytes of all files prove, read on all cores.
-fn proofs(files: &dyn VaultFiles, reading: &Reading) -> BTreeMap<SecretName, Proof> {
-    let claims = reading.claims();
-    let names: Vec<&SecretName> = claims.iter().flat_map(|claims| claims.lock.secrets.keys()).collect();
-    let proofs = names.into_par_iter().filter_map(|name| {
-        let proof = proof_of(files, name).ok().flatten()?;
-        Some((name.clone(), proof))
-    });
-    proofs.collect()
 }
 
 /// The commit that brought the state with this lock.

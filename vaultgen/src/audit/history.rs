@@ -2,28 +2,28 @@
 //! that should not have.
 //!
 //! Parents come before their children, and a state is kept only until the last child was looked at: memory does not
-//! grow with the history, but for what is told of each step.
+//! grow with the history, but for what is told of each step. States are read [ahead](super::ahead) on all cores.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     rc::Rc,
+    sync::mpsc::{self, Receiver},
+    thread,
 };
 
 use gix::ObjectId;
-use vault_format::{
-    CIPHERTEXT_SUFFIX, LOCK_FILE, POLICY_FILE, VaultFiles,
-    audit::{Claims, Code, Finding, Grade, Place, changes},
-    legacy,
-    report::one_line,
-    signers::AllowedSigners,
-};
+use vault_format::{audit::Finding, signers::AllowedSigners};
 
 use super::{
     access::Watched,
+    ahead::{Ahead, Fetched},
+    folders::{folders, is_in},
     leaks::Leaks,
-    reading::{Ciphertexts, Reading, is_as_locked},
-    report::{CommitFacts, Step, Verdict},
+    reading::Reading,
+    report::{CommitFacts, Step},
     repository::{Commit, FileChange, Repository},
+    seen::Seen,
+    turn::Turn,
 };
 use crate::git::GitError;
 
@@ -46,7 +46,7 @@ pub struct Walk<'a> {
     trusted: Option<&'a AllowedSigners>,
     /// Only the vault in this folder.
     only: Option<&'a str>,
-    ciphertexts: &'a Ciphertexts,
+    seen: &'a Seen,
     leaks: Leaks,
     watched: Option<Watched>,
     points: HashMap<ObjectId, Point>,
@@ -91,14 +91,14 @@ impl<'a> Walk<'a> {
         repository: &'a Repository,
         trusted: Option<&'a AllowedSigners>,
         only: Option<&'a str>,
-        ciphertexts: &'a Ciphertexts,
+        seen: &'a Seen,
         watched: Option<Watched>,
     ) -> Self {
         Self {
             repository,
             trusted,
             only,
-            ciphertexts,
+            seen,
             leaks: Leaks::default(),
             watched,
             points: HashMap::new(),
@@ -115,30 +115,11 @@ impl<'a> Walk<'a> {
     /// If the history cannot be read.
     pub fn run(mut self, tip: ObjectId, hidden: Option<ObjectId>) -> Result<History, GitError> {
         let commits = self.repository.history(tip, hidden)?;
-        let main_line = main_line(&commits, tip);
-        let mut children: HashMap<ObjectId, usize> = HashMap::new();
-        for parent in commits.iter().flat_map(|commit| &commit.parents) {
-            *children.entry(*parent).or_default() += 1;
-        }
-        // The last one is wanted after the walk.
-        *children.entry(tip).or_default() += 1;
+        let shape = Shape::of(&commits, tip);
         if commits.is_empty() {
             self.look_at_boundary(tip, 1)?;
         }
-        for commit in &commits {
-            for parent in &commit.parents {
-                if !self.points.contains_key(parent) {
-                    let children = children.get(parent).copied().unwrap_or(1);
-                    self.look_at_boundary(*parent, children)?;
-                }
-            }
-            let is_main = main_line.contains(&commit.id);
-            let point = self.look_at(commit, is_main, children.get(&commit.id).copied().unwrap_or(0))?;
-            self.points.insert(commit.id, point);
-            for parent in &commit.parents {
-                self.let_go(*parent);
-            }
-        }
+        self.look_at_all(&commits, &shape)?;
         let last = self.points.remove(&tip).ok_or(GitError::History)?;
         self.findings.extend(self.leaks.into_findings());
         Ok(History {
@@ -148,6 +129,47 @@ impl<'a> Walk<'a> {
             findings: self.findings,
             watched: self.watched,
         })
+    }
+
+    /// Looks at commits in their order, while those that come next are read.
+    fn look_at_all(&mut self, commits: &[Commit], shape: &Shape) -> Result<(), GitError> {
+        // What was there before is known to whoever reads ahead.
+        if let Some(first) = commits.first() {
+            self.look_at_boundaries(first, shape)?;
+        }
+        let (trusted, only, seen) = (self.trusted, self.only, self.seen);
+        let ahead = Ahead { repository: self.repository.clone(), trusted, only, seen };
+        let (sender, fetched) = mpsc::sync_channel(Ahead::at_once());
+        thread::scope(|scope| {
+            scope.spawn(move || ahead.read(commits, &sender));
+            self.look_at_each(commits, fetched, shape)
+        })
+    }
+
+    /// Takes the receiver: with it goes whoever reads ahead.
+    fn look_at_each(
+        &mut self,
+        commits: &[Commit],
+        fetched: Receiver<Result<Fetched, GitError>>,
+        shape: &Shape,
+    ) -> Result<(), GitError> {
+        for (commit, fetched) in commits.iter().zip(fetched) {
+            self.look_at_boundaries(commit, shape)?;
+            let point = self.look_at(commit, fetched?, shape)?;
+            self.points.insert(commit.id, point);
+            commit.parents.iter().for_each(|parent| self.let_go(*parent));
+        }
+        Ok(())
+    }
+
+    /// Looks at the parents of a commit that are none of those that are asked about.
+    fn look_at_boundaries(&mut self, commit: &Commit, shape: &Shape) -> Result<(), GitError> {
+        for parent in &commit.parents {
+            if !self.points.contains_key(parent) {
+                self.look_at_boundary(*parent, shape.children(*parent))?;
+            }
+        }
+        Ok(())
     }
 
     /// The vaults of one commit, without its history.
@@ -174,7 +196,7 @@ impl<'a> Walk<'a> {
     fn look_at_boundary(&mut self, commit: ObjectId, children: usize) -> Result<(), GitError> {
         let Ok(tree) = self.repository.tree(commit) else { return Ok(()) };
         let changes = self.repository.changes(None, tree)?;
-        let folders = self.folders(&BTreeSet::new(), &changes);
+        let folders = folders(self.only, &BTreeSet::new(), &changes);
         let read = |folder: &String| Some((folder.clone(), Rc::new(self.read(tree, folder, commit, None)?)));
         let vaults = folders.iter().filter_map(read).collect();
         self.points.insert(commit, Point { tree, vaults, children });
@@ -182,22 +204,22 @@ impl<'a> Walk<'a> {
     }
 
     /// Looks at a commit whose parents were looked at.
-    fn look_at(&mut self, commit: &Commit, is_main: bool, children: usize) -> Result<Point, GitError> {
-        let tree = self.repository.tree(commit.id)?;
+    fn look_at(&mut self, commit: &Commit, fetched: Fetched, shape: &Shape) -> Result<Point, GitError> {
+        let Fetched { tree, changes, mut states } = fetched;
         let parents: Vec<&Point> = commit.parents.iter().filter_map(|id| self.points.get(id)).collect();
-        let before = parents.first().map(|point| (point.tree, point.vaults.clone()));
-        let changes = self.repository.changes(before.as_ref().map(|(tree, _)| *tree), tree)?;
         let others: Vec<Vaults> = parents.iter().skip(1).map(|point| point.vaults.clone()).collect();
         let from_elsewhere = self.brought_by_others(&parents, tree)?;
-        let mut vaults = before.map(|(_, vaults)| vaults).unwrap_or_default();
+        let mut vaults = parents.first().map(|point| point.vaults.clone()).unwrap_or_default();
         let mut facts = None;
         let present = vaults.keys().cloned().collect();
-        for folder in self.folders(&present, &changes) {
+        for folder in folders(self.only, &present, &changes) {
             let is_changed = |change: &FileChange| is_in(&change.path, &folder);
             let is_touched = !vaults.contains_key(&folder) || changes.iter().any(is_changed);
             let before = vaults.remove(&folder).or_else(|| self.gone.get(&folder).cloned());
+            let ahead = states.remove(&folder).and_then(|state| state.after(before.as_deref(), self.trusted));
+            let read = || self.read(tree, &folder, commit.id, before.as_deref());
             let after = match is_touched {
-                true => self.read(tree, &folder, commit.id, before.as_deref()).map(Rc::new),
+                true => ahead.or_else(read).map(Rc::new),
                 false => before.clone(),
             };
             let others = others.iter().filter_map(|vaults| vaults.get(&folder)).map(|other| &**other);
@@ -212,7 +234,7 @@ impl<'a> Walk<'a> {
                 if facts.is_none() {
                     facts = Some(self.repository.facts(commit.id)?);
                 }
-                self.take_step(turn, facts.clone(), is_main, commit.parents.len() > 1);
+                self.take_step(&turn, facts.clone(), commit, shape);
             }
             match after {
                 Some(after) => vaults.extend([(folder, after)]),
@@ -222,15 +244,20 @@ impl<'a> Walk<'a> {
         let new = changes
             .iter()
             .filter(|change| !from_elsewhere.contains(&(change.path.clone(), change.now.map(|(id, _)| id))));
-        self.leaks.look_at(self.repository, &vaults, commit.id, new);
-        if let Some(watched) = self.watched.as_mut().filter(|_| is_main) {
+        let is_main = shape.is_main(commit);
+        self.leaks.look_at(self.repository, self.seen, &vaults, commit.id, new);
+        if let Some(watched) = self.watched.as_mut() {
             let facts = match facts {
                 Some(facts) => facts,
                 None => self.repository.facts(commit.id)?,
             };
-            watched.look_at(&vaults, &facts);
+            if is_main {
+                watched.look_at(&vaults, &facts);
+            } else {
+                watched.look_aside(&vaults, &facts);
+            }
         }
-        Ok(Point { tree, vaults, children })
+        Ok(Point { tree, vaults, children: shape.children(commit.id) })
     }
 
     /// What a merge has from another parent than its first: somebody else's commit brought it.
@@ -247,21 +274,6 @@ impl<'a> Walk<'a> {
         Ok(theirs)
     }
 
-    /// The folders that had a vault or may have one now.
-    fn folders(&self, present: &BTreeSet<String>, changes: &[FileChange]) -> BTreeSet<String> {
-        let came = changes.iter().filter(|change| change.now.is_some()).filter_map(|change| {
-            let path = std::str::from_utf8(&change.path).ok()?;
-            vault_of(path)
-        });
-        let all = present.iter().cloned().chain(came.map(str::to_owned));
-        // A folder that is part of a vault is no vault of its own.
-        let all: BTreeSet<String> =
-            all.filter(|folder| self.only.is_none_or(|only| only == folder)).collect();
-        let inner =
-            |folder: &String| all.iter().any(|outer| outer != folder && is_in(folder.as_bytes(), outer));
-        all.iter().filter(|folder| !inner(folder)).cloned().collect()
-    }
-
     /// The state of a vault in a commit; nothing where there is none.
     fn read(
         &self,
@@ -271,171 +283,43 @@ impl<'a> Walk<'a> {
         before: Option<&Reading>,
     ) -> Option<Reading> {
         let files = self.repository.vault(tree, folder, &commit.to_string())?;
-        let entries = files.entries().ok()?;
-        let paths: Vec<String> = entries.iter().map(|entry| entry.path.clone()).collect();
-        let is_vault = paths.iter().any(|path| path == POLICY_FILE || path == LOCK_FILE || is_legacy(path));
-        if !is_vault {
-            return None;
-        }
-        self.ciphertexts.learn(&files, &paths);
-        let known = self.ciphertexts.known_in(&files);
-        let root = files.place().to_owned();
-        Some(Reading::of(&files, root, self.trusted, before, &|name, secret| {
-            is_as_locked(known.get(&name.ciphertext_path()), secret)
-        }))
+        Reading::of_revision(&files, self.trusted, before, self.seen)
     }
 
-    fn take_step(&mut self, turn: Turn<'_>, commit: Option<CommitFacts>, main_line: bool, merge: bool) {
-        let step = turn.step(commit, main_line, merge, self.trusted);
+    fn take_step(&mut self, turn: &Turn<'_>, facts: Option<CommitFacts>, commit: &Commit, shape: &Shape) {
+        let (main_line, merge) = (shape.is_main(commit), commit.parents.len() > 1);
+        let step = Step { main_line, merge, ..turn.step(facts, self.trusted) };
         self.findings.extend(turn.findings(step.commit.as_ref()));
         self.steps.entry(turn.folder.to_owned()).or_default().push(step);
     }
 }
 
-/// One vault before and after a commit.
-pub struct Turn<'a> {
-    /// The vault's folder.
-    pub folder: &'a str,
-    /// In the first parent.
-    pub before: Option<&'a Reading>,
-    /// In the other parents.
-    pub others: Vec<&'a Reading>,
-    /// In the commit.
-    pub after: Option<&'a Reading>,
+/// How commits hang together.
+struct Shape {
+    /// Those that are reached by first parents alone.
+    main_line: HashSet<ObjectId>,
+    /// How many children each has to be kept for.
+    children: HashMap<ObjectId, usize>,
 }
 
-impl Turn<'_> {
-    /// The step that it is.
-    #[must_use]
-    pub fn step(
-        &self,
-        commit: Option<CommitFacts>,
-        main_line: bool,
-        merge: bool,
-        trusted: Option<&AllowedSigners>,
-    ) -> Step {
-        let before = self.before.and_then(Reading::claims);
-        let after = self.after.and_then(Reading::claims);
-        let signer = self.after.and_then(|after| after.signer.clone());
-        let is_trusted = |fingerprint: &String| {
-            let signers = trusted.into_iter().flat_map(AllowedSigners::iter);
-            signers
-                .filter(|signer| !signer.ended())
-                .any(|signer| vault_format::ssh::fingerprint(signer.key()) == *fingerprint)
-        };
-        Step {
-            main_line,
-            merge,
-            verdict: self.after.map_or(Verdict::Gone, Reading::verdict),
-            problems: self
-                .after
-                .map(|after| after.problems.iter().map(|problem| one_line(problem)).collect())
-                .unwrap_or_default(),
-            serial: after.map(|claims| claims.lock.serial),
-            lock_sha256: after.map(|claims| claims.lock_digest),
-            signer_trusted: signer.as_ref().is_some_and(|signer| is_trusted(&signer.fingerprint)),
-            signed_by_committer: match (&signer, &commit) {
-                (Some(signer), Some(commit)) => is_same_person(&signer.principal, commit),
-                _ => false,
-            },
-            signer,
-            follows: self.faults().is_empty(),
-            changes: after.map(|after| changes(before, after)).unwrap_or_default(),
-            commit,
+impl Shape {
+    fn of(commits: &[Commit], tip: ObjectId) -> Self {
+        let by_id: HashMap<ObjectId, &Commit> = commits.iter().map(|commit| (commit.id, commit)).collect();
+        let first_parent = |id: &ObjectId| by_id.get(id).and_then(|commit| commit.parents.first().copied());
+        let main_line = std::iter::successors(Some(tip), first_parent).filter(|id| by_id.contains_key(id));
+        let mut children = HashMap::new();
+        // The last one is wanted after the walk.
+        for parent in commits.iter().flat_map(|commit| &commit.parents).chain([&tip]) {
+            *children.entry(*parent).or_default() += 1;
         }
+        Self { main_line: main_line.collect(), children }
     }
 
-    /// Whether there was a vault, or is one now.
-    fn has_vault(&self) -> bool {
-        self.before.is_some() || self.after.is_some()
+    fn is_main(&self, commit: &Commit) -> bool {
+        self.main_line.contains(&commit.id)
     }
 
-    /// Where the state does not follow from those before it.
-    fn faults(&self) -> Vec<(Code, String)> {
-        let Some(after) = self.after.and_then(Reading::claims) else { return Vec::new() };
-        let parents = self.before.into_iter().chain(self.others.iter().copied());
-        parents.filter_map(|before| fault(before.claims()?, after)).collect()
+    fn children(&self, commit: ObjectId) -> usize {
+        self.children.get(&commit).copied().unwrap_or(0)
     }
-
-    /// What is wrong with the step. What is wrong with the last state is told of that.
-    #[must_use]
-    pub fn findings(&self, commit: Option<&CommitFacts>) -> Vec<Finding> {
-        let lock = if self.folder.is_empty() {
-            LOCK_FILE.to_owned()
-        } else {
-            format!("{}/{LOCK_FILE}", self.folder)
-        };
-        let place =
-            || Place { path: lock.clone(), line: None, commit: commit.map(|commit| commit.id.clone()) };
-        let faults = self.faults();
-        faults.into_iter().map(|(code, reason)| Finding::new(code, Grade::Proved, place(), reason)).collect()
-    }
-}
-
-/// Why a state does not follow from another.
-fn fault(before: Claims<'_>, after: Claims<'_>) -> Option<(Code, String)> {
-    let (old, new) = (before.lock, after.lock);
-    if before.lock_digest == after.lock_digest
-        || new.id == old.id && new.ancestors.contains(&before.lock_digest) && new.serial > old.serial
-    {
-        return None;
-    }
-    if old.id != new.id {
-        return Some((Code::AnotherVault, format!("vault {} was replaced by vault {}", old.id, new.id)));
-    }
-    let (from, to) = (old.serial, new.serial);
-    Some(match to.cmp(&from) {
-        std::cmp::Ordering::Less => {
-            (Code::SerialDoesNotGrow, format!("serial {from} was followed by serial {to}"))
-        }
-        std::cmp::Ordering::Equal => {
-            (Code::Fork, format!("two states have serial {from}, and neither descends from the other"))
-        }
-        std::cmp::Ordering::Greater if new.ancestors.contains(&before.lock_digest) => {
-            (Code::SerialDoesNotGrow, format!("serial {from} was followed by serial {to}"))
-        }
-        std::cmp::Ordering::Greater => (
-            Code::PredecessorMissing,
-            format!("serial {to} does not descend from serial {from}, which was there before it"),
-        ),
-    })
-}
-
-/// Whether a signer's name is the committer's: the name, the address, or what stands before its @.
-fn is_same_person(principal: &str, commit: &CommitFacts) -> bool {
-    let person = &commit.committer;
-    let account = |address: &str| address.split('@').next().unwrap_or_default().to_lowercase();
-    let principal = principal.to_lowercase();
-    [person.name.to_lowercase(), person.email.to_lowercase()].contains(&principal)
-        || account(&principal) == account(&person.email)
-}
-
-/// The commits that are reached by first parents alone.
-fn main_line(commits: &[Commit], tip: ObjectId) -> HashSet<ObjectId> {
-    let by_id: HashMap<ObjectId, &Commit> = commits.iter().map(|commit| (commit.id, commit)).collect();
-    let first_parent = |id: &ObjectId| by_id.get(id).and_then(|commit| commit.parents.first().copied());
-    std::iter::successors(Some(tip), first_parent).filter(|id| by_id.contains_key(id)).collect()
-}
-
-/// Whether a path lies in a folder of the repository.
-#[must_use]
-pub fn is_in(path: &[u8], folder: &str) -> bool {
-    folder.is_empty() || path.strip_prefix(folder.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"))
-}
-
-/// The folder of the vault that a file with this path says there is.
-fn vault_of(path: &str) -> Option<&str> {
-    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-    if file == POLICY_FILE || file == LOCK_FILE {
-        return Some(folder);
-    }
-    // A vault of Odoo Box is known by the files in its folders.
-    let (outer, inner) = folder.rsplit_once('/').unwrap_or(("", folder));
-    is_legacy(&format!("{inner}/{file}")).then_some(outer)
-}
-
-/// Whether a file of this path in a vault's folder says that it is one of Odoo Box.
-fn is_legacy(path: &str) -> bool {
-    let name = legacy::FOLDERS.iter().find_map(|folder| path.strip_prefix(folder));
-    name.is_some_and(|name| name.ends_with(CIPHERTEXT_SUFFIX) && !name.contains('/'))
 }

@@ -1,11 +1,11 @@
 //! What came into a repository that should not have: plaintext in any file, and files that a vault keeps out.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     rc::Rc,
 };
 
-use gix::ObjectId;
+use gix::{ObjectId, ThreadSafeRepository};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use vault_format::{
     CIPHERTEXT_SUFFIX,
@@ -15,24 +15,23 @@ use vault_format::{
 };
 
 use super::{
-    history::is_in,
+    folders::is_in,
     reading::Reading,
     repository::{FileChange, Repository},
+    seen::Seen,
 };
 use crate::commands::status::key_files::is_private_key;
 
-/// Looks at each file of a history once.
+/// Looks at what the commits of a history bring.
 #[derive(Default)]
 pub struct Leaks {
-    /// What each blob has, so that a copy of it is told of too.
-    seen: HashMap<ObjectId, Vec<Sight>>,
     told: HashSet<(ObjectId, Vec<u8>)>,
     findings: Vec<Finding>,
 }
 
 /// What is to be told of a file, wherever it lies.
-#[derive(Clone)]
-struct Sight {
+#[derive(Clone, Debug)]
+pub struct Sight {
     code: Code,
     severity: Severity,
     line: Option<usize>,
@@ -50,32 +49,24 @@ impl Leaks {
     pub fn look_at<'c>(
         &mut self,
         repository: &Repository,
+        seen: &Seen,
         vaults: &BTreeMap<String, Rc<Reading>>,
         commit: ObjectId,
         changes: impl Iterator<Item = &'c FileChange>,
     ) {
         let came = changes.filter_map(|change| {
-            let (blob, mode) = change.now?;
-            mode.is_blob().then(|| Arrival { path: change.path.clone(), blob })
+            let blob = change.blob()?;
+            Some(Arrival { path: change.path.clone(), blob })
         });
         let came: Vec<Arrival> = came.collect();
         for arrival in &came {
             let misplaced = misplaced(arrival, vaults);
             self.findings.extend(misplaced.map(|(code, reason)| arrival.finding(code, None, commit, reason)));
         }
-        let new: BTreeSet<ObjectId> =
-            came.iter().map(|arrival| arrival.blob).filter(|blob| !self.seen.contains_key(blob)).collect();
-        let shared = repository.shared();
-        let looked_at: Vec<_> = new
-            .into_par_iter()
-            .map_init(|| shared.to_thread_local(), |repository, blob| (blob, look_into(repository, blob)))
-            .collect();
-        self.seen.extend(looked_at);
+        look_into(&repository.shared(), seen, came.iter().map(|arrival| arrival.blob));
         for arrival in came {
-            let Some(sights) = self.seen.get(&arrival.blob).filter(|sights| !sights.is_empty()) else {
-                continue;
-            };
-            if self.told.insert((arrival.blob, arrival.path.clone())) {
+            let sights = seen.sights(arrival.blob).unwrap_or_default();
+            if !sights.is_empty() && self.told.insert((arrival.blob, arrival.path.clone())) {
                 self.findings.extend(sights.iter().map(|sight| arrival.sight(sight, commit)));
             }
         }
@@ -99,7 +90,23 @@ impl Arrival {
     }
 }
 
-fn look_into(repository: &gix::Repository, blob: ObjectId) -> Vec<Sight> {
+/// Looks into blobs that nobody looked into before, on all cores.
+pub fn look_into(repository: &ThreadSafeRepository, seen: &Seen, blobs: impl Iterator<Item = ObjectId>) {
+    let new: BTreeSet<ObjectId> = blobs.filter(|blob| seen.sights(*blob).is_none()).collect();
+    let looked_at: Vec<_> = new
+        .into_par_iter()
+        .map_init(
+            || repository.to_thread_local(),
+            |repository, blob| (blob, sights_of(repository, seen, blob)),
+        )
+        .collect();
+    seen.extend_sights(looked_at);
+}
+
+fn sights_of(repository: &gix::Repository, seen: &Seen, blob: ObjectId) -> Vec<Sight> {
+    if seen.ciphertext_len(blob).is_some_and(|len| len <= leak::MAX_BYTES) {
+        return Vec::new();
+    }
     let unseen = |reason: String| {
         vec![Sight {
             code: Code::NotLookedInto,

@@ -7,8 +7,12 @@
 //! | --- | --- |
 //! | [`repository`] | Git's objects, read without a checkout |
 //! | [`span`] | which commits are asked about |
-//! | [`history`] | what each commit changed, and whether it follows from the one before |
+//! | [`history`] | the commits, from the oldest to the newest |
+//! | [`ahead`] | commits read on all cores before the walk comes to them |
+//! | [`turn`] | what a commit changed in a vault, and whether it follows from the one before |
+//! | [`folders`] | where in a repository vaults lie |
 //! | [`reading`] | one state, verified or as far as it can be read |
+//! | [`seen`] | what the files of a history are, each looked at once |
 //! | [`leaks`] | what came into the repository that should not have |
 //! | [`auditor`] | the last state of each vault, and what is wrong with it |
 //! | [`access`] | who could read a secret, and when |
@@ -17,12 +21,16 @@
 //! | [`allowance`] | what somebody looked at and allowed |
 //! | [`text`], [`table`], [`sarif`] | the result for a terminal, for tables, for code hosts |
 //! | [`page`] | the result as one page for a browser |
+//! | [`keyring`] | whose a key was |
 //! | [`words`] | changes and places in words |
 
 pub mod access;
+pub mod ahead;
 pub mod allowance;
 pub mod auditor;
+pub mod folders;
 pub mod history;
+pub mod keyring;
 pub mod leaks;
 pub mod page;
 pub mod period;
@@ -30,9 +38,11 @@ pub mod reading;
 pub mod report;
 pub mod repository;
 pub mod sarif;
+pub mod seen;
 pub mod span;
 pub mod table;
 pub mod text;
+pub mod turn;
 pub mod words;
 
 use std::path::PathBuf;
@@ -50,9 +60,9 @@ use self::{
     auditor::Auditor,
     history::{History, Walk},
     period::Period,
-    reading::Ciphertexts,
     report::{Question, Report, Scope, Trust},
     repository::Repository,
+    seen::Seen,
     span::Span,
 };
 
@@ -83,15 +93,15 @@ pub struct Inquiry {
 pub fn audit(inquiry: &Inquiry) -> miette::Result<Report> {
     let repository = Repository::discover(&inquiry.repository)?;
     let span = Span::of(&repository, inquiry)?;
-    let ciphertexts = Ciphertexts::default();
+    let seen = Seen::default();
     let watched = inquiry.secret.clone().map(Watched::new);
     let trusted = inquiry.trusted.as_ref();
-    let walk = Walk::new(&repository, trusted, inquiry.vault.as_deref(), &ciphertexts, watched);
+    let walk = Walk::new(&repository, trusted, inquiry.vault.as_deref(), &seen, watched);
     let history = match span.tip {
         Some(tip) => walk.run(tip, span.hidden)?,
         None => History::nothing(),
     };
-    let mut auditor = Auditor::new(inquiry, &repository, &ciphertexts, span.at.as_ref(), history);
+    let mut auditor = Auditor::new(inquiry, &repository, &seen, span.at.as_ref(), history);
     let vaults = match (&span.scope, &span.at) {
         (Scope::WorkTree { .. }, None) => auditor.of_work_tree()?,
         (_, Some(at)) => auditor.of_commit(repository.commit(&at.commit)?)?,
@@ -162,9 +172,22 @@ pub enum AuditError {
     #[diagnostic(help("`vaultgen audit` lists the secrets by name"))]
     NoSecret(SecretName),
     /// Nothing that old.
-    #[error("this repository has no commit as old as {0}")]
-    #[diagnostic(help("a shallow clone may lack it: `git fetch --unshallow`"))]
-    Before(String),
+    #[error("this repository has no commit as old as {name}")]
+    #[diagnostic(help("{hint}"))]
+    Before {
+        /// The time as it was named.
+        name: String,
+        /// What may help.
+        hint: String,
+    },
+    /// A time to come.
+    #[error("{0} has not begun")]
+    #[diagnostic(help("--at is for what was: a day, a month or a year up to today, in UTC"))]
+    NotYet(String),
+    /// A range, and a question about all of the history.
+    #[error("{0} leaves out what came before, and --secret and --at ask about all of the history")]
+    #[diagnostic(help("name its end alone: `vaultgen audit REV --secret NAME --at DATE`"))]
+    PartOfHistory(String),
     /// A range of another kind.
     #[error("three dots name two lines of history, and an audit follows one")]
     #[diagnostic(help("write A..B: what led to B and not to A"))]

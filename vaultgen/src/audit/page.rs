@@ -14,12 +14,14 @@
 //! | [`steps`] | the history, commit by commit |
 //! | [`findings`] | what is wrong, and where it is told |
 //! | [`secrets`] | each secret, with its findings and its steps |
+//! | [`labels`] | names that fit into boxes |
 //! | [`escape`] | values as HTML |
 
 mod anchors;
 mod bundles;
 mod escape;
 mod findings;
+mod labels;
 mod overview;
 mod picture;
 mod secrets;
@@ -33,7 +35,10 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use thiserror::Error;
 
 use self::anchors::Anchors;
-use super::report::{Question, Report, Scope, VaultReport};
+use super::{
+    report::{Report, VaultReport},
+    words,
+};
 
 const TEMPLATES: [(&str, &str); 7] = [
     ("page.html", include_str!("page/page.html")),
@@ -85,7 +90,7 @@ fn page(report: &Report) -> Value {
     context! {
         style => Value::from_safe_string(STYLE.to_owned()),
         made => report.made.to_string(),
-        scope => scope(&report.question),
+        scope => words::scope(&report.question),
         at => report.question.at.as_ref().map(|at| context! { name => at.name, source => at.source }),
         shallow => report.question.shallow,
         trust => Value::from_serialize(&report.trust),
@@ -119,18 +124,4 @@ fn of_vault(report: &Report, anchors: &Anchors<'_>, index: usize, vault: &VaultR
 /// What a vault is called in a heading.
 fn vault_name(vault: &VaultReport) -> &str {
     if vault.path.is_empty() { "Vault at the top of the repository" } else { &vault.path }
-}
-
-/// Which states were asked about, in words.
-fn scope(question: &Question) -> String {
-    match &question.scope {
-        Scope::WorkTree { head: Some(head) } => {
-            format!("the work tree at commit {}, and the history before it", super::words::commit(head))
-        }
-        Scope::WorkTree { head: None } => "the work tree; there is no commit yet".to_owned(),
-        Scope::Revision { name, commit } => {
-            format!("{name}, which is commit {}, and the history before it", super::words::commit(commit))
-        }
-        Scope::Range { name, .. } => format!("what came in {name}"),
-    }
 }

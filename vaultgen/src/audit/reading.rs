@@ -1,25 +1,20 @@
 //! One state of a vault, read as far as it can be: verified, or else what its files claim.
 
-use std::{cell::RefCell, collections::HashMap, path::PathBuf};
+use std::path::PathBuf;
 
-use gix::ObjectId;
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use vault_format::{
-    Digest, LOCK_FILE, Lock, POLICY_FILE, Policy, SIGNERS_FILE, SecretName, VaultFiles, Verified,
+    Digest, LOCK_FILE, Lock, POLICY_FILE, Policy, SIGNERS_FILE, VaultFiles, Verified,
     audit::{
         Claims, Grade,
-        state::{Proof, Shown, SignerFacts, shown_by_templates},
+        state::{Shown, SignerFacts, shown_by_templates},
     },
-    cipher::{self, Header},
-    folder::{FolderError, MAX_FILE},
-    lock::{self, LockedSecret},
-    policy,
+    lock, policy,
     signature::SignatureError,
     signers::AllowedSigners,
-    verify::{Problem, Warning, verify_unless_known},
+    verify::{self, Problem, Warning, verify_unless_known},
 };
 
-use super::report::Verdict;
+use super::{folders::is_of_vault, report::Verdict, seen::Seen};
 use crate::git::Revision;
 
 /// Most bytes of a list of signers: some thousand of them.
@@ -37,8 +32,10 @@ pub struct Reading {
     pub signer: Option<SignerFacts>,
     /// Files in its folder that are no part of it.
     pub entries: Vec<String>,
-    /// Who may sign the next state, by the last sound one up to this; nothing where there was none yet.
-    successors: Option<AllowedSigners>,
+    /// Who could sign it, by the last sound state before it; nothing where there was none yet.
+    inherited: Option<AllowedSigners>,
+    /// Whom its signature was held against.
+    expected: AllowedSigners,
 }
 
 #[derive(Debug)]
@@ -123,6 +120,33 @@ impl Reading {
         }
     }
 
+    /// Who may sign the next state. One that is not sound says nothing of it: else whoever can push could say so by one.
+    fn successors(&self) -> Option<&AllowedSigners> {
+        match &self.known {
+            Known::Verified(vault) if self.problems.is_empty() => Some(vault.signers()),
+            _ => self.inherited.as_ref(),
+        }
+    }
+
+    /// Reads the state of a vault in a commit; nothing if there is no vault among these files.
+    #[must_use]
+    pub fn of_revision(
+        files: &Revision,
+        trusted: Option<&AllowedSigners>,
+        before: Option<&Self>,
+        seen: &Seen,
+    ) -> Option<Self> {
+        if !files.paths().any(is_of_vault) {
+            return None;
+        }
+        seen.learn(files);
+        let reading = Self::of(files, files.place().to_owned(), trusted, before, &seen.of(files));
+        if let Known::Verified(vault) = &reading.known {
+            seen.remember(vault);
+        }
+        Some(reading)
+    }
+
     /// Reads a state. `before` is the one that it follows: its signers could sign this one.
     #[must_use]
     pub fn of(
@@ -130,62 +154,55 @@ impl Reading {
         root: PathBuf,
         trusted: Option<&AllowedSigners>,
         before: Option<&Self>,
-        is_known: &(dyn Fn(&SecretName, &LockedSecret) -> bool + Sync),
+        known: &dyn verify::Known,
     ) -> Self {
         let entries: Vec<String> =
             files.entries().unwrap_or_default().into_iter().map(|entry| entry.path).collect();
-        // A state that is not sound says nothing of who may sign: else whoever can push could say so by one.
-        let inherited = before.and_then(|before| before.successors.clone());
-        let has = |file: &str| entries.iter().any(|path| path == file);
-        if !has(POLICY_FILE) && !has(LOCK_FILE) {
-            let known = Known::Legacy;
-            return Self { known, problems: Vec::new(), root, signer: None, entries, successors: inherited };
-        }
+        let inherited = before.and_then(Self::successors).cloned();
         let own = own_signers(files);
         let expected = expected_signers(trusted, inherited.as_ref(), own.as_ref());
-        let verify = |signers: &AllowedSigners| verify_unless_known(files, signers, |_, _| false, is_known);
-        match verify(&expected) {
-            Ok(vault) => Self::sound(vault, root, entries, Vec::new(), inherited),
-            Err(unsound) => {
-                let problems = unsound.into_iter().collect::<Vec<Problem>>();
-                // Who is nobody's signer may still have left all else as it was signed.
-                let is_strangers =
-                    matches!(problems.as_slice(), [Problem::Signature(SignatureError::Untrusted(_))]);
-                let own = own.filter(|_| is_strangers);
-                match own.map(|own| verify(&own)) {
-                    Some(Ok(vault)) => Self::sound(vault, root, entries, problems, inherited),
-                    Some(Err(more)) => {
-                        let problems = problems.into_iter().chain(more).collect();
-                        Self::claimed(files, root, entries, problems, inherited)
-                    }
-                    None => Self::claimed(files, root, entries, problems, inherited),
-                }
-            }
-        }
+        let has = |file: &str| entries.iter().any(|path| path == file);
+        let (known, problems) = match has(POLICY_FILE) || has(LOCK_FILE) {
+            true => verified(files, &expected, own.as_ref(), known),
+            false => (Known::Legacy, Vec::new()),
+        };
+        let signer = match &known {
+            Known::Verified(vault) => Some(SignerFacts::of(vault.signer())),
+            _ => None,
+        };
+        Self { known, problems, root, signer, entries, inherited, expected }
     }
 
-    fn sound(
-        vault: Verified,
-        root: PathBuf,
-        entries: Vec<String>,
-        problems: Vec<Problem>,
-        inherited: Option<AllowedSigners>,
-    ) -> Self {
-        let signer = Some(SignerFacts::of(vault.signer()));
-        let successors = if problems.is_empty() { Some(vault.signers().clone()) } else { inherited };
-        Self { known: Known::Verified(Box::new(vault)), problems, root, signer, entries, successors }
+    /// A state that was read as the first one, as it is after `before`; nothing if then it is to be held against others.
+    #[must_use]
+    pub fn after(self, before: Option<&Self>, trusted: Option<&AllowedSigners>) -> Option<Self> {
+        let Some(inherited) = before.and_then(Self::successors) else { return Some(self) };
+        let is_same = expected_signers(trusted, Some(inherited), None) == self.expected;
+        is_same.then(|| Self { inherited: Some(inherited.clone()), ..self })
     }
+}
 
-    fn claimed(
-        files: &dyn VaultFiles,
-        root: PathBuf,
-        entries: Vec<String>,
-        problems: Vec<Problem>,
-        successors: Option<AllowedSigners>,
-    ) -> Self {
-        let known = Claimed::read(files).map_or(Known::Nothing, |claimed| Known::Claimed(Box::new(claimed)));
-        Self { known, problems, root, signer: None, entries, successors }
+/// What can be known of a state whose signature is held against `expected`, and what is wrong with it.
+fn verified(
+    files: &dyn VaultFiles,
+    expected: &AllowedSigners,
+    own: Option<&AllowedSigners>,
+    known: &dyn verify::Known,
+) -> (Known, Vec<Problem>) {
+    let verify = |signers: &AllowedSigners| verify_unless_known(files, signers, |_, _| false, known);
+    let mut problems: Vec<Problem> = match verify(expected) {
+        Ok(vault) => return (Known::Verified(Box::new(vault)), Vec::new()),
+        Err(unsound) => unsound.into_iter().collect(),
+    };
+    // Who is nobody's signer may still have left all else as it was signed.
+    let is_strangers = matches!(problems.as_slice(), [Problem::Signature(SignatureError::Untrusted(_))]);
+    match own.filter(|_| is_strangers).map(verify) {
+        Some(Ok(vault)) => return (Known::Verified(Box::new(vault)), problems),
+        Some(Err(more)) => problems.extend(more),
+        None => {}
     }
+    let claimed = Claimed::read(files);
+    (claimed.map_or(Known::Nothing, |claimed| Known::Claimed(Box::new(claimed))), problems)
 }
 
 impl Claimed {
@@ -221,90 +238,4 @@ fn expected_signers(
     let from_outside = trusted.into_iter().flat_map(AllowedSigners::iter);
     let may_sign = from_outside.chain(listed).filter(|signer| !signer.ended());
     may_sign.fold(AllowedSigners::default(), |all, signer| all.with(signer.clone()))
-}
-
-/// What the bytes of ciphertexts prove, each looked at once however many commits have it.
-#[derive(Debug, Default)]
-pub struct Ciphertexts(RefCell<HashMap<ObjectId, Option<Checked>>>);
-
-/// A ciphertext that was looked at.
-#[derive(Debug, Clone)]
-struct Checked {
-    digest: Digest,
-    header: Header,
-    bytes: u64,
-    plaintext_bytes: Option<u64>,
-}
-
-impl Checked {
-    fn of(bytes: &[u8]) -> Option<Self> {
-        Some(Self {
-            digest: Digest::of(bytes),
-            header: Header::parse(bytes).ok()?,
-            bytes: bytes.len() as u64,
-            plaintext_bytes: cipher::plaintext_len(bytes).ok().map(|len| len as u64),
-        })
-    }
-
-    fn proof(&self) -> Proof {
-        Proof {
-            sha256: self.digest,
-            bytes: self.bytes,
-            plaintext_bytes: self.plaintext_bytes,
-            stanzas: self.header.stanzas().to_vec(),
-        }
-    }
-}
-
-impl Ciphertexts {
-    /// Looks at the ciphertexts of a revision that no revision before had.
-    pub fn learn(&self, files: &Revision, paths: &[String]) {
-        let mut known = self.0.borrow_mut();
-        let unknown: Vec<_> = paths
-            .iter()
-            .filter(|path| path.ends_with(vault_format::CIPHERTEXT_SUFFIX))
-            .filter_map(|path| Some((files.blob(path)?, path)))
-            .filter(|(blob, _)| !known.contains_key(blob))
-            .collect();
-        let looked_at: Vec<_> = unknown
-            .into_par_iter()
-            .map(|(blob, path)| (blob, files.read(path, MAX_FILE).ok().as_deref().and_then(Checked::of)))
-            .collect();
-        known.extend(looked_at);
-    }
-
-    /// Those that are just what a lock says of them, by their bytes and their stanzas.
-    #[must_use]
-    pub fn known_in(&self, files: &Revision) -> HashMap<String, (Digest, Header)> {
-        let known = self.0.borrow();
-        let each = files.paths().filter_map(|path| {
-            let checked = known.get(&files.blob(path)?)?.as_ref()?;
-            Some((path.to_owned(), (checked.digest, checked.header.clone())))
-        });
-        each.collect()
-    }
-
-    /// What the bytes of a file prove.
-    #[must_use]
-    pub fn proof(&self, blob: ObjectId) -> Option<Proof> {
-        self.0.borrow().get(&blob)?.as_ref().map(Checked::proof)
-    }
-}
-
-/// What the bytes of a file in a folder prove.
-///
-/// # Errors
-///
-/// If it cannot be read.
-pub fn proof_of(files: &dyn VaultFiles, name: &SecretName) -> Result<Option<Proof>, FolderError> {
-    let bytes = files.read(&name.ciphertext_path(), MAX_FILE)?;
-    Ok(Checked::of(&bytes).map(|checked| checked.proof()))
-}
-
-/// Whether a ciphertext has the digest and the stanzas that the lock says.
-#[must_use]
-pub fn is_as_locked(known: Option<&(Digest, Header)>, secret: &LockedSecret) -> bool {
-    known.is_some_and(|(digest, header)| {
-        *digest == secret.sha256 && header.fits(&secret.recipients) && !header.has_passphrase()
-    })
 }

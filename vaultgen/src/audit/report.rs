@@ -214,6 +214,8 @@ pub struct Step {
 pub struct SecretAccess {
     /// Its name.
     pub secret: SecretName,
+    /// Whether the last state has it.
+    pub present: bool,
     /// Everybody who could decrypt it at any moment of the time asked about.
     pub readers: Vec<ReaderAccess>,
     /// Where it is served, and to whom, at the end of the time asked about.
@@ -236,8 +238,10 @@ pub struct ReaderAccess {
     pub until: Option<Moment>,
     /// Whether it can decrypt the last state.
     pub still: bool,
-    /// Whether the last state has the value that it could read.
+    /// Whether the last state has a value that it could read; never of a secret that was taken out.
     pub knows_present_value: bool,
+    /// Whether it could on a side branch only. Such a reader has no end: who has the branch has the file.
+    pub side_branch: bool,
 }
 
 /// A commit that let somebody in or took somebody out.

@@ -24,6 +24,7 @@ const OBJECT_CACHE: usize = 64 << 20;
 const LONGEST_SUBJECT: usize = 120;
 
 /// A Git repository, with or without a work tree.
+#[derive(Clone)]
 pub struct Repository {
     repository: gix::Repository,
 }
@@ -236,6 +237,12 @@ fn parents_first(mut commits: HashMap<ObjectId, Commit>, tip: ObjectId) -> Vec<C
 }
 
 impl FileChange {
+    /// The blob that a file is now.
+    #[must_use]
+    pub fn blob(&self) -> Option<ObjectId> {
+        self.now.filter(|(_, mode)| mode.is_blob()).map(|(blob, _)| blob)
+    }
+
     /// Nothing for a folder: what is in it comes by itself.
     fn of(change: gix::diff::tree::recorder::Change) -> Option<Self> {
         use gix::diff::tree::recorder::Change;

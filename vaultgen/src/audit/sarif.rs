@@ -1,5 +1,7 @@
 //! Findings for code hosts: SARIF 2.1.0 (OASIS), as far as it is needed to show them on the lines of a pull request.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use vault_format::audit::{Code, Finding, Severity};
@@ -67,6 +69,8 @@ struct Text {
 #[serde(rename_all = "camelCase")]
 struct Outcome {
     rule_id: &'static str,
+    /// Where that is in the list of rules.
+    rule_index: usize,
     level: &'static str,
     message: Text,
     locations: [Location; 1],
@@ -117,15 +121,24 @@ struct Region {
 /// The findings of a report, the allowed ones as suppressed.
 #[must_use]
 pub fn log(report: &Report) -> Log {
-    let open = report.findings.iter().map(|finding| outcome(finding, None));
-    let allowed = report.allowed.iter().map(|allowed| outcome(&allowed.finding, Some(&allowed.reason)));
+    let open = report.findings.iter().map(|finding| (finding, None));
+    let allowed = report.allowed.iter().map(|allowed| (&allowed.finding, Some(&allowed.reason)));
+    let mut known = BTreeMap::new();
+    let mut fingerprint = |finding: &Finding| {
+        let identity = identity(finding);
+        let before: &mut usize = known.entry(identity.clone()).or_default();
+        *before += 1;
+        // What is found twice in a file is two findings: the first keeps what it was called when it was alone.
+        if *before == 1 { hex(&identity) } else { hex(&format!("{identity}\0{before}")) }
+    };
     let driver = Driver {
         name: "vaultgen audit",
         version: env!("CARGO_PKG_VERSION"),
         information_uri: env!("CARGO_PKG_REPOSITORY"),
         rules: Code::ALL.iter().map(|code| rule(*code)).collect(),
     };
-    let results = open.chain(allowed).collect();
+    let results = open.chain(allowed);
+    let results = results.map(|(finding, allowed)| outcome(finding, allowed, fingerprint(finding))).collect();
     let run = Run { tool: Tool { driver }, results, column_kind: "unicodeCodePoints" };
     Log { schema: SCHEMA, version: "2.1.0", runs: [run] }
 }
@@ -148,15 +161,21 @@ fn rule(code: Code) -> Rule {
     }
 }
 
-fn outcome(finding: &Finding, allowed: Option<&String>) -> Outcome {
+/// What makes a finding the same one: neither its line, which moves, nor its reason, which counts days.
+fn identity(finding: &Finding) -> String {
+    let place = &finding.place;
+    let secret = finding.secret.as_ref().map(ToString::to_string).unwrap_or_default();
+    [finding.code.word(), &place.path, place.commit.as_deref().unwrap_or_default(), &secret].join("\0")
+}
+
+fn outcome(finding: &Finding, allowed: Option<&String>, fingerprint: String) -> Outcome {
     let place = &finding.place;
     let commit = place.commit.as_ref().map(|commit| format!(" (in commit {commit})")).unwrap_or_default();
-    let secret = finding.secret.as_ref().map(ToString::to_string).unwrap_or_default();
-    let identity = [finding.code.word(), &place.path, place.commit.as_deref().unwrap_or_default(), &secret];
     // A file is the least that a place can be.
     let path = if place.path.is_empty() { ".gitattributes" } else { &place.path };
     Outcome {
         rule_id: finding.code.word(),
+        rule_index: Code::ALL.iter().position(|code| *code == finding.code).unwrap_or_default(),
         level: match finding.severity {
             Severity::Low => "note",
             Severity::Medium => "warning",
@@ -169,7 +188,7 @@ fn outcome(finding: &Finding, allowed: Option<&String>) -> Outcome {
                 region: Region { start_line: place.line.unwrap_or(1) },
             },
         }],
-        partial_fingerprints: Fingerprints { odbox: hex(&identity.join("\0")) },
+        partial_fingerprints: Fingerprints { odbox: fingerprint },
         suppressions: allowed
             .map(|reason| Suppression { kind: "external", justification: reason.clone() })
             .into_iter()

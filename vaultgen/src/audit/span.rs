@@ -37,9 +37,15 @@ impl Span {
             Some(name) => match name.split_once("..") {
                 None => Self::revision(repository, name)?,
                 Some((_, to)) if to.starts_with('.') => return Err(AuditError::ThreeDots.into()),
+                Some(_) if inquiry.secret.is_some() || inquiry.at.is_some() => {
+                    return Err(AuditError::PartOfHistory(name.to_owned()).into());
+                }
                 Some((from, to)) => Self::range(repository, name, from, to)?,
             },
         };
+        if let Some(period) = inquiry.at.as_ref().filter(|period| period.from > inquiry.now) {
+            return Err(AuditError::NotYet(period.name.clone()).into());
+        }
         if let Some((period, tip)) = inquiry.at.as_ref().zip(span.tip) {
             let (at, commit) = newest_in(repository, tip, period)?;
             span.at = Some(at);
@@ -75,7 +81,7 @@ impl Span {
 /// The newest commit of the main line at the end of a period.
 fn newest_in(repository: &Repository, tip: ObjectId, period: &Period) -> Result<(At, ObjectId), AuditError> {
     let then = repository.main_line(tip).find(|(_, committed)| *committed <= period.to);
-    let (commit, _) = then.ok_or_else(|| AuditError::Before(period.name.clone()))?;
+    let (commit, _) = then.ok_or_else(|| before(repository, tip, period))?;
     let at = At {
         name: period.name.clone(),
         from: period.from,
@@ -84,4 +90,14 @@ fn newest_in(repository: &Repository, tip: ObjectId, period: &Period) -> Result<
         source: DATE_SOURCE,
     };
     Ok((at, commit))
+}
+
+fn before(repository: &Repository, tip: ObjectId, period: &Period) -> AuditError {
+    let first = repository.main_line(tip).last().map(|(_, committed)| committed.date_time().date());
+    let first = first.map(|day| format!("its first one is of {day}")).unwrap_or_default();
+    let hint = match repository.is_shallow() {
+        true => "this clone is shallow: `git fetch --unshallow` brings what came before".to_owned(),
+        false => first,
+    };
+    AuditError::Before { name: period.name.clone(), hint }
 }

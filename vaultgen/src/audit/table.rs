@@ -3,7 +3,7 @@
 use vault_format::audit::StateFacts;
 
 use super::{
-    report::{Report, Step, VaultReport},
+    report::{Moment, ReaderAccess, Report, SecretAccess, Step, VaultReport},
     words,
 };
 
@@ -16,6 +16,8 @@ pub enum Rows {
     Findings,
     /// What changed, commit by commit
     Steps,
+    /// Who could read the secret that --secret names
+    Access,
 }
 
 /// A program for tables takes a cell that begins like this for a formula, and runs it.
@@ -48,6 +50,14 @@ pub fn write(report: &Report, rows: Rows, output: impl std::io::Write) -> Result
             row(&STEP_COLUMNS.map(str::to_owned))?;
             for vault in &report.vaults {
                 for cells in vault.history.iter().map(|step| step_row(vault, step)) {
+                    row(&cells)?;
+                }
+            }
+        }
+        Rows::Access => {
+            row(&ACCESS_COLUMNS.map(str::to_owned))?;
+            for vault in &report.vaults {
+                for cells in vault.access.iter().flat_map(|access| access_rows(vault, access)) {
                     row(&cells)?;
                 }
             }
@@ -116,7 +126,7 @@ fn secret_rows<'a>(
             secret.rotated.to_string(),
             secret.age_days.to_string(),
             secret.days_left.map(|days| days.to_string()).unwrap_or_default(),
-            secret.facts.as_ref().map(ToString::to_string).unwrap_or_default(),
+            secret.facts.as_ref().map(words::facts).unwrap_or_default(),
             secret.exposed_to.len().to_string(),
             secret.proved.as_ref().map(|proof| proof.sha256.to_string()).unwrap_or_default(),
             codes.get(&secret.name).map(|codes| codes.join(" ")).unwrap_or_default(),
@@ -178,4 +188,55 @@ fn step_row(vault: &VaultReport, step: &Step) -> [String; 11] {
         step.follows.to_string(),
         changes.join("; "),
     ]
+}
+
+const ACCESS_COLUMNS: [&str; 15] = [
+    "vault",
+    "secret",
+    "names",
+    "key",
+    "since",
+    "since_commit",
+    "since_committer",
+    "since_signer",
+    "until",
+    "until_commit",
+    "until_committer",
+    "until_signer",
+    "still",
+    "knows_present_value",
+    "side_branch",
+];
+
+fn access_rows<'a>(
+    vault: &'a VaultReport,
+    access: &'a SecretAccess,
+) -> impl Iterator<Item = [String; 15]> + 'a {
+    access.readers.iter().map(move |reader: &ReaderAccess| {
+        let [since, since_commit, since_committer, since_signer] = moment_cells(Some(&reader.since));
+        let [until, until_commit, until_committer, until_signer] = moment_cells(reader.until.as_ref());
+        [
+            vault.path.clone(),
+            access.secret.to_string(),
+            reader.names.join(" "),
+            reader.key.to_string(),
+            since,
+            since_commit,
+            since_committer,
+            since_signer,
+            until,
+            until_commit,
+            until_committer,
+            until_signer,
+            reader.still.to_string(),
+            reader.knows_present_value.to_string(),
+            reader.side_branch.to_string(),
+        ]
+    })
+}
+
+fn moment_cells(moment: Option<&Moment>) -> [String; 4] {
+    let Some(moment) = moment else { return Default::default() };
+    let signer = moment.signer.clone().unwrap_or_default();
+    [moment.at.to_string(), moment.commit.clone(), moment.committer.clone(), signer]
 }

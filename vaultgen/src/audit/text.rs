@@ -1,12 +1,15 @@
 //! The report for a terminal.
 
+mod access;
+
 use vault_format::{
     audit::{Finding, Severity, StateFacts, readers::ReaderKind, state::SecretFacts},
     report::visible,
 };
 
 use super::{
-    report::{At, Report, SecretAccess, Step, VaultReport, Verdict},
+    keyring::Keyrings,
+    report::{Question, Report, Step, VaultReport, Verdict},
     words,
 };
 
@@ -18,19 +21,27 @@ const TOLD_STEPS: usize = 20;
 pub fn lines(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     for vault in &report.vaults {
-        lines.extend(of_vault(vault, report.question.at.as_ref()));
+        lines.extend(of_vault(report, vault));
         lines.push(String::new());
     }
     lines.extend(of_findings(report));
+    lines.push(format!("about: {}{}", words::scope(&report.question), of_time(&report.question)));
     lines.push(format!("trust: {}", report.trust.statement));
     // Names come from the repository: none may write on the terminal.
     lines.into_iter().map(|line| visible(&line).replace('\n', " ")).collect()
 }
 
-fn of_vault(vault: &VaultReport, at: Option<&At>) -> Vec<String> {
+/// The time that was asked about, and the commit that was the newest then.
+fn of_time(question: &Question) -> String {
+    let at = question.at.as_ref();
+    at.map(|at| format!("; the state at the end of {} is that of commit {}", at.name, at.commit))
+        .unwrap_or_default()
+}
+
+fn of_vault(report: &Report, vault: &VaultReport) -> Vec<String> {
     let name = if vault.path.is_empty() { "." } else { &vault.path };
     if let Some(access) = &vault.access {
-        return of_access(name, access, at);
+        return access::lines(report, vault, access, name);
     }
     let mut lines = vec![headline(name, vault)];
     if let Some(commit) = &vault.commit {
@@ -77,8 +88,12 @@ fn of_state(state: &StateFacts) -> Vec<String> {
     lines.push(format!("  machines ({})", state.grade.word()));
     for machine in &state.machines {
         let profile = machine.profile.as_deref().unwrap_or("none");
-        let (decrypts, serves) = (machine.decrypts.len(), machine.serves.len());
-        lines.push(format!("    {}: profile {profile}, decrypts {decrypts}, serves {serves}", machine.name));
+        let decrypts = match machine.decrypts.as_slice() {
+            [] => "decrypts nothing".to_owned(),
+            some => format!("decrypts {}: {}", some.len(), words::names(some)),
+        };
+        let serves = machine.serves.len();
+        lines.push(format!("    {}: profile {profile}, serves {serves}, {decrypts}", machine.name));
     }
     lines.push("  signers".to_owned());
     for signer in &state.signers {
@@ -100,7 +115,7 @@ fn of_secret(secret: &SecretFacts, width: usize) -> String {
         .cloned()
         .chain(secret.unnamed_keys.iter().map(|key| words::key(key.as_str())))
         .collect();
-    let facts = secret.facts.as_ref().map(|facts| format!("; {facts}"));
+    let facts = secret.facts.as_ref().map(|facts| format!("; {}", words::facts(facts)));
     let left = secret.days_left.map(|days| format!(", {days} days left"));
     let description = secret.description.as_ref().map(|text| format!("; {text}"));
     format!(
@@ -155,58 +170,6 @@ fn of_step(step: &Step) -> String {
     format!("{when}{serial}{signer}{verdict}{follows}{line}")
 }
 
-fn of_access(vault: &str, access: &SecretAccess, at: Option<&At>) -> Vec<String> {
-    let when = match at {
-        Some(at) => format!("in {} (by {})", at.name, at.source),
-        None => "ever (by the dates of Git's commits)".to_owned(),
-    };
-    let mut lines = vec![format!("who could read {} of vault {vault} {when}", access.secret)];
-    for reader in &access.readers {
-        let who = if reader.names.is_empty() {
-            words::key(reader.key.as_str())
-        } else {
-            reader.names.join(" and ")
-        };
-        let moment = |moment: &super::report::Moment| {
-            let signer = moment
-                .signer
-                .as_ref()
-                .map_or_else(|| "signed by nobody known".to_owned(), |signer| format!("signed by {signer}"));
-            format!(
-                "{} ({signer}, committed by {} in {})",
-                moment.at.date_time().date(),
-                moment.committer,
-                words::commit(&moment.commit)
-            )
-        };
-        let now = match (reader.still, reader.knows_present_value) {
-            (true, _) => "; still so",
-            (false, true) => "; knows the present value all the same",
-            (false, false) => "; the value was changed since",
-        };
-        let until =
-            reader.until.as_ref().map(|until| format!(" until {}", moment(until))).unwrap_or_default();
-        lines.push(format!(
-            "  {who} [{}]: since {}{until}{now}",
-            words::key(reader.key.as_str()),
-            moment(&reader.since)
-        ));
-    }
-    if access.readers.is_empty() {
-        lines.push("  nobody".to_owned());
-    }
-    for served in &access.served {
-        lines.push(format!(
-            "  on {} it may be opened as {} by {}",
-            served.machine,
-            served.path,
-            words::access(&served.access)
-        ));
-    }
-    lines.push(format!("  its value changed on: {} (the signers say so)", access.rotated.join(", ")));
-    lines
-}
-
 fn of_findings(report: &Report) -> Vec<String> {
     let count = |severity| report.findings.iter().filter(|finding| finding.severity == severity).count();
     let counts: Vec<String> = Severity::ALL
@@ -217,14 +180,22 @@ fn of_findings(report: &Report) -> Vec<String> {
         .map(|(count, severity)| format!("{count} {severity}"))
         .collect();
     let total = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
-    let mut lines = vec![format!("findings: {total}")];
+    let when = report.question.at.as_ref().map(|at| match report.question.secret {
+        None => format!(" at the end of {}", at.name),
+        // Whether it is still so is asked of all of the history.
+        Some(_) => format!(" of the state at the end of {}, and of all commits", at.name),
+    });
+    let mut lines = vec![format!("findings{}: {total}", when.unwrap_or_default())];
+    let keyrings = Keyrings::of(report);
     for finding in &report.findings {
         lines.extend(of_finding(finding));
+        let known_to = keyrings.known_to(finding);
+        lines.extend(known_to.map(|names| format!("           known to {}", names.join(", "))));
     }
     for allowed in &report.allowed {
-        let place = words::place(&allowed.finding.place);
+        let about = words::about(&allowed.finding);
         lines.push(format!(
-            "  allowed until {}: {} {place}: {}",
+            "  allowed until {}: {} {about}: {}",
             allowed.until, allowed.finding.code, allowed.reason
         ));
     }
@@ -233,12 +204,7 @@ fn of_findings(report: &Report) -> Vec<String> {
 }
 
 fn of_finding(finding: &Finding) -> [String; 2] {
-    let what = format!(
-        "  {:8} {} {}: {}",
-        finding.severity,
-        finding.code,
-        words::place(&finding.place),
-        finding.reason
-    );
+    let what =
+        format!("  {:8} {} {}: {}", finding.severity, finding.code, words::about(finding), finding.reason);
     [what, format!("           {}", finding.remedy)]
 }

@@ -1,13 +1,15 @@
 //! Changes and places in words, for people.
 
 use vault_format::{
-    SecretName,
+    CIPHERTEXT_SUFFIX, SecretName,
     audit::{
-        Change, Place,
+        Change, Finding, Place,
         change::{Direction, KeyNames},
-        state::AccessFacts,
+        state::{AccessFacts, PublicFacts},
     },
 };
+
+use super::report::{Question, Scope};
 
 /// How many names are told before the rest is counted.
 const TOLD: usize = 4;
@@ -48,7 +50,13 @@ pub fn change(change: &Change) -> String {
         Change::ReaderAdded { name, kind } => format!("{} {name} added", kind.word()),
         Change::ReaderRemoved { name, kind } => format!("{} {name} removed", kind.word()),
         Change::ReaderKeys { name, added, removed, .. } => {
-            format!("{name} has other keys: {} came, {} went", added.len(), removed.len())
+            let told = [(added.len(), "added"), (removed.len(), "removed")];
+            let told: Vec<String> = told
+                .iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, what)| format!("{count} {what}"))
+                .collect();
+            format!("keys of {name}: {}", told.join(", "))
         }
         Change::SignerAdded { signer } => format!("{} may sign ({})", signer.principal, signer.fingerprint),
         Change::SignerRemoved { signer } => {
@@ -118,4 +126,47 @@ pub fn place(place: &Place) -> String {
     let line = place.line.map(|line| format!(":{line}")).unwrap_or_default();
     let commit = place.commit.as_deref().map(|id| format!(" in {}", commit(id))).unwrap_or_default();
     format!("{path}{line}{commit}")
+}
+
+/// What a finding is about: the place, and the secret where neither that nor the reason names it.
+#[must_use]
+pub fn about(finding: &Finding) -> String {
+    let place = place(&finding.place);
+    let is_named = |name: &str| {
+        finding.place.path.ends_with(&format!("/{name}{CIPHERTEXT_SUFFIX}"))
+            || finding.reason.split([' ', ',', ':']).any(|word| word == name)
+    };
+    match &finding.secret {
+        Some(secret) if !is_named(secret.as_str()) => format!("{place} ({secret})"),
+        _ => place,
+    }
+}
+
+/// What is public of a secret.
+#[must_use]
+pub fn facts(facts: &PublicFacts) -> String {
+    match facts {
+        // That of an authority is for nobody.
+        PublicFacts::Certificate { subject, key_type, names, not_after, .. } if names.is_empty() => {
+            format!("{subject} ({key_type}) until {}", not_after.date_time().date())
+        }
+        facts => facts.to_string(),
+    }
+}
+
+/// Which states were asked about. Commits are told in full: whoever has the report is to find them.
+#[must_use]
+pub fn scope(question: &Question) -> String {
+    match &question.scope {
+        Scope::WorkTree { head: Some(head) } => {
+            format!("the work tree at commit {head}, and the history before it")
+        }
+        Scope::WorkTree { head: None } => "the work tree; there is no commit yet".to_owned(),
+        Scope::Revision { name, commit } => {
+            format!("{name}, which is commit {commit}, and the history before it")
+        }
+        Scope::Range { name, from, to } => {
+            format!("what came in {name}, which is after commit {from} up to commit {to}")
+        }
+    }
 }

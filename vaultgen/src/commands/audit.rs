@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::ValueEnum;
 use miette::Diagnostic;
 use thiserror::Error;
 use vault_format::{
@@ -31,9 +32,9 @@ use crate::{
 
 /// Show what is in the vaults of a Git repository, who can read what, what changed, and what is wrong.
 ///
-/// Needs no private key and no checkout. Without REV it looks at the work tree, with REV at that state, both with
-/// the history before; with A..B at what came after A up to B. All vaults of the repository are looked at, unless
-/// --vault names one.
+/// Needs no private key and no checkout. Without REV it looks at the work tree, or at HEAD in a bare clone; with REV
+/// at that state; both with the history before. With A..B it looks at what came after A up to B. All vaults of the
+/// repository are looked at, unless --vault names one.
 ///
 /// Each fact is of one of three grades: proved by bytes that anybody can check; a signed claim, which a signer makes;
 /// a Git claim, which whoever can push could have made. Without --allowed-signers, all trust is anchored in this
@@ -46,23 +47,31 @@ pub struct Args {
     /// A folder of the Git repository; else that of --vault, or the present one
     #[arg(long, value_name = "DIR")]
     repository: Option<PathBuf>,
-    /// The signers that you trust, from outside of the repository
+    /// The signers that you trust, from outside of the repository: lines as in `allowed_signers` of a vault
     #[arg(long, value_name = "FILE")]
     allowed_signers: Option<PathBuf>,
     /// Ask about this secret: who could read it, since when, who let them in, and is that still so
     #[arg(long, value_name = "NAME")]
     secret: Option<SecretName>,
-    /// Ask about a day, a month or a year: 2026-03-14, 2026-03 or 2026
+    /// Ask about a day, a month or a year, in UTC: 2026-03-14, 2026-03 or 2026. Without --secret, the state at its end
     #[arg(long, value_name = "DATE")]
     at: Option<Period>,
-    /// Findings that are allowed, each with a reason and an end date
+    /// Findings that are allowed, each with a reason and a last day: [[allow]] with code, place, reason and until
     #[arg(long, value_name = "FILE")]
     allow: Option<PathBuf>,
     /// Exit with 1 if there is a finding as bad as this or worse
     #[arg(long, value_name = "low|medium|high|critical")]
     fail_on: Option<Severity>,
     /// Print a table of comma-separated values instead
-    #[arg(long, value_name = "ROWS", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "secrets")]
+    #[arg(
+        long,
+        value_name = "ROWS",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "secrets",
+        conflicts_with = "json"
+    )]
     csv: Option<Rows>,
     /// Write the findings for a code host, which shows them on the lines of a pull request
     #[arg(long, value_name = "FILE")]
@@ -78,7 +87,10 @@ pub struct Args {
 ///
 /// If there is nothing to audit, a file cannot be read or written, or there are findings that are to fail.
 pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
-    let mut report = audit::audit(&inquiry(args, common)?)?;
+    if args.csv == Some(Rows::Access) && args.secret.is_none() {
+        return Err(AuditFault::NoSecret.into());
+    }
+    let mut report = audit::audit(&inquiry(args, common)?).map_err(|error| misread(args, error))?;
     if let Some(path) = &args.allow {
         let list = AllowList::parse(&read_text(path)?, &path.display().to_string())?;
         allowance::sort_out(&mut report, &list);
@@ -95,6 +107,15 @@ pub fn run(args: &Args, common: &Common) -> miette::Result<()> {
     match args.fail_on {
         Some(severity) => judge(&report, severity),
         None => Ok(()),
+    }
+}
+
+/// `--csv findings` has a revision that is meant for a kind of rows.
+fn misread(args: &Args, error: miette::Report) -> miette::Report {
+    let rows = args.revision.as_deref().filter(|name| Rows::from_str(name, false).is_ok());
+    match (args.csv, rows) {
+        (Some(_), Some(rows)) => AuditFault::Rows(rows.to_owned()).into(),
+        _ => error,
     }
 }
 
@@ -194,6 +215,12 @@ enum AuditFault {
     #[error("{} is in another place than the repository", .0.display())]
     #[diagnostic(help("name a vault of the repository, or another repository with --repository DIR"))]
     Elsewhere(PathBuf),
+    #[error("{0} is no commit of this repository")]
+    #[diagnostic(help("for a table of these rows: --csv={0}"))]
+    Rows(String),
+    #[error("a table of who could read a secret needs its name")]
+    #[diagnostic(help("name it with --secret NAME"))]
+    NoSecret,
     #[error("the findings cannot be written")]
     Encode(#[source] serde_json::Error),
     #[error("the table cannot be written")]

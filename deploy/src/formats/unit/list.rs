@@ -3,7 +3,7 @@
 
 use super::{
     FORMAT, Unwritable,
-    word::{Word, path_objection, quoted},
+    word::{Word, in_quotes, path_objection, quoted},
 };
 
 /// Names of units: no quotes, and a backslash is part of the name (`dev-disk\x2dby.mount`).
@@ -49,6 +49,10 @@ const BINDS: [&str; 2] = ["BindPaths", "BindReadOnlyPaths"];
 const FOLDERS: [&str; 5] =
     ["CacheDirectory", "ConfigurationDirectory", "LogsDirectory", "RuntimeDirectory", "StateDirectory"];
 
+/// From 254 on, systemd writes what it read for the process that sets up a service, without quoting this.
+const QUOTE_IN_BIND: &str =
+    "it holds a quote, which systemd reads in a bind mount but loses before it mounts";
+
 /// A way to read a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum List {
@@ -69,6 +73,16 @@ impl List {
             (Self::Folders, &FOLDERS),
         ];
         kinds.into_iter().find(|(_, keys)| keys.contains(&key)).map_or(Self::Plain, |(kind, _)| kind)
+    }
+
+    /// One of the two paths of a bind mount, where colons may be, since it has its own quotes.
+    pub(super) fn bind(word: &Word) -> Result<String, Unwritable> {
+        if word.parts().1.contains(['"', '\'']) {
+            return Err(Unwritable::new(FORMAT, word.parts().1, QUOTE_IN_BIND));
+        }
+        let written = Self::Paths.word(word)?;
+        // Without quotes they would separate.
+        Ok(if written.contains(':') && !written.starts_with('"') { in_quotes(&written) } else { written })
     }
 
     /// The word as it is written, or why this list cannot have it. Only anybody's part is judged.
@@ -107,6 +121,7 @@ impl List {
                 Some("it holds more than the plain characters of this list")
             }
             Self::Binds if text.contains(':') => Some("its colons would separate source and destination"),
+            Self::Binds if text.contains(['"', '\'']) => Some(QUOTE_IN_BIND),
             Self::Folders if text.contains([':', '"', '\\']) => {
                 Some("it holds a colon, a double quote or a backslash, for which this list has no escape")
             }

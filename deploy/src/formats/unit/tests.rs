@@ -81,8 +81,8 @@ fn what_a_list_reads_at_the_start_or_between_colons_is_ours() {
         r#"BindPaths="/a b":/c:norbind "-/d e""#
     );
     assert_eq!(
-        service(|section| section.bind("BindPaths", "/a b:c", "/d").map(drop)),
-        r#"BindPaths="/a b:c":/d"#
+        service(|section| section.bind("BindPaths", "/a:c", "/d").map(drop)),
+        r#"BindPaths="/a:c":/d"#
     );
 }
 

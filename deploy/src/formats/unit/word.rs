@@ -71,6 +71,9 @@ impl Word {
         if text.contains('$') {
             return refused("the name of a program cannot hold a `$`");
         }
+        if text.ends_with(' ') {
+            return refused("systemd loses a space at the end of a program's path before it runs it");
+        }
         if text.ends_with('/') {
             return refused("it is the path of a folder");
         }
@@ -138,6 +141,11 @@ pub(super) fn quoted(word: &str) -> String {
     if !word.is_empty() && word.chars().all(is_bare) {
         return word.to_owned();
     }
+    in_quotes(word)
+}
+
+/// In double quotes in any case.
+pub(super) fn in_quotes(word: &str) -> String {
     let escaped: String = word.chars().map(escaped).collect();
     format!("\"{escaped}\"")
 }

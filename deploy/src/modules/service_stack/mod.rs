@@ -1,17 +1,19 @@
 //! `service-stack`: Odoo, PostgreSQL, Nginx, `PgAdmin`, and what keeps them in order.
 
 mod autocerts;
+mod database;
 mod nginx;
 mod odoo;
 mod pgadmin;
 mod postgresql;
+mod sessions;
 
 use super::{Module, OdooData, Offers, Registration, World};
 use crate::{
     formats::Unwritable,
     node::Options,
     system::Contributor,
-    value::{Count, Domain, Email, Minutes, Port, PostgresName},
+    value::{Count, Domain, Email, HttpsUrl, Minutes, Port, PostgresName},
 };
 
 /// This module.
@@ -27,6 +29,7 @@ struct ServiceStack {
     domain: Domain,
     public_port: Port,
     autocerts: bool,
+    acme_server: Option<HttpsUrl>,
     odoo_db_name: PostgresName,
     odoo_db_user: PostgresName,
     odoo_cpus: Count,
@@ -43,6 +46,7 @@ impl ServiceStack {
             domain: options.get("domain", Domain::known("localhost")),
             public_port: options.get("public-port", Port::new(443)),
             autocerts: options.get("autocerts", false),
+            acme_server: options.optional("acme-server"),
             odoo_db_name: options.get("odoo-db-name", PostgresName::known("odoo")),
             odoo_db_user: options.get("odoo-db-user", PostgresName::known("odoo")),
             odoo_cpus: options.get("odoo-cpus", Count::new(1)),
@@ -55,21 +59,35 @@ impl ServiceStack {
     }
 }
 
+impl ServiceStack {
+    /// How many processes answer requests ("Worker number calculation" in Odoo's manual).
+    fn odoo_workers(&self) -> u32 {
+        2 * self.odoo_cpus.get() + 1
+    }
+
+    /// How many processes of Odoo speak to the database: those, one for scheduled jobs, and long polling.
+    fn odoo_processes(&self) -> u32 {
+        self.odoo_workers() + 2
+    }
+}
+
 impl Module for ServiceStack {
     fn offer(&self, offers: &mut Offers) {
         offers.odoo = Some(OdooData {
-            unit: "odoo.service",
+            unit: odoo::SERVER,
             user: super::ids::ODOO.user(),
             role: self.odoo_db_user.clone(),
             database: self.odoo_db_name.clone(),
-            file_store: crate::value::AbsolutePath::known("/var/lib/odoo/filestore"),
+            file_store: self.file_store(),
         });
         offers.vault_certificate = (!self.autocerts).then(|| self.domain.clone());
     }
 
     fn contribute(&self, world: &World<'_>, system: &mut Contributor<'_>) -> Result<(), Unwritable> {
-        self.contribute_odoo(world, system)?;
         self.contribute_postgresql(world, system)?;
+        self.contribute_databases(world, system)?;
+        self.contribute_odoo(world, system)?;
+        self.contribute_sessions(system)?;
         self.contribute_nginx(world, system)?;
         if self.pgadmin {
             self.contribute_pgadmin(world, system)?;

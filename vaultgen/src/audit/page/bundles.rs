@@ -10,7 +10,7 @@ use vault_format::audit::{
 /// Some secrets of which the same is true.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Bundle<'a> {
-    /// The common folder and how many, or the only secret's name.
+    /// The common folder and how many, or the only secret's name; no two have the same.
     pub label: String,
     /// The people, recovery keys and machines that can decrypt them.
     pub readers: BTreeSet<&'a str>,
@@ -39,6 +39,7 @@ pub fn of(state: &StateFacts) -> Vec<Bundle<'_>> {
         secrets,
     });
     let mut bundles: Vec<_> = bundles.collect();
+    tell_apart(&mut bundles, &state.secrets);
     bundles
         .sort_by(|one, other| (other.secrets.len(), &one.secrets).cmp(&(one.secrets.len(), &other.secrets)));
     bundles
@@ -65,6 +66,19 @@ fn label(all: &[SecretFacts], secrets: &[usize]) -> String {
             "" => format!("{} and more ({})", many[0], many.len()),
             folder => format!("{folder} ({})", many.len()),
         },
+    }
+}
+
+/// Bundles of one folder are told apart by the first secret of each, which no other has.
+fn tell_apart(bundles: &mut [Bundle<'_>], all: &[SecretFacts]) {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for bundle in bundles.iter() {
+        *counts.entry(bundle.label.clone()).or_default() += 1;
+    }
+    for bundle in bundles.iter_mut().filter(|bundle| counts[&bundle.label] > 1) {
+        if let [first, _, ..] = bundle.secrets[..] {
+            bundle.label = format!("{} and more ({})", all[first].name.as_str(), bundle.secrets.len());
+        }
     }
 }
 

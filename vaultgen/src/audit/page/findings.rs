@@ -4,15 +4,17 @@ use minijinja::{Value, context};
 use vault_format::audit::{Finding, Grade, Severity};
 
 use super::anchors::Anchors;
-use crate::audit::{report::Report, words};
+use crate::audit::{keyring::Keyrings, report::Report, words};
 
 /// The findings, the worst first, as the report has them.
 pub fn list(report: &Report, anchors: &Anchors<'_>) -> Vec<Value> {
+    let keyrings = Keyrings::of(report);
     let findings = report.findings.iter().enumerate();
     findings
         .map(|(index, finding)| {
             let link = anchors.secret_id(finding);
-            context! { id => format!("f{index}"), link, ..of(finding) }
+            let known_to = keyrings.known_to(finding);
+            context! { id => format!("f{index}"), link, known_to, ..of(finding) }
         })
         .collect()
 }
@@ -28,15 +30,20 @@ pub fn allowed(report: &Report) -> Vec<Value> {
 fn of(finding: &Finding) -> Value {
     context! {
         code => finding.code.word(),
-        title => finding.code.title(),
+        title => parts(finding.code.title()),
         severity => finding.severity.word(),
         grade => grade(finding.grade),
         grade_word => finding.grade.word(),
         place => words::place(&finding.place),
         secret => finding.secret.as_ref().map(|name| name.as_str()),
         reason => finding.reason,
-        remedy => finding.remedy,
+        remedy => parts(finding.remedy),
     }
+}
+
+/// Every second part is what one types: it stands between backticks.
+fn parts(text: &str) -> Vec<&str> {
+    text.split('`').collect()
 }
 
 /// A grade for people.

@@ -12,7 +12,7 @@ use super::{
     findings,
     steps::moment_of,
 };
-use crate::audit::report::{Report, VaultReport, Verdict};
+use crate::audit::report::{Report, Step, VaultReport, Verdict};
 
 /// How far ahead "due" looks.
 const DUE_WITHIN_DAYS: i64 = 90;
@@ -23,7 +23,10 @@ pub fn of(report: &Report, anchors: &Anchors<'_>, index: usize, vault: &VaultRep
     let count = |kind: ReaderKind| {
         state.map_or(0, |state| state.readers.iter().filter(|reader| reader.kind == kind).count())
     };
-    let last = vault.history.last().map(|step| moment_of(report, step).to_string());
+    // The history may go on after the state that was asked about.
+    let lock = state.map(|state| state.lock_sha256);
+    let is_it = |step: &&Step| lock.is_none() || step.lock_sha256 == lock;
+    let last = vault.history.iter().rev().find(is_it);
     context! {
         verdict => vault.verdict.word(),
         meaning => meaning(vault.verdict),
@@ -33,8 +36,8 @@ pub fn of(report: &Report, anchors: &Anchors<'_>, index: usize, vault: &VaultRep
         grade_word => state.map(|state| state.grade.word()),
         vault_id => state.map(|state| state.id.as_str()),
         lock => state.map(|state| state.lock_sha256.to_string()),
-        commit => vault.commit.as_ref().map(Value::from_serialize),
-        last,
+        commit => last.and_then(|step| step.commit.as_ref()).map(Value::from_serialize),
+        last => last.map(|step| moment_of(report, step).to_string()),
         secrets => state.map_or(0, |state| state.secrets.len()),
         people => count(ReaderKind::Person),
         recovery => count(ReaderKind::Recovery),

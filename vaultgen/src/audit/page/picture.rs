@@ -9,6 +9,7 @@ use vault_format::audit::{StateFacts, readers::ReaderKind};
 use super::{
     anchors::secret_id,
     bundles::{self, Bundle},
+    labels,
 };
 
 /// How many boxes a column has at most: more cannot be read.
@@ -21,6 +22,10 @@ const BOX_WIDTH: f64 = 230.0;
 const BOX_HEIGHT: f64 = 30.0;
 const STEP: f64 = 38.0;
 const TOP: f64 = 44.0;
+/// How many letters a box has room for: a reader's has its kind too, and a bundle's are bold.
+const READER_LETTERS: usize = 21;
+const BUNDLE_LETTERS: usize = 25;
+const OPENER_LETTERS: usize = 29;
 /// How much further apart than usual the boxes of a short column stand at most.
 const SPREAD: f64 = 3.0;
 
@@ -43,6 +48,8 @@ pub struct Picture {
 #[derive(Debug, Serialize)]
 struct Place {
     label: String,
+    /// As much of it as fits into the box.
+    drawn: String,
     kind: &'static str,
     link: Option<String>,
     x: f64,
@@ -61,6 +68,8 @@ struct Row {
     opener: String,
     /// For each column whether that reader can decrypt it.
     marks: Vec<bool>,
+    /// The same by name: paper is too narrow for a column each.
+    readers: Vec<String>,
     unnamed: usize,
     secrets: Vec<Link>,
     more: usize,
@@ -97,12 +106,12 @@ pub fn of(state: &StateFacts, vault: usize) -> Picture {
     Picture {
         width: WIDTH,
         height: height(tallest),
-        readers: boxes_of_readers(&left, &bundles, &bundle_at, &mid, vault),
-        bundles: bundle_at
-            .iter()
-            .map(|(index, at)| box_of_bundle(vault, *index, &bundles[*index], *at))
-            .collect(),
-        openers: boxes_of_openers(right, &bundles, &bundle_at, &mid),
+        readers: fit(boxes_of_readers(&left, &bundles, &bundle_at, &mid, vault), READER_LETTERS),
+        bundles: fit(
+            bundle_at.iter().map(|(index, at)| box_of_bundle(vault, *index, &bundles[*index], *at)).collect(),
+            BUNDLE_LETTERS,
+        ),
+        openers: fit(boxes_of_openers(right, &bundles, &bundle_at, &mid), OPENER_LETTERS),
         more,
         columns,
         rows,
@@ -154,7 +163,16 @@ fn boxed(
     at: (f64, f64),
     lines: Vec<String>,
 ) -> Place {
-    Place { label, kind, link, x: at.0, y: at.1, width: BOX_WIDTH, height: BOX_HEIGHT, lines }
+    let drawn = label.clone();
+    Place { label, drawn, kind, link, x: at.0, y: at.1, width: BOX_WIDTH, height: BOX_HEIGHT, lines }
+}
+
+fn fit(mut boxes: Vec<Place>, letters: usize) -> Vec<Place> {
+    let drawn = labels::fitted(boxes.iter().map(|place| place.label.as_str()), letters);
+    for (place, drawn) in boxes.iter_mut().zip(drawn) {
+        place.drawn = drawn;
+    }
+    boxes
 }
 
 /// Those who can decrypt anything: people, then recovery keys, then machines.
@@ -208,6 +226,7 @@ fn row(state: &StateFacts, vault: usize, index: usize, bundle: &Bundle<'_>, read
         label: bundle.label.clone(),
         opener: bundle.opener.clone(),
         marks: readers.iter().map(|(name, _)| bundle.readers.contains(name)).collect(),
+        readers: bundle.readers.iter().map(|name| (*name).to_owned()).collect(),
         unnamed: bundle.unnamed,
         secrets: secrets.map(link).collect(),
         more: bundle.secrets.len().saturating_sub(TOLD),

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use minijinja::{Value, context};
 use serde::Serialize;
-use vault_format::audit::{
-    StateFacts,
-    readers::ReaderKind,
-    state::{AccessFacts, MachineFacts, SecretFacts},
+use vault_format::{
+    Recipient,
+    audit::{
+        StateFacts,
+        readers::ReaderKind,
+        state::{AccessFacts, MachineFacts, SecretFacts},
+    },
 };
 
 use super::{
@@ -18,6 +21,7 @@ use super::{
     steps::{in_few_words, moment_of, step_id},
 };
 use crate::audit::{
+    keyring::Keyring,
     report::{Report, VaultReport},
     words,
 };
@@ -38,20 +42,27 @@ pub fn list(
     state: &StateFacts,
 ) -> Vec<Value> {
     let mut steps = steps_by_secret(report, anchors, vault, facts);
+    let keyring = Keyring::of(facts);
     let secrets = state.secrets.iter().enumerate();
     let values = secrets.map(|(index, secret)| {
         let found = anchors.findings_of(vault, index).iter();
         context! {
             id => secret_id(vault, index),
             opener => opener(&secret.access),
-            shown => secret.facts.as_ref().map(ToString::to_string),
+            shown => secret.facts.as_ref().map(words::facts),
             ends => ends(secret),
+            known_to => secret.exposed_to.iter().map(|key| known_to(&keyring, key)).collect::<Vec<_>>(),
             findings => found.map(|found| finding(report, *found)).collect::<Vec<_>>(),
             steps => steps.remove(&index).unwrap_or_default(),
             ..Value::from_serialize(secret)
         }
     });
     values.collect()
+}
+
+/// A removed key, with whose it was.
+fn known_to(keyring: &Keyring<'_>, key: &Recipient) -> Value {
+    context! { name => keyring.name(key), key => key.as_str() }
 }
 
 fn ends(secret: &SecretFacts) -> Vec<String> {

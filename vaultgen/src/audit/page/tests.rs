@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vault_format::audit::{Change, readers::ReaderKind};
 
-use super::{bundles, picture, render, timeline};
+use super::{bundles, labels, picture, render, timeline};
 use crate::audit::report::{Report, Verdict};
 
 const SIZES: [usize; 3] = [10, 300, 3_000];
@@ -207,6 +207,36 @@ fn bundles_hold_each_secret_once() {
 }
 
 #[test]
+fn no_two_bundles_look_the_same() {
+    let mut report = sample::report(300);
+    let state = report.vaults[0].state.as_mut().expect("a state");
+    // All in one folder, with readers of their own.
+    for (index, secret) in state.secrets.iter_mut().enumerate() {
+        secret.name = format!("passwords/of-a-service-with-a-long-name-{index}").parse().expect("a name");
+        secret.readers = [format!("reader-{}", index / 10)].into();
+    }
+    let bundles = bundles::of(state);
+    let labels: BTreeSet<&str> = bundles.iter().map(|bundle| bundle.label.as_str()).collect();
+    assert!(labels.len() == bundles.len() && bundles.len() >= 30, "{labels:#?}");
+    let page = page(&report);
+    let drawn: Vec<&str> = page
+        .split("class=\"node bundle\"")
+        .skip(1)
+        .filter_map(|rest| rest.split("</text>").next()?.rsplit('>').next())
+        .collect();
+    let unique: BTreeSet<&str> = drawn.iter().copied().collect();
+    assert!(unique.len() == drawn.len() && drawn.len() >= 30, "{drawn:#?}");
+}
+
+#[test]
+fn a_label_loses_its_middle() {
+    let fitted = |names: &[&'static str]| labels::fitted(names.iter().copied(), 11);
+    assert_eq!(fitted(&["short"]), ["short"]);
+    assert_eq!(fitted(&["certs/of-a-shop-key"]), ["certs/…-key"]);
+    assert_eq!(fitted(&["certs/of-a-shop-key", "certs/of-b-shop-key"]), ["certs/…-key", "certs…2…key"]);
+}
+
+#[test]
 fn a_bundle_is_named_by_the_folder_that_all_are_in() {
     assert_eq!(bundles::common_folder(&["a/b/c", "a/b/d"]), "a/b/");
     assert_eq!(bundles::common_folder(&["a/b/c", "a/bc/d"]), "a/");
@@ -253,4 +283,42 @@ fn a_history_of_centuries_is_not_a_picture_of_centuries() {
         commit.committer.at = format!("{year}-01-01T00:00:00Z").parse().expect("a moment");
     }
     assert!(page(&report).matches("class=\"month\"").count() <= 60);
+}
+
+/// As WCAG 2.1 measures it: by day, by night and on paper, also where a link leads and the ground is another.
+#[test]
+fn each_colour_of_text_stands_out_from_each_ground() {
+    let schemes: Vec<BTreeMap<&str, f64>> = super::STYLE.split(":root{").skip(1).map(luminances).collect();
+    assert_eq!(schemes.len(), 3);
+    for scheme in schemes {
+        let contrast = |one: &str, other: &str| {
+            let (one, other) = (scheme[one], scheme[other]);
+            (one.max(other) + 0.05) / (one.min(other) + 0.05)
+        };
+        for ink in ["--ink", "--soft", "--accent", "--bad", "--warn", "--good"] {
+            for ground in ["--paper", "--card"] {
+                assert!(contrast(ink, ground) >= 4.5, "{ink} on {ground}: {}", contrast(ink, ground));
+            }
+        }
+    }
+}
+
+/// The colours of a scheme, from 0 for black to 1 for white.
+fn luminances(scheme: &str) -> BTreeMap<&str, f64> {
+    let colours = scheme.split('}').next().unwrap_or_default().split(';');
+    let of = |colour: &str| {
+        let digits: Vec<u32> =
+            colour.trim_start_matches('#').chars().filter_map(|c| c.to_digit(16)).collect();
+        let channels: Vec<u32> = match digits.len() {
+            3 => digits.iter().map(|digit| digit * 17).collect(),
+            _ => digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect(),
+        };
+        let linear = |value: u32| {
+            let value = f64::from(value) / 255.0;
+            if value <= 0.03928 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        let weights = [0.2126, 0.7152, 0.0722];
+        channels.iter().zip(weights).map(|(channel, weight)| linear(*channel) * weight).sum()
+    };
+    colours.filter_map(|pair| pair.split_once(':')).map(|(name, colour)| (name, of(colour))).collect()
 }

@@ -57,9 +57,9 @@ const SNAKE_OIL_PASSWORD: &str = "abc123";
 ///
 /// Makes the operator's identity and signing key, the four passwords (root, admin, odoo-admin,
 /// pgadmin-admin) with their hashes, a CA, a certificate for localhost, an SSH identity, the template of
-/// Odoo's configuration file, policy, lock and signature. Asks for each password; an empty answer generates a strong one, and with
-/// --batch all are generated. Offers a recovery identity, protected by a passphrase, where there is none. Run
-/// again, it changes nothing that is there.
+/// Odoo's configuration file, policy, lock and signature. Asks for each password; an empty answer
+/// generates a strong one, and with --batch all are generated. Offers a recovery identity, protected by a
+/// passphrase, where there is none. Run again, it changes nothing that is there.
 #[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// Make a vault with no secrets in it

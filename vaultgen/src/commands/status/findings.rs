@@ -89,8 +89,15 @@ fn missing(vault: &Verified) -> miette::Result<Option<Vec<SecretName>>> {
     let standard = standard::names()?;
     let all = standard.len();
     let lacks = |name: &SecretName| !vault.lock().secrets.contains_key(name);
-    let missing: Vec<_> = standard.into_iter().filter(lacks).collect();
-    Ok((missing.len() * 2 <= all).then_some(missing))
+    let mut missing: Vec<_> = standard.into_iter().filter(lacks).collect();
+    if missing.len() * 2 > all {
+        return Ok(None);
+    }
+    let template = standard::odoo_configuration()?;
+    if !template.is_in(vault.policy(), vault.lock()) {
+        missing.push(template.path);
+    }
+    Ok(Some(missing))
 }
 
 fn exposed(vault: &Verified) -> Vec<Exposed> {

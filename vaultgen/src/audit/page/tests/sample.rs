@@ -255,11 +255,13 @@ fn access(state: &StateFacts) -> SecretAccess {
         since: moment("a", 500),
         still: until.is_none(),
         knows_present_value: until.is_none(),
+        side_branch: false,
         until,
     };
     let secret = &state.secrets[0];
     SecretAccess {
         secret: secret.name.clone(),
+        present: true,
         readers: vec![reader("alice", None), reader("carol", Some(moment("b", 90)))],
         served: vec![MachineAccess {
             machine: "web-1".to_owned(),

@@ -1,0 +1,110 @@
+use proptest::prelude::*;
+use toml::de::DeTable;
+
+use super::*;
+
+fn read<T: OptionValue>(written: &str) -> Result<T, String> {
+    let text = format!("x = {written}");
+    let table = DeTable::parse(&text).expect("TOML");
+    let (_, value) = table.get_ref().iter().next().expect("one key");
+    T::read(value).map_err(|wrong| wrong.message)
+}
+
+fn takes<T: OptionValue>(written: &str) -> bool {
+    read::<T>(written).is_ok()
+}
+
+#[test]
+fn names_have_the_characters_that_their_owner_allows() {
+    assert!(takes::<Domain>("'odoo.example.org'") && takes::<Domain>("'localhost'"));
+    for wrong in
+        ["''", "'a..b'", "'-a.org'", "'127.0.0.1'", "'a b.org'", "'a;b'", "'$host'", "'ä.org'", "'*.a.org'"]
+    {
+        assert!(!takes::<Domain>(wrong), "{wrong}");
+    }
+    assert!(takes::<UserName>("'odoo'") && takes::<UserName>("'a-b_1'"));
+    for wrong in ["'1a'", "'A'", "'a b'", "'a:b'", "'root\\n'", "'-a'"] {
+        assert!(!takes::<UserName>(wrong), "{wrong}");
+    }
+    for wrong in ["'pg_x'", "'postgres'", "'template1'", "'a-b'", "'a\"b'", "'1'"] {
+        assert!(!takes::<PostgresName>(wrong), "{wrong}");
+    }
+    assert!(takes::<TimeZone>("'Europe/Amsterdam'") && takes::<TimeZone>("'Etc/GMT+1'"));
+    for wrong in ["'../../etc/shadow'", "'/etc/shadow'", "'Europe//Amsterdam'", "'Europe/'"] {
+        assert!(!takes::<TimeZone>(wrong), "{wrong}");
+    }
+    assert!(takes::<Email>("'a.b+c@example.org'"));
+    for wrong in ["'a'", "'@a.org'", "'a@b@c.org'", "'a..b@c.org'", "'a b@c.org'", "'a@1.2'"] {
+        assert!(!takes::<Email>(wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn paths_are_absolute_and_normal() {
+    assert!(takes::<AbsolutePath>("'/srv/a-b/c@d'") && takes::<AbsolutePath>("'/'"));
+    for wrong in
+        ["'a'", "''", "'/a/'", "'/a//b'", "'/a/../b'", "'/a/./b'", "'/a b'", "'/a$b'", "'/a%b'", "'/ä'"]
+    {
+        assert!(!takes::<AbsolutePath>(wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn numbers_have_a_range() {
+    assert_eq!(read::<Port>("0x50").unwrap().get(), 80);
+    assert_eq!(read::<Port>("70000").unwrap_err(), "70000 is out of range");
+    assert_eq!(read::<Minutes>("-1").unwrap_err(), "-1 is out of range");
+    assert!(!takes::<Port>("80.0") && !takes::<Port>("'80'") && !takes::<Mebibytes>("99999999999999999999"));
+}
+
+#[test]
+fn a_url_is_https_with_a_plain_path() {
+    for sound in ["'https://localhost:10443/acme/local-ca/directory'", "'https://acme.example.org'"] {
+        assert!(takes::<HttpsUrl>(sound), "{sound}");
+    }
+    assert_eq!(HttpsUrl::known("https://localhost:14000/dir").authority(), "localhost:14000");
+    for wrong in [
+        "''",
+        "'http://a.org/'",
+        "'https://'",
+        "'https://a.org:0/'",
+        "'https://a.org:+80/'",
+        "'https://a.org:/'",
+        "'https://u@a.org/'",
+        "'https://127.0.0.1/'",
+        "'https://a.org/?a=b'",
+        "'https://a.org/$(id)'",
+        "'https://a.org/ b'",
+    ] {
+        assert!(!takes::<HttpsUrl>(wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn a_private_key_is_no_public_one() {
+    let private = "-----BEGIN OPENSSH PRIVATE KEY-----\n";
+    assert!(SshKey::new(private).unwrap_err().contains("is a private key"));
+    let public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMxUxW2exbAADrU177NwKk6Sc8mwxx0V7vIw4ByB2vqj a comment";
+    assert_eq!(SshKey::new(public).unwrap().as_str(), public);
+    assert!(SshKey::new("command=\"x\" ssh-ed25519 AAAA").is_err());
+}
+
+proptest! {
+    /// What is shown as a default can be written.
+    #[test]
+    fn what_is_shown_is_read_back(text in "[^\\p{Cc}]{1,40}", number in 1u16.., flag: bool) {
+        let text = read::<Text>(&quoted(&text)).unwrap();
+        prop_assert_eq!(read::<Text>(&text.show()).unwrap(), text);
+        let port = Port::new(number);
+        prop_assert_eq!(read::<Port>(&port.show()).unwrap(), port);
+        prop_assert_eq!(read::<bool>(&flag.show()).unwrap(), flag);
+    }
+
+    #[test]
+    fn any_text_is_a_value_or_none(text: String) {
+        let written = quoted(&text);
+        let _ = (takes::<Domain>(&written), takes::<Email>(&written), takes::<Calendar>(&written));
+        let _ = (takes::<AbsolutePath>(&written), takes::<Vec<UserName>>(&written), takes::<TimeZone>(&written));
+        let _ = takes::<HttpsUrl>(&written);
+    }
+}

@@ -1,0 +1,131 @@
+//! What the terminal tells an auditor: names where there are names, and no answer where there is none.
+
+use std::fs;
+
+use fixtures::{machine, vault::Vault};
+use vault_format::SecretName;
+
+use super::{
+    NEEDS,
+    scene::{Repository, sign_next},
+    story::{KEY, commit, repository},
+};
+
+#[test]
+fn a_finding_names_its_secret_and_who_knows_it() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    let told = repository.audit(&["HEAD", "--html", "page.html"]).succeeds();
+    let page = fs::read_to_string(repository.join("page.html")).expect("a page");
+    assert!(page.contains("<p>Known to bob.</p>") && page.contains("<dd>bob <code>age1"), "{page}");
+    told.says(&format!(" ({KEY}): a removed key knows the value")).says("           known to bob\n");
+    told.says(&format!("web-1: profile none, serves 1, decrypts 1: {KEY}\n"));
+    // The authority's certificate is for no name.
+    told.says("CN=odbox vault CA (p256) until ");
+}
+
+#[test]
+fn the_report_says_what_it_is_about() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    let id = |revision: &str| repository.git(&["rev-parse", revision]).succeeds().text().trim().to_owned();
+    let (head, then) = (id("HEAD"), id("HEAD~1"));
+    repository.audit(&[]).succeeds().says(&format!("about: the work tree at commit {head}, and the history"));
+    let range =
+        format!("about: what came in HEAD~1..HEAD, which is after commit {then} up to commit {head}\n");
+    repository.audit(&["HEAD~1..HEAD"]).succeeds().says(&range);
+    let march = repository.audit(&["--at", "2026-03"]).succeeds();
+    march.says("findings at the end of 2026-03: ");
+    march.says(&format!("; the state at the end of 2026-03 is that of commit {then}\n"));
+    let asked = repository.audit(&["--at", "2026-03", "--secret", KEY]).succeeds();
+    asked.says("findings of the state at the end of 2026-03, and of all commits: ");
+    // The history goes on after March; the state that was asked about is older.
+    repository.audit(&["--at", "2026-03", "--secret", KEY, "--html", "page.html"]).succeeds();
+    let page = fs::read_to_string(repository.join("page.html")).expect("a page");
+    let last = page.split("<dt>Last change ").nth(1).and_then(|rest| rest.split("</dd>").next());
+    assert!(last.expect("a last change").ends_with("<dd>2026-02-20 12:00:00 UTC"), "{last:?}");
+}
+
+#[test]
+fn who_allowed_it_is_held_against_the_list() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    let ask = |more: &[&str]| repository.audit(&["--secret", KEY]).args(more).succeeds();
+    ask(&[]).says("who could ever read ").says(", whom only this repository calls so\n");
+    ask(&["--allowed-signers", "vault/allowed_signers"]).says(", who is on your list\n");
+    let stranger = "mallory namespaces=\"odbox-vault\" ssh-ed25519 \
+                    AAAAC3NzaC1lZDI1NTE5AAAAIKV1ZieyaApg78HFuDxnldOdKAn7wA6dlN1KPbiVog2D\n";
+    repository.write("signers", stranger);
+    ask(&["--allowed-signers", "signers"]).says(", who is not on your list\n");
+}
+
+#[test]
+fn a_question_that_a_range_or_the_future_cannot_answer_is_refused() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    for asked in [["--secret", KEY], ["--at", "2026-01"]] {
+        let ended = repository.audit(&["HEAD~1..HEAD"]).args(asked).exits(1);
+        ended.explains("HEAD~1..HEAD leaves out what came before");
+    }
+    repository.audit(&["--at", "2999"]).exits(1).explains("2999 has not begun");
+    repository.audit(&["--at", "2019"]).exits(1).explains("its first one is of 2026-01-10");
+}
+
+#[test]
+fn readers_are_rows_of_a_table() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    let table = repository.audit(&["--csv=access", "--secret", KEY, "--at", "2026-03"]).succeeds().text();
+    assert!(table.starts_with("vault,secret,names,key,since,") && table.lines().count() == 4, "{table}");
+    let bob = table.lines().find(|line| line.contains(",bob,")).expect("a row");
+    assert!(bob.contains(",2026-02-20T12:00:00Z,") && bob.ends_with(",operator,false,true,false"), "{bob}");
+    repository.audit(&["--csv=access"]).exits(1).explains("name it with --secret NAME");
+    repository.audit(&["--csv", "findings"]).exits(1).explains("--csv=findings");
+    repository.audit(&["--csv", "--json"]).exits(2);
+}
+
+#[test]
+fn keys_that_come_and_go_are_counted() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    let policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
+    let key =
+        policy.split("bob = { kind = \"person\", keys = [\"").nth(1).and_then(|rest| rest.split('"').next());
+    repository.vaultgen(&["recipients", "remove", "bob", key.expect("a key")]);
+    commit(&repository, "2026-04-05", "bob is gone");
+    repository.audit(&["HEAD~1..HEAD"]).succeeds().says("keys of bob: 1 removed\n");
+}
+
+#[test]
+fn a_secret_with_another_name_is_asked_about_under_both() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let (repository, vault) = (Repository::new(), Vault::with("token", "1").build());
+    repository.put(&vault, "vault");
+    repository.commit("2026-01-01", "a vault");
+    let [old, new] = ["token", "key"].map(|name| name.parse::<SecretName>().expect("a name"));
+    repository.git(&["mv", "vault/token.age", "vault/key.age"]).succeeds();
+    let policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
+    repository.write("vault/vault.toml", policy.replace("\"token\"", "\"key\""));
+    sign_next(&repository.join("vault"), &vault.path(), |lock| {
+        let secret = lock.secrets.remove(&old).expect("a secret");
+        lock.secrets.insert(new, secret);
+    });
+    repository.commit("2026-02-01", "a better name");
+    let ask = |name: &str| repository.audit(&["--secret", name]).succeeds();
+    ask("token").says("  it was renamed to key: ask about that too\n");
+    ask("key").says("  it was called token before: ask about that too\n");
+}
