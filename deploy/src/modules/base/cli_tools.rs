@@ -24,6 +24,7 @@ pub(super) enum CliTool {
 }
 
 /// A tool, and where it comes from.
+#[cfg_attr(not(test), allow(dead_code, reason = "a test holds the page with the reasons against them"))]
 pub(super) struct Tool {
     /// What it is called.
     pub name: &'static str,

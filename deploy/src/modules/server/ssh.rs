@@ -5,8 +5,8 @@ use crate::{
         Unwritable,
         unit::{UnitFile, Word},
     },
-    system::{Contributor, Enabled, File, Sandbox},
-    value::AbsolutePath,
+    system::{BornKey, Contributor, Enabled, File, ROOT, Sandbox},
+    value::{AbsolutePath, UserName},
 };
 
 /// sshd_config(5). Of two values for a keyword the first counts.
@@ -56,6 +56,8 @@ pub(super) fn contribute(system: &mut Contributor<'_>) -> Result<(), Unwritable>
     system.open_port(22);
     // Debian's makes a key of each type.
     system.packaged_unit("sshd-keygen.service", Enabled::Masked);
+    let why = "by which this machine is known over SSH: the vault's machines may be known by it too";
+    system.born_key(AbsolutePath::known(KEY), BornKey { owner: UserName::known(ROOT), why });
     system.unit(MAKE_KEY, make_key()?, Enabled::WantedBy(SERVICE));
     // systemd would have SSH on sockets that no firewall sees (systemd-ssh-generator(8)).
     let generator = "/etc/systemd/system-generators/systemd-ssh-generator";

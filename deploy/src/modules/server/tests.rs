@@ -52,6 +52,13 @@ fn ssh_has_one_key_that_is_born_on_the_machine() {
 }
 
 #[test]
+fn the_key_is_told_as_one_that_is_born_here() {
+    let resolved = sample::dev_vm("[server]\n[vault]\nsnakeoil = true\n[login]\nmode = \"standard\"\n");
+    let keys = sample::sound(resolved).system.born_keys;
+    assert!(keys.keys().any(|path| path.as_str() == "/etc/ssh/ssh_host_ed25519_key"));
+}
+
+#[test]
 fn what_login_says_comes_first() {
     assert!(server("").text("/etc/ssh/sshd_config").starts_with("Include /etc/ssh/sshd_config.d/*.conf\n"));
 }
