@@ -190,7 +190,9 @@ fn handed_to(
     let resolved = with_vault(vault, machine).unwrap_or_else(|wrong| panic!("{}", sample::all(&wrong)));
     let mut offers = Offers::default();
     offer(&mut offers);
+    let addons = crate::addons::Addons::default();
     let world = World {
+        addons: &addons,
         machine: &resolved.machine,
         variant: Variant::Run,
         vault: resolved.vault.as_ref(),
