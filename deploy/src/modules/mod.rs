@@ -11,7 +11,7 @@ mod local_ca;
 mod login;
 mod offers;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod server;
 mod service_stack;
 mod swap_file;

@@ -1,6 +1,8 @@
 //! What modules tell each other, so that none of them has to know another one.
 
-use crate::value::{AbsolutePath, Domain, Email, Located, MachineName, PostgresName, UserName};
+use crate::value::{
+    AbsolutePath, Calendar, Domain, Email, HttpsUrl, Located, MachineName, PostgresName, UserName,
+};
 
 /// What the modules of a node offer.
 #[derive(Debug, Default)]
@@ -44,9 +46,13 @@ pub struct VaultOffer {
 #[derive(Clone, Debug)]
 pub struct AcmeServer {
     /// The URL of its directory.
-    pub directory: String,
+    pub directory: HttpsUrl,
     /// The unit that is ready when it answers.
     pub unit: &'static str,
+    /// Where the certificate is by which its own is verified, once that unit is ready.
+    pub root: AbsolutePath,
+    /// When whoever has a certificate of it is to ask for the next one.
+    pub renewal: Calendar,
 }
 
 /// Where Odoo keeps its data.

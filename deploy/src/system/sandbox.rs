@@ -28,6 +28,7 @@ pub enum Network {
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     user: UserName,
+    group: UserName,
     network: Network,
     capabilities: &'static str,
     writes: Vec<AbsolutePath>,
@@ -44,6 +45,7 @@ impl Sandbox {
     pub fn of(user: &UserName) -> Self {
         Self {
             user: user.clone(),
+            group: user.clone(),
             network: Network::Nothing,
             capabilities: "",
             writes: Vec::new(),
@@ -59,6 +61,13 @@ impl Sandbox {
     #[must_use]
     pub fn root() -> Self {
         Self::of(&UserName::known(ROOT))
+    }
+
+    /// Runs it in the group of somebody else, who may then read what it writes.
+    #[must_use]
+    pub fn group(mut self, group: &UserName) -> Self {
+        self.group = group.clone();
+        self
     }
 
     /// Lets it reach more of the network.
@@ -141,7 +150,7 @@ impl Sandbox {
 
     fn identity(&self, service: &mut Section<'_>) -> Result<(), Unwritable> {
         if !self.is_root() {
-            service.words("User", [self.user.as_str()])?.words("Group", [self.user.as_str()])?;
+            service.words("User", [self.user.as_str()])?.words("Group", [self.group.as_str()])?;
         }
         service
             .set("UMask", "0077")

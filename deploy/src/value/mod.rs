@@ -17,7 +17,7 @@ pub use self::{
     name::{Domain, HostName, MachineName, PackageName, PostgresName, TimeZone, UserName},
     number::{Count, Mebibytes, Minutes, Port},
     path::{AbsolutePath, Located, NodePath},
-    text::{Email, SshKey, Text},
+    text::{Email, HttpsUrl, SshKey, Text},
 };
 
 /// The value of an option: what it looks like in TOML, and what is wrong with one that is none.

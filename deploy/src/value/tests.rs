@@ -58,6 +58,29 @@ fn numbers_have_a_range() {
 }
 
 #[test]
+fn a_url_is_https_with_a_plain_path() {
+    for sound in ["'https://localhost:10443/acme/local-ca/directory'", "'https://acme.example.org'"] {
+        assert!(takes::<HttpsUrl>(sound), "{sound}");
+    }
+    assert_eq!(HttpsUrl::known("https://localhost:14000/dir").authority(), "localhost:14000");
+    for wrong in [
+        "''",
+        "'http://a.org/'",
+        "'https://'",
+        "'https://a.org:0/'",
+        "'https://a.org:+80/'",
+        "'https://a.org:/'",
+        "'https://u@a.org/'",
+        "'https://127.0.0.1/'",
+        "'https://a.org/?a=b'",
+        "'https://a.org/$(id)'",
+        "'https://a.org/ b'",
+    ] {
+        assert!(!takes::<HttpsUrl>(wrong), "{wrong}");
+    }
+}
+
+#[test]
 fn a_private_key_is_no_public_one() {
     let private = "-----BEGIN OPENSSH PRIVATE KEY-----\n";
     assert!(SshKey::new(private).unwrap_err().contains("is a private key"));
@@ -82,5 +105,6 @@ proptest! {
         let written = quoted(&text);
         let _ = (takes::<Domain>(&written), takes::<Email>(&written), takes::<Calendar>(&written));
         let _ = (takes::<AbsolutePath>(&written), takes::<Vec<UserName>>(&written), takes::<TimeZone>(&written));
+        let _ = takes::<HttpsUrl>(&written);
     }
 }

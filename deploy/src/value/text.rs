@@ -92,6 +92,74 @@ impl OptionValue for Email {
     }
 }
 
+/// A URL of a service (RFC 3986): `https`, a domain, perhaps a port, and a plain path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpsUrl(String);
+
+impl HttpsUrl {
+    /// Checks a URL.
+    ///
+    /// # Errors
+    ///
+    /// Why it is none.
+    pub fn new(url: &str) -> Result<Self, &'static str> {
+        let rest = url.strip_prefix("https://").ok_or("does not begin with https://")?;
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (domain, port) =
+            authority.split_once(':').map_or((authority, None), |(domain, port)| (domain, Some(port)));
+        super::Domain::new(domain)?;
+        if port.is_some_and(|port| !is_port(port)) {
+            return Err("has a port that is none");
+        }
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+        match path.chars().all(is_plain) {
+            true => Ok(Self(url.to_owned())),
+            false => Err("has a path with characters other than letters, digits and - . _ ~ /"),
+        }
+    }
+
+    /// A URL of our own, which is known to be one.
+    ///
+    /// # Panics
+    ///
+    /// If it is none.
+    #[must_use]
+    pub fn known(url: &str) -> Self {
+        Self::new(url).expect("a URL that we wrote is sound")
+    }
+
+    /// The URL.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The domain and the port, if it has one.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.0.split('/').nth(2).unwrap_or_default()
+    }
+}
+
+impl OptionValue for HttpsUrl {
+    fn expected() -> Cow<'static, str> {
+        "a URL that begins with https://, such as \"https://acme.example.org/directory\"".into()
+    }
+
+    fn read(value: &Spanned<DeValue<'_>>) -> Result<Self, Wrong> {
+        let written = text::<Self>(value)?;
+        Self::new(written).map_err(|why| Wrong::value::<Self>(format!("`{}` {why}", written.escape_debug())))
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
+fn is_port(port: &str) -> bool {
+    port.chars().all(|c| c.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
 /// A line of an `authorized_keys` file (sshd(8)) without options: a public key and its comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SshKey(String);

@@ -15,7 +15,7 @@ use crate::{
     formats::Unwritable,
     node::Options,
     system::Contributor,
-    value::{Count, Domain, Email, Minutes, Port, PostgresName},
+    value::{Count, Domain, Email, HttpsUrl, Minutes, Port, PostgresName},
 };
 
 /// This module.
@@ -31,6 +31,7 @@ struct ServiceStack {
     domain: Domain,
     public_port: Port,
     autocerts: bool,
+    acme_server: Option<HttpsUrl>,
     odoo_db_name: PostgresName,
     odoo_db_user: PostgresName,
     odoo_cpus: Count,
@@ -48,6 +49,7 @@ impl ServiceStack {
             domain: options.get("domain", Domain::known("localhost")),
             public_port: options.get("public-port", Port::new(443)),
             autocerts: options.get("autocerts", false),
+            acme_server: options.optional("acme-server"),
             odoo_db_name: options.get("odoo-db-name", PostgresName::known("odoo")),
             odoo_db_user: options.get("odoo-db-user", PostgresName::known("odoo")),
             odoo_cpus: options.get("odoo-cpus", Count::new(1)),
