@@ -45,14 +45,12 @@ mod tests {
     use crate::{modules::sample, tree::Tree};
 
     fn outcome(node: &str, is_example: bool) -> Verdict {
-        let mut resolved = sample::dev_vm("[vault]\nsnakeoil = true\n").ok().expect("a node");
+        let mut resolved = sample::sound(sample::dev_vm("[vault]\nsnakeoil = true\n"));
         node.clone_into(&mut resolved.machine.name);
         resolved.vault.as_mut().expect("a vault").is_example = is_example;
         let tree = Tree::of(&resolved);
         let [Outcome { verdict, .. }] =
-            check(&Subject { resolved: &resolved, tree: &tree, root: Path::new("/") })
-                .try_into()
-                .expect("one");
+            check(&Subject::new(&resolved, &tree, Path::new("/"))).try_into().expect("one");
         verdict
     }
 

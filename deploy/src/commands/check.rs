@@ -34,8 +34,7 @@ pub struct Args {
 /// Everything that is wrong with the node.
 pub fn run(args: &Args) -> miette::Result<Ended> {
     let (resolved, tree) = pipeline::render(&args.node.node, args.node.variant)?;
-    let mut outcomes: Vec<Outcome> = example(&resolved).into_iter().collect();
-    outcomes.extend(checkers::run(&resolved, &tree)?);
+    let outcomes = checkers::run(&resolved, &tree)?;
     tell(&mut io::stdout().lock(), &resolved, &tree, &outcomes).into_diagnostic()?;
     let is_bad = outcomes.iter().any(|outcome| match outcome.verdict {
         Verdict::Passed | Verdict::Warned(_) => false,
@@ -43,27 +42,6 @@ pub fn run(args: &Args) -> miette::Result<Ended> {
         Verdict::Skipped(_) => args.strict,
     });
     Ok(if is_bad { Ended::Badly } else { Ended::Well })
-}
-
-/// What to do before a node with an example vault is anybody's machine.
-fn example(resolved: &Resolved) -> Option<Outcome> {
-    let vault = resolved.vault.as_ref().filter(|vault| vault.is_example)?;
-    let why = format!(
-        "it is an example, and nobody has its keys. Make your own beside a node file of yours:\n\
-         vaultgen --vault vault init\n\
-         vaultgen --vault vault machine add {machine}\n\
-         cp vault/allowed_signers allowed_signers\n\
-         and name it in that file, {machine}.toml:\n\
-         from = \"{node}\"\n\
-         [vault]\n\
-         source = \"vault\"\n\
-         signers = \"allowed_signers\"\n\
-         root-ssh-key = \"vault/ssh/id_ed25519.pub\"\n\
-         admin-ssh-key = \"vault/ssh/id_ed25519.pub\"",
-        machine = "my-machine",
-        node = resolved.machine.name,
-    );
-    Some(Outcome { subject: "the vault".to_owned(), checker: "vault", verdict: Verdict::Failed(why) })
 }
 
 /// Tells of what there is, then each outcome below its checker, then the keys that are born on the machine.

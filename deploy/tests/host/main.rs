@@ -2,5 +2,6 @@
 
 mod node;
 mod passwords;
+mod server;
 mod units;
 mod vaultd;

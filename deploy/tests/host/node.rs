@@ -16,7 +16,12 @@ pub fn dev_vm(tables: &str) -> Tree {
         "architecture = \"x86_64\"\nplatform = \"devm\"\nhost-name = \"devm\"\n\
          [vault]\nsnakeoil = true\n[login]\nmode = \"standard\"\n{tables}"
     );
-    let files = [NodeFile::from_text("devm-x86_64", "node.toml", &text)];
+    of("devm-x86_64", &text)
+}
+
+/// Any node.
+pub fn of(name: &str, text: &str) -> Tree {
+    let files = [NodeFile::from_text(name, "node.toml", text)];
     match pipeline::resolve(&files, Variant::Run) {
         Ok(resolved) => Tree::of(&resolved),
         Err(problems) => panic!("{:?}", problems.iter().map(ToString::to_string).collect::<Vec<_>>()),
