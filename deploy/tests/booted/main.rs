@@ -2,5 +2,6 @@
 //! this machine, in a network of their own.
 
 mod certificates;
+mod databases;
 mod machine;
 mod web;
