@@ -79,6 +79,7 @@ impl Module for ServiceStack {
             role: self.odoo_db_user.clone(),
             database: self.odoo_db_name.clone(),
             file_store: self.file_store(),
+            database_unit: database::INIT,
         });
         offers.vault_certificate = (!self.autocerts).then(|| self.domain.clone());
     }
