@@ -49,11 +49,13 @@ fn groups_of_users(system: &System) -> impl Iterator<Item = Problem> {
     })
 }
 
-/// What a unit of ours is wanted by, if it is ours too, is there.
+/// What a unit of ours is wanted by is there: ours, or of a package.
 fn wanted(system: &System) -> impl Iterator<Item = Problem> {
     system.units.iter().filter_map(move |(name, unit)| {
         let Enabled::WantedBy(target) = unit.value.enabled else { return None };
-        let is_there = target.ends_with(".target") || system.units.contains_key(target);
+        let is_there = target.ends_with(".target")
+            || system.units.contains_key(target)
+            || system.packaged_units.contains_key(target);
         (!is_there).then(|| {
             Problem::new(format!("{name} of `{}` is wanted by {target}, which is not there", unit.module))
         })

@@ -16,9 +16,11 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
 fn judge(subject: &Subject<'_>) -> Result<Verdict, Verdict> {
     let mut findmnt = FINDMNT.command()?;
     findmnt.args(["--verify", "--tab-file"]).arg(subject.at(FILE));
-    let said = run(findmnt)?;
-    // `[E]` before what it calls an error; that something is not on this machine is none.
-    let is_error = |line: &&str| line.contains("[E]") && !line.contains("unreachable");
+    let said = run(findmnt)?.without(&subject.root);
+    // `[E]` is before what it calls an error; that something is not on this machine is none.
+    let is_error = |line: &&str| {
+        line.contains("parse error at") || (line.contains("[E]") && !line.contains("unreachable"))
+    };
     let errors: Vec<&str> = said.text.lines().filter(is_error).collect();
     Ok(if errors.is_empty() { Verdict::Passed } else { Verdict::Failed(errors.join("\n")) })
 }

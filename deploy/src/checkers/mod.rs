@@ -6,6 +6,7 @@
 
 mod accounts;
 mod calendar;
+mod example_vault;
 mod fstab;
 mod nftables;
 mod nginx;
@@ -15,6 +16,7 @@ mod postgresql;
 mod program;
 mod python;
 mod security;
+mod services_of_secrets;
 mod shell;
 mod sshd;
 mod subject;
@@ -23,7 +25,7 @@ mod tmpfiles;
 mod units;
 mod vaultd;
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 pub use self::subject::Subject;
 use crate::{pipeline::Resolved, tree::Tree};
@@ -69,7 +71,9 @@ impl Outcome {
 type Checker = fn(&Subject<'_>) -> Vec<Outcome>;
 
 /// All of them, in the order in which they are told.
-const CHECKERS: [Checker; 16] = [
+const CHECKERS: [Checker; 18] = [
+    example_vault::check,
+    services_of_secrets::check,
     units::check,
     security::check,
     calendar::check,
@@ -97,6 +101,21 @@ pub fn run(resolved: &Resolved, tree: &Tree) -> miette::Result<Vec<Outcome>> {
     let folder = subject::laid_out(tree)?;
     let subject = Subject::new(resolved, tree, folder.path());
     Ok(CHECKERS.iter().flat_map(|checker| checker(&subject)).collect())
+}
+
+/// How exposed each service of a system is, as `systemd-analyze security` has it; none for one that it does not load.
+///
+/// # Errors
+///
+/// Why it cannot be told.
+pub fn exposures(
+    resolved: &Resolved,
+    tree: &Tree,
+) -> miette::Result<Result<BTreeMap<String, Option<String>>, Verdict>> {
+    let folder = subject::laid_out(tree)?;
+    let exposures = security::exposures(&Subject::new(resolved, tree, folder.path()));
+    let shown = |(name, exposure): (&str, Option<u32>)| (name.to_owned(), exposure.map(security::tenths));
+    Ok(exposures.map(|exposures| exposures.into_iter().map(shown).collect()))
 }
 
 #[cfg(test)]

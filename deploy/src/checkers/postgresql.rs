@@ -31,7 +31,10 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
 /// All settings are read to tell one of them.
 fn settings(subject: &Subject<'_>, path: &AbsolutePath) -> Result<Verdict, Verdict> {
     let mut postgres = POSTGRES.command()?;
+    // No cluster is here; a folder does to tell a setting.
     postgres
+        .arg("-D")
+        .arg(&subject.root)
         .args(["-C", "max_connections", "-c"])
         .arg(format!("config_file={}", subject.at(path.as_str()).display()));
     Ok(run(postgres)?.without(&subject.root).verdict())

@@ -39,10 +39,11 @@ impl Program {
     ///
     /// That it is not here.
     pub fn find(&self) -> Result<PathBuf, Verdict> {
-        let missing = |_| {
+        let missing = || {
             Verdict::Skipped(format!("there is no {}; Debian's package {} has it", self.name, self.package))
         };
-        which::which_in(self.name, Some(search_path()), "/").map_err(missing)
+        let found = which::which_in_all(self.name, Some(search_path()), "/").into_iter().flatten();
+        found.filter(|path| !is_root() || is_open(path)).next().ok_or_else(missing)
     }
 
     /// A command that runs it as nobody, with an empty environment.
@@ -166,6 +167,21 @@ pub(super) fn is_root() -> bool {
 #[cfg(not(unix))]
 pub(super) fn is_root() -> bool {
     false
+}
+
+/// Whether nobody may run a program: those of somebody's home are closed to all others.
+#[cfg(unix)]
+fn is_open(program: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(path) = program.canonicalize() else { return false };
+    [program, &path].into_iter().flat_map(Path::ancestors).all(|part| {
+        part.as_os_str().is_empty() || fs::metadata(part).is_ok_and(|metadata| metadata.mode() & 0o001 != 0)
+    })
+}
+
+#[cfg(not(unix))]
+fn is_open(_: &Path) -> bool {
+    true
 }
 
 /// Gives a file or folder to who runs the checkers.

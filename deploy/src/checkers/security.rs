@@ -29,12 +29,12 @@ fn outcome(name: &str, exposure: Option<u32>) -> Outcome {
     Outcome::of(CHECKER, format!("{name}{shown}"), Ok(verdict))
 }
 
-fn tenths(number: u32) -> String {
+pub(super) fn tenths(number: u32) -> String {
     format!("{}.{}", number / 10, number % 10)
 }
 
 /// The exposure of each of our services in tenths, by its name.
-fn exposures<'a>(subject: &Subject<'a>) -> Result<BTreeMap<&'a str, Option<u32>>, Verdict> {
+pub(super) fn exposures<'a>(subject: &Subject<'a>) -> Result<BTreeMap<&'a str, Option<u32>>, Verdict> {
     let services = subject.resolved.system.units.keys().filter(|name| name.ends_with(".service"));
     let services: Vec<&str> = services.map(String::as_str).collect();
     if services.is_empty() {

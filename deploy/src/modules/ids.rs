@@ -34,5 +34,7 @@ pub const LOCAL_CA: Id = Id { name: "local-ca", number: 805 };
 pub const ACME: Id = Id { name: "acme", number: 806 };
 /// The server of the vault.
 pub const VAULTD: Id = Id { name: "vaultd", number: 807 };
+/// Who asks an instance's metadata for the host name.
+pub const HOST_NAME: Id = Id { name: "host-name", number: 815 };
 /// The administrator, whose name is an option.
 pub const ADMIN: u32 = 1000;

@@ -31,10 +31,13 @@ pub fn node(name: &str, text: &str) -> Result<Resolved, Problems> {
 /// What is rendered of a dev VM with these tables.
 #[track_caller]
 pub fn tree(tables: &str) -> Tree {
-    match dev_vm(tables) {
-        Ok(resolved) => Tree::of(&resolved),
-        Err(problems) => panic!("{}", all(&problems)),
-    }
+    Tree::of(&sound(dev_vm(tables)))
+}
+
+/// What nothing is wrong with.
+#[track_caller]
+pub fn sound(resolved: Result<Resolved, Problems>) -> Resolved {
+    resolved.unwrap_or_else(|problems| panic!("{}", all(&problems)))
 }
 
 /// What is wrong with a dev VM with these tables.

@@ -27,6 +27,8 @@ const UNIFIED: &str = "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1";
 pub struct Machine {
     root: TempDir,
     services: Vec<String>,
+    /// What systemd said when it was on, to show where something did not run.
+    pub said: String,
 }
 
 impl Machine {
@@ -42,7 +44,7 @@ impl Machine {
         }
         fs::write(root.path().join("etc/machine-id"), "").expect("a file");
         fs::write(root.path().join("etc/os-release"), "ID=debian\n").expect("a file");
-        Self { root, services: Vec::new() }
+        Self { root, services: Vec::new(), said: String::new() }
     }
 
     /// A path within the machine, from outside.
@@ -80,6 +82,7 @@ impl Machine {
         let ended = self.command(&other.join("usr")).run();
         let account = fs::read_to_string(self.path("out/dump")).unwrap_or_default();
         assert!(account.contains("default.target"), "it did not boot to its end: {ended}");
+        self.said = ended.to_string();
         (self, account)
     }
 
@@ -90,6 +93,6 @@ impl Machine {
         let nspawn = nspawn.arg(format!("--machine={}", name.trim_start_matches('.')));
         let nspawn = nspawn.arg("--directory").arg(self.root.path());
         let nspawn = nspawn.arg(format!("--bind-ro={}:/usr", usr.display()));
-        nspawn.args(["/usr/lib/systemd/systemd", "--show-status=no"])
+        nspawn.args(["/usr/lib/systemd/systemd", "--show-status=no", "--log-target=console"])
     }
 }

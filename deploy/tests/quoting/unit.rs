@@ -99,7 +99,7 @@ fn a_program_is_run_by_the_path_that_was_written() {
         machine.service("programs.service", &all.expect("written before"));
         let (machine, _) = machine.boot();
         let ran = value::split(&fs::read(machine.path("/out/ran")).unwrap_or_default());
-        assert_eq!(ran, written.iter().map(|value| path(value)).collect::<Vec<String>>());
+        assert_eq!(ran, written.iter().map(|value| path(value)).collect::<Vec<String>>(), "{}", machine.said);
     });
 }
 
@@ -117,15 +117,21 @@ fn folders_are_mounted_made_and_opened_as_written() {
         let folders = folders(&machine, "/out/paths", &values);
         let open = service(|section| {
             section.set("ProtectSystem", "strict").words("ReadWritePaths", &folders)?;
-            section.command("ExecStart", script("for f; do : >\"$f/open\"; done", &folders)).map(drop)
+            section.command("ExecStart", script("for f; do echo >\"$f/open\"; done", &folders)).map(drop)
         });
         machine.service("open.service", &open.expect("written before"));
         let closed = service(|section| {
             section.words("BindReadOnlyPaths", &folders)?;
-            section.command("ExecStart", script("for f; do : >\"$f/closed\"; done; :", &folders)).map(drop)
+            section
+                .command(
+                    "ExecStart",
+                    script("for f; do echo >\"$f/closed\"; done; echo >/out/tried", &folders),
+                )
+                .map(drop)
         });
         machine.service("closed.service", &closed.expect("written before"));
         let (machine, _) = machine.boot();
+        assert!(machine.path("/out/tried").exists(), "closed.service did not run");
         for folder in &folders {
             assert!(machine.path(folder).join("open").exists(), "{folder:?} is not open");
             assert!(!machine.path(folder).join("closed").exists(), "{folder:?} is not closed");

@@ -128,6 +128,7 @@ impl Login {
 impl Module for Login {
     fn offer(&self, offers: &mut Offers) {
         offers.admin_email = self.admin_email.clone();
+        offers.admin_user = Some(self.admin_username.user().clone());
     }
 
     fn contribute(&self, world: &World<'_>, system: &mut Contributor<'_>) -> Result<(), Unwritable> {

@@ -123,7 +123,7 @@ fn another_mount_and_identity_are_told_to_all_that_know_the_usual_ones() {
 #[test]
 fn a_vault_of_ones_own_brings_no_identity() {
     let vault = Vault::with("api/token", "x").build();
-    let tree = Tree::of(&with_vault(&vault, "ops").unwrap_or_else(|wrong| panic!("{}", sample::all(&wrong))));
+    let tree = Tree::of(&sample::sound(with_vault(&vault, "ops")));
     assert!(tree.at("/etc/age.key").is_none());
     assert!(tree.at("/etc/vaultd/vault/api/token.age").is_some());
     assert!(!tree.text("/etc/vaultd/vaultd.toml").contains("snakeoil"));
@@ -187,10 +187,12 @@ fn handed_to(
     vault: &Vault,
     offer: impl FnOnce(&mut Offers),
 ) -> String {
-    let resolved = with_vault(vault, machine).unwrap_or_else(|wrong| panic!("{}", sample::all(&wrong)));
+    let resolved = sample::sound(with_vault(vault, machine));
     let mut offers = Offers::default();
     offer(&mut offers);
+    let addons = crate::addons::Addons::default();
     let world = World {
+        addons: &addons,
         machine: &resolved.machine,
         variant: Variant::Run,
         vault: resolved.vault.as_ref(),
