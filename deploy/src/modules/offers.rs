@@ -68,4 +68,6 @@ pub struct OdooData {
     pub database: PostgresName,
     /// The folder of the file store of that database.
     pub file_store: AbsolutePath,
+    /// The unit that gives everybody his rights to the database.
+    pub database_unit: &'static str,
 }

@@ -83,6 +83,7 @@ impl Module for ServiceStack {
             role: self.odoo_db_user.clone(),
             database: self.odoo_db_name.clone(),
             file_store: self.file_store(),
+            database_unit: database::INIT,
         });
         offers.addons.clone_from(&self.odoo_addons.folders);
         offers.vault_certificate = (!self.autocerts).then(|| self.domain.clone());
