@@ -172,14 +172,15 @@ fn each_open_is_in_the_journal() {
     // Who tells the program may die. Nobody waits for long until the next one does, so on a busy machine an open or
     // two are told without it.
     machine.run("systemctl kill --signal=KILL 'vaultd-programs@*.service'");
-    let told = "journalctl --boot --output=cat --no-pager ODBOX_EXE=/usr/bin/cat ODBOX_DECISION=allowed";
+    let told = "journalctl --boot --output=json --no-pager ODBOX_EXE=/usr/bin/cat ODBOX_DECISION=allowed";
     let mut opens = 1;
     while opens == 1 || machine.run(told).lines().count() < 2 {
         assert!(opens < 10, "the program of nobody who opened it was told");
         gets(&machine, true, &right(&cat));
         opens += 1;
     }
-    let again = &records(&machine, "ODBOX_EXE=/usr/bin/cat ODBOX_DECISION=allowed", 2)[1];
+    let again: Value =
+        machine.run(told).lines().last().map(serde_json::from_str).expect("a record").expect("JSON");
     assert_eq!(again["ODBOX_UNIT"], "right.service", "{again}");
     let of_unit = machine.run("journalctl --boot --unit=right.service --output=cat --no-pager");
     assert!(of_unit.contains(&format!("{TOKEN} opened by /usr/bin/cat of right.service")), "{of_unit}");
