@@ -45,8 +45,8 @@ impl Program {
             None => format!("`cargo build -p {name}` makes it"),
         };
         let missing = || Verdict::Skipped(format!("there is no {name}: {from}"));
-        let found = which::which_in_all(self.name, Some(search_path()), "/").into_iter().flatten();
-        found.filter(|path| !is_root() || is_open(path)).next().ok_or_else(missing)
+        let mut found = which::which_in_all(self.name, Some(search_path()), "/").into_iter().flatten();
+        found.find(|path| !is_root() || is_open(path)).ok_or_else(missing)
     }
 
     /// A command that runs it as nobody, with an empty environment.

@@ -28,14 +28,19 @@ fn with(files: &[(&'static str, &str)]) -> Resolved {
     resolved
 }
 
+/// A section of a unit: its name, and its directives.
+type Section<'a> = (&'static str, &'a [(&'static str, &'static str)]);
+
 /// A system with these units, each of sections with their directives.
-fn with_units(units: &[(&'static str, &[(&'static str, &[(&'static str, &'static str)])])]) -> Resolved {
+fn with_units(units: &[(&'static str, &[Section<'_>])]) -> Resolved {
     let mut resolved = nothing();
     for (name, sections) in units {
         let mut file = UnitFile::new();
         for (section, directives) in *sections {
             let mut section = file.section(section);
-            directives.iter().for_each(|(key, value)| drop(section.set(key, value)));
+            for (key, value) in *directives {
+                section.set(key, value);
+            }
         }
         resolved.system.by("base").unit(*name, file, Enabled::Static);
     }

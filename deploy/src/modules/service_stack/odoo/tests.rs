@@ -105,7 +105,7 @@ fn bootstrap_has_everything_but_a_running_server() {
             pulls.iter().any(|pull| line.starts_with(pull)) && line.contains("odoo.service")
         })
     };
-    for (name, _) in &tree.manifest.units {
+    for name in tree.manifest.units.keys() {
         if let Some(crate::system::Content::Text(text)) = tree.at(&format!("/etc/systemd/system/{name}")) {
             assert!(!needs_it(text), "{name} starts it");
         }
