@@ -55,7 +55,8 @@ fn systems() -> impl Iterator<Item = (String, Resolved, Tree)> {
 fn everything() -> (String, Resolved, Tree) {
     let folder = tree::folder();
     let file = folder.path().join("everything.toml");
-    let text = "from = \"devm-x86_64\"\n[service-stack]\nautocerts = true\n[vault]\nmachine = \"devm-x86_64\"\n\
+    let text = "from = \"devm-x86_64\"\n[service-stack]\nautocerts = true\n[login]\nadmin-email = \"a@example.org\"\n\
+                [vault]\nmachine = \"devm-x86_64\"\n\
                 [local-ca]\n[backup]\n";
     fs::write(&file, text).expect("a node file");
     let (resolved, tree) = match pipeline::render(file.to_str().expect("a path"), Variant::Run) {
