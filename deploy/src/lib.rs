@@ -8,6 +8,7 @@
 //! | [`modules`] | the parts of a box, each turning its options into contributions |
 //! | [`system`] | what they contribute to: the whole box as a plain value |
 //! | [`vault`] | the vault of a node, verified, as the bytes that travel |
+//! | [`addons`] | the addons of Odoo that a node names, as the bytes that travel |
 //! | [`assertions`] | what must hold of a whole system |
 //! | [`pipeline`] | load, resolve, assert, render: from top to bottom |
 //! | [`formats`] | what quotes: units, Nginx, SQL, shell and others |
@@ -16,6 +17,7 @@
 //! | [`commands`] | the verbs |
 #![forbid(unsafe_code)]
 
+pub mod addons;
 pub mod assertions;
 pub mod checkers;
 mod cli;

@@ -1,6 +1,7 @@
 //! From a description to a system, top to bottom.
 
 use crate::{
+    addons::Addons,
     assertions,
     modules::{self, MODULES, Offers, World},
     node::{Machine, Node, NodeFile, Variant},
@@ -58,8 +59,11 @@ fn resolve_node(node: &Node<'_>, variant: Variant, mut problems: Problems) -> Re
     }
     let vault = offers.vault.as_ref().map(|vault| NodeVault::open(vault, &node.machine)).transpose()?;
 
+    let addons = Addons::read(&offers.addons)?;
+
     let mut system = System::default();
-    let world = World { machine: &node.machine, variant, vault: vault.as_ref(), offers: &offers };
+    let world =
+        World { machine: &node.machine, variant, vault: vault.as_ref(), addons: &addons, offers: &offers };
     for (name, module) in &modules {
         if let Err(unwritable) = module.contribute(&world, &mut system.by(name)) {
             system.problems.push(Problem::new(format!("{name}: {unwritable}")));

@@ -110,10 +110,21 @@ impl Problems {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
     }
 
-    /// Fills in the places of the options that they are about.
+    /// Fills in the places of the options that they are about, and puts them in the order of the files.
     #[must_use]
     pub(crate) fn placed(self, find: impl Fn(&str, &str) -> Option<Place>) -> Self {
-        Self(self.0.into_iter().map(|problem| problem.placed(&find)).collect())
+        let mut problems: Vec<Problem> = self.0.into_iter().map(|problem| problem.placed(&find)).collect();
+        let mut sources: Vec<Source> = Vec::new();
+        problems.sort_by_cached_key(|problem| {
+            let place = problem.place.as_ref()?;
+            let seen = sources.iter().position(|source| Arc::ptr_eq(source, &place.source));
+            let file = seen.unwrap_or_else(|| {
+                sources.push(place.source.clone());
+                sources.len() - 1
+            });
+            Some((file, place.span.start))
+        });
+        Self(problems)
     }
 }
 

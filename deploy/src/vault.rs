@@ -8,9 +8,15 @@ use std::{
 };
 
 use include_dir::Dir;
+use miette::Diagnostic;
 use vault_format::{
     LOCK_FILE, Policy, Recipient, SIGNATURE_FILE, SIGNERS_FILE, VaultFiles, VaultFolder, Verified,
-    files::Entry, folder::FolderError, lock::VaultId, report, signers::AllowedSigners, verify,
+    files::Entry,
+    folder::FolderError,
+    lock::VaultId,
+    report,
+    signers::AllowedSigners,
+    verify::{self, Unsound},
 };
 
 use crate::{
@@ -22,6 +28,10 @@ use crate::{
 
 /// Most bytes of a file with signers, and of a file of the vault.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// Most problems of a vault that are told one by one.
+const MAX_TOLD: usize = 10;
+const VERIFY: &str = "`vaultgen verify` tells all that is wrong with it";
 
 /// The name of the module that a vault's problems are about.
 const MODULE: &str = "vault";
@@ -122,10 +132,7 @@ impl NodeVault {
         let trusted = AllowedSigners::parse(&signers).map_err(|error| {
             Problem::new(format!("the signers: {}", report::one_line(&error))).about(MODULE, "signers")
         })?;
-        let verified = verify(files, &trusted, |_, _| true).map_err(|unsound| {
-            let problem = Problem::new(format!("the vault is not sound: {}", report::one_line(&unsound)));
-            problem.about(MODULE, "source").help("`vaultgen verify` tells all that is wrong with it")
-        })?;
+        let verified = verify::verify(files, &trusted, |_, _| true).map_err(|error| unsound(&error))?;
         let mut carried = BTreeMap::new();
         for path in
             [LOCK_FILE, SIGNATURE_FILE].into_iter().chain(verified.lock().files.keys().map(String::as_str))
@@ -201,6 +208,21 @@ fn ssh_keys(file: Option<&Located>, key: &'static str) -> Result<Vec<SshKey>, Pr
     let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let wrong = |why| Problem::new(format!("`{}` {why}", file.path().display())).about(MODULE, key);
     lines.map(|line| SshKey::new(line).map_err(wrong)).collect()
+}
+
+/// What is wrong with the vault itself, as far as it is worth reading here.
+fn unsound(error: &Unsound) -> Problems {
+    let mut problems = Problems::default();
+    problems.extend(error.problems().iter().take(MAX_TOLD).map(|problem| {
+        let told = Problem::new(format!("the vault is not sound: {}", report::one_line(problem)));
+        let help = problem.help().map_or_else(|| VERIFY.to_owned(), |help| help.to_string());
+        told.about(MODULE, "source").help(help)
+    }));
+    if let Some(more) = error.problems().len().checked_sub(MAX_TOLD + 1) {
+        let told = Problem::new(format!("the vault is not sound: {} problems more", more + 1));
+        problems.push(told.about(MODULE, "source").help(VERIFY));
+    }
+    problems
 }
 
 fn unread(error: FolderError) -> Problem {

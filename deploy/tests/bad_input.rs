@@ -74,7 +74,12 @@ fn said(folder: &Path, node: &str) -> String {
     let printable = |c: char| c == '\n' || !c.is_control();
     assert!(ended.errors.chars().all(printable), "a terminal would take a command from this: {ended}");
     let lines = ended.errors.lines().map(|line| line.trim_end().to_owned() + "\n");
-    lines.collect::<String>().replace(&folder.display().to_string(), "[FOLDER]")
+    let said = lines.collect::<String>().replace(&folder.display().to_string(), "[FOLDER]");
+    match (said.find("SHA256:"), said.find(", which is none")) {
+        // A key that is another one each time, and may be broken over two lines.
+        (Some(start), Some(end)) => format!("{}[FINGERPRINT]{}", &said[..start], &said[end..]),
+        _ => said,
+    }
 }
 
 fn deploy() -> Run {

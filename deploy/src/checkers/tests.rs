@@ -339,3 +339,16 @@ fn certificates_in_clear_are_read() {
 fn vaultd_judges_its_settings() {
     fails(&with(&[("/etc/vaultd/vaultd.toml", "valt = \"/x\"\n")]), "vaultd check", "valt");
 }
+
+#[test]
+fn caddy_judges_its_configuration() {
+    let file = |text: &str| with(&[("/etc/x/caddy.json", text)]);
+    let sound = r#"{"admin":{"disabled":true},"storage":{"module":"file_system","root":"/run/x"},
+        "apps":{"http":{"servers":{"a":{"listen":["127.0.0.1:8443"],"routes":[{"handle":[{"handler":"acme_server","ca":"x"}]}]}}},
+        "pki":{"certificate_authorities":{"x":{"install_trust":false,
+        "root":{"certificate":"/run/credentials/x/root.pem","private_key":"/run/credentials/x/ca-key.pem"},
+        "intermediate":{"certificate":"/run/credentials/x/ca.pem","private_key":"/run/credentials/x/ca-key.pem"}}}}}}"#;
+    passes(&file(sound), "caddy validate");
+    fails(&file(&sound.replace("routes", "routs")), "caddy validate", "unknown field \"routs\"");
+    fails(&file("{"), "caddy validate", "Error: ");
+}

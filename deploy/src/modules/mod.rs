@@ -21,6 +21,7 @@ mod wiring;
 pub use offers::{AcmeServer, OdooData, Offers, VaultOffer};
 
 use crate::{
+    addons::Addons,
     formats::Unwritable,
     node::{Described, Machine, Node, NodeFile, Options, Variant, describe},
     problem::Problems,
@@ -37,6 +38,8 @@ pub struct World<'a> {
     pub variant: Variant,
     /// The vault that it serves, if it has one.
     pub vault: Option<&'a NodeVault>,
+    /// The addons of Odoo that the node has beside it.
+    pub addons: &'a Addons,
     /// What the modules of the node told each other.
     pub offers: &'a Offers,
 }

@@ -13,6 +13,8 @@ pub struct Offers {
     pub acme: Option<AcmeServer>,
     /// Odoo's data.
     pub odoo: Option<OdooData>,
+    /// The folders with addons of Odoo, to be read.
+    pub addons: Vec<Located>,
     /// Who administers the machine, where that is said.
     pub admin_email: Option<Email>,
     /// The user who administers the machine.
@@ -66,4 +68,6 @@ pub struct OdooData {
     pub database: PostgresName,
     /// The folder of the file store of that database.
     pub file_store: AbsolutePath,
+    /// The unit that gives everybody his rights to the database.
+    pub database_unit: &'static str,
 }

@@ -67,6 +67,13 @@ impl<'a> Options<'a> {
         Some(Located::new(path, table.folder.as_deref()))
     }
 
+    /// A file or folder of a list, as it is found from the file that sets the list.
+    #[must_use]
+    pub fn located_in(&self, key: &str, path: NodePath) -> Located {
+        let folder = self.written(key).and_then(|(table, _)| table.folder.as_deref());
+        Located::new(path, folder)
+    }
+
     /// Whether it is set at all.
     #[must_use]
     pub fn sets(&self, key: &str) -> bool {

@@ -54,6 +54,13 @@ pub enum Artifact {
         /// As pip takes them.
         requirements: Vec<String>,
     },
+    /// Wheels, unpacked into the folder as for this release of Python, and without what they depend on.
+    Wheels {
+        /// The release, such as `3.9`.
+        python: &'static str,
+        /// As pip takes them, each with its version.
+        requirements: Vec<String>,
+    },
     /// Programs of odbox itself.
     Programs(Vec<&'static str>),
 }

@@ -133,6 +133,9 @@ fn artifact(artifact: &Artifact) -> String {
     match artifact {
         Artifact::DebianRoot { suite, packages } => format!("Debian {suite}: {}", packages.join(" ")),
         Artifact::PythonEnvironment { requirements } => format!("Python: {}", requirements.join(" ")),
+        Artifact::Wheels { python, requirements } => {
+            format!("wheels for Python {python}: {}", requirements.join(" "))
+        }
         Artifact::Programs(names) => format!("odbox: {}", names.join(" ")),
     }
 }

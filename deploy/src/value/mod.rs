@@ -1,5 +1,6 @@
 //! What an option of a node can be: one type for each kind of value, so that what a module gets was checked.
 
+mod addon;
 mod calendar;
 mod name;
 mod number;
@@ -11,6 +12,7 @@ use std::{borrow::Cow, ops::Range};
 use toml::{Spanned, de::DeValue};
 
 pub use self::{
+    addon::Addon,
     calendar::Calendar,
     name::{Domain, HostName, MachineName, PackageName, PostgresName, TimeZone, UserName},
     number::{Count, Mebibytes, Minutes, Port},

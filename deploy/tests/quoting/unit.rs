@@ -99,7 +99,7 @@ fn a_program_is_run_by_the_path_that_was_written() {
         machine.service("programs.service", &all.expect("written before"));
         let (machine, _) = machine.boot();
         let ran = value::split(&fs::read(machine.path("/out/ran")).unwrap_or_default());
-        assert_eq!(ran, written.iter().map(|value| path(value)).collect::<Vec<String>>());
+        assert_eq!(ran, written.iter().map(|value| path(value)).collect::<Vec<String>>(), "{}", machine.said);
     });
 }
 

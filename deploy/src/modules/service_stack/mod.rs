@@ -1,5 +1,6 @@
 //! `service-stack`: Odoo, PostgreSQL, Nginx, `PgAdmin`, and what keeps them in order.
 
+mod addons;
 mod autocerts;
 mod database;
 mod nginx;
@@ -8,6 +9,7 @@ mod pgadmin;
 mod postgresql;
 mod sessions;
 
+use self::addons::OdooAddons;
 use super::{Module, OdooData, Offers, Registration, World};
 use crate::{
     formats::Unwritable,
@@ -34,6 +36,7 @@ struct ServiceStack {
     odoo_db_user: PostgresName,
     odoo_cpus: Count,
     odoo_session_timeout: Minutes,
+    odoo_addons: OdooAddons,
     pgadmin: bool,
     pgadmin_admin_email: Email,
     pgadmin_db_name: PostgresName,
@@ -51,6 +54,7 @@ impl ServiceStack {
             odoo_db_user: options.get("odoo-db-user", PostgresName::known("odoo")),
             odoo_cpus: options.get("odoo-cpus", Count::new(1)),
             odoo_session_timeout: options.get("odoo-session-timeout", Minutes::new(5)),
+            odoo_addons: OdooAddons::read(options),
             pgadmin: options.get("pgadmin", false),
             pgadmin_admin_email: options.get("pgadmin-admin-email", Email::known("admin@localhost")),
             pgadmin_db_name: options.get("pgadmin-db-name", PostgresName::known("pgadmin")),
@@ -79,7 +83,9 @@ impl Module for ServiceStack {
             role: self.odoo_db_user.clone(),
             database: self.odoo_db_name.clone(),
             file_store: self.file_store(),
+            database_unit: database::INIT,
         });
+        offers.addons.clone_from(&self.odoo_addons.folders);
         offers.vault_certificate = (!self.autocerts).then(|| self.domain.clone());
     }
 
@@ -87,6 +93,7 @@ impl Module for ServiceStack {
         self.contribute_postgresql(world, system)?;
         self.contribute_databases(world, system)?;
         self.contribute_odoo(world, system)?;
+        self.contribute_addons(world, system);
         self.contribute_sessions(system)?;
         self.contribute_nginx(world, system)?;
         if self.pgadmin {

@@ -3,7 +3,7 @@
 //! It is a package of Debian 11, and runs in a root of that release, with nothing of the machine bound in but its
 //! data, its addons, PostgreSQL's socket, and whom to trust on the Internet.
 
-use super::{ServiceStack, database, postgresql};
+use super::{ServiceStack, addons, database, postgresql};
 use crate::{
     formats::{
         Unwritable,
@@ -108,16 +108,19 @@ impl ServiceStack {
     }
 
     fn binds(&self) -> Vec<&'static str> {
-        BINDS.to_vec()
+        let addons = self.odoo_addons.path().map(|_| addons::FOLDER);
+        BINDS.into_iter().chain(addons).collect()
     }
 
     /// The settings that every run of Odoo has, as names of `odoo.conf` and options of the command line.
-    fn places(&self) -> [(&'static str, &'static str, &str); 3] {
-        [
-            ("db_name", "--database=", self.odoo_db_name.as_str()),
-            ("db_user", "--db_user=", self.odoo_db_user.as_str()),
-            ("data_dir", "--data-dir=", HOME),
-        ]
+    fn places(&self) -> Vec<(&'static str, &'static str, String)> {
+        let addons = self.odoo_addons.path().map(|path| ("addons_path", "--addons-path=", path));
+        let places = [
+            ("db_name", "--database=", self.odoo_db_name.to_string()),
+            ("db_user", "--db_user=", self.odoo_db_user.to_string()),
+            ("data_dir", "--data-dir=", HOME.to_owned()),
+        ];
+        places.into_iter().chain(addons).collect()
     }
 
     fn settings(&self) -> Result<String, Unwritable> {
@@ -125,15 +128,15 @@ impl ServiceStack {
         let mut options = file.section("options");
         options.comment("For maintenance; odoo.service has all of its settings on its command line.");
         for (name, _, value) in self.places() {
-            options.text(name, value)?;
+            options.text(name, &value)?;
         }
         options.set("list_db", "False");
         Ok(file.render())
     }
 
     fn options(&self) -> Vec<Word> {
-        let places = self.places().map(|(_, option, value)| Word::Prefixed(option, value.to_owned()));
-        places.into_iter().chain([Word::Literal("--log-handler=:INFO")]).collect()
+        let places = self.places().into_iter().map(|(_, option, value)| Word::Prefixed(option, value));
+        places.chain([Word::Literal("--log-handler=:INFO")]).collect()
     }
 
     fn initialiser(&self) -> Result<UnitFile, Unwritable> {
@@ -194,6 +197,8 @@ impl ServiceStack {
         for bind in self.binds() {
             service.set("BindReadOnlyPaths", bind);
         }
+        // wkhtmltopdf's engine, which runs scripts as machine code otherwise, and memory for that it does not get.
+        service.environment("JSC_useJIT", "0")?;
         // Whoever runs scheduled jobs is nice to the others (setpriority(2)).
         let sandbox = Sandbox::of(&ids::ODOO.user()).network(network).system_calls("setpriority");
         sandbox.writes([AbsolutePath::known(HOME)]).apply(service)?;
@@ -201,3 +206,6 @@ impl ServiceStack {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,7 +190,9 @@ fn handed_to(
     let resolved = sample::sound(with_vault(vault, machine));
     let mut offers = Offers::default();
     offer(&mut offers);
+    let addons = crate::addons::Addons::default();
     let world = World {
+        addons: &addons,
         machine: &resolved.machine,
         variant: Variant::Run,
         vault: resolved.vault.as_ref(),
