@@ -8,7 +8,7 @@ use super::{
 };
 
 const CHECKER: &str = "systemd-sysusers";
-pub(super) const SYSUSERS: Program = Program { name: "systemd-sysusers", package: "systemd" };
+pub(super) const SYSUSERS: Program = Program { name: "systemd-sysusers", package: Some("systemd") };
 /// Where the tree has its users and groups.
 const FILES: &str = "/etc/sysusers.d/";
 /// The users and groups that every Debian has, where the package base-passwd is.

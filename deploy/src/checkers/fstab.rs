@@ -5,7 +5,7 @@ use super::{
     program::{Program, run},
 };
 
-const FINDMNT: Program = Program { name: "findmnt", package: "util-linux" };
+const FINDMNT: Program = Program { name: "findmnt", package: Some("util-linux") };
 const FILE: &str = "/etc/fstab";
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {

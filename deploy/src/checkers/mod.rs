@@ -5,6 +5,7 @@
 //! on the machine alone (a key, a user, a socket), the checker says what it puts in its place.
 
 mod accounts;
+mod caddy;
 mod calendar;
 mod example_vault;
 mod fstab;
@@ -19,6 +20,7 @@ mod security;
 mod services_of_secrets;
 mod shell;
 mod sshd;
+mod stand_in;
 mod subject;
 mod sudoers;
 mod tmpfiles;
@@ -71,7 +73,7 @@ impl Outcome {
 type Checker = fn(&Subject<'_>) -> Vec<Outcome>;
 
 /// All of them, in the order in which they are told.
-const CHECKERS: [Checker; 18] = [
+const CHECKERS: &[Checker] = &[
     example_vault::check,
     services_of_secrets::check,
     units::check,
@@ -83,6 +85,7 @@ const CHECKERS: [Checker; 18] = [
     shell::check,
     python::check,
     nginx::check,
+    caddy::check,
     postgresql::check,
     odoo::check,
     sshd::check,

@@ -7,8 +7,8 @@ use super::{
     program::{Program, run},
 };
 
-const NFT: Program = Program { name: "nft", package: "nftables" };
-const UNSHARE: Program = Program { name: "unshare", package: "util-linux" };
+const NFT: Program = Program { name: "nft", package: Some("nftables") };
+const UNSHARE: Program = Program { name: "unshare", package: Some("util-linux") };
 /// What a ruleset begins with.
 const SHEBANG: &str = "#!/usr/sbin/nft -f";
 

@@ -5,7 +5,7 @@ use super::{
     program::{Program, run},
 };
 
-const ODOO: Program = Program { name: "odoo", package: "odoo-14" };
+const ODOO: Program = Program { name: "odoo", package: Some("odoo-14") };
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
     let units = subject.resolved.system.units.iter();

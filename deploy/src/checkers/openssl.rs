@@ -5,7 +5,7 @@ use super::{
     program::{Program, run_with_input},
 };
 
-const OPENSSL: Program = Program { name: "openssl", package: "openssl" };
+const OPENSSL: Program = Program { name: "openssl", package: Some("openssl") };
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 

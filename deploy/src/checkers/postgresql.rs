@@ -7,8 +7,8 @@ use super::{
 };
 use crate::value::AbsolutePath;
 
-const POSTGRES: Program = Program { name: "postgres", package: "postgresql" };
-const INITDB: Program = Program { name: "initdb", package: "postgresql" };
+const POSTGRES: Program = Program { name: "postgres", package: Some("postgresql") };
+const INITDB: Program = Program { name: "initdb", package: Some("postgresql") };
 /// Each line that PostgreSQL cannot read, as `file:line: why`.
 const QUERY: &str = "\
 select 'BAD ' || 'pg_hba.conf:' || line_number || ': ' || error as said from pg_hba_file_rules where error is not null \

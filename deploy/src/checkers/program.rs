@@ -28,8 +28,8 @@ const NOBODY: u32 = 65534;
 pub(super) struct Program {
     /// Its name.
     pub name: &'static str,
-    /// The package of Debian that has it.
-    pub package: &'static str,
+    /// The package of Debian that has it; none for a program of ours.
+    pub package: Option<&'static str>,
 }
 
 impl Program {
@@ -39,11 +39,14 @@ impl Program {
     ///
     /// That it is not here.
     pub fn find(&self) -> Result<PathBuf, Verdict> {
-        let missing = || {
-            Verdict::Skipped(format!("there is no {}; Debian's package {} has it", self.name, self.package))
+        let name = self.name;
+        let from = match self.package {
+            Some(package) => format!("Debian's package {package} has it"),
+            None => format!("`cargo build -p {name}` makes it"),
         };
-        let found = which::which_in_all(self.name, Some(search_path()), "/").into_iter().flatten();
-        found.filter(|path| !is_root() || is_open(path)).next().ok_or_else(missing)
+        let missing = || Verdict::Skipped(format!("there is no {name}: {from}"));
+        let mut found = which::which_in_all(self.name, Some(search_path()), "/").into_iter().flatten();
+        found.find(|path| !is_root() || is_open(path)).ok_or_else(missing)
     }
 
     /// A command that runs it as nobody, with an empty environment.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::value::AbsolutePath;
 
-const PYTHON: Program = Program { name: "python3", package: "python3" };
+const PYTHON: Program = Program { name: "python3", package: Some("python3") };
 /// Compiles a file, and writes nothing beside it.
 const COMPILE: &str = "import sys; compile(open(sys.argv[1], encoding='utf-8').read(), sys.argv[2], 'exec')";
 /// Runs a configuration as PgAdmin does, after its own, and tells names that it does not know.

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::value::AbsolutePath;
 
-const SH: Program = Program { name: "sh", package: "dash" };
-const BASH: Program = Program { name: "bash", package: "bash" };
-const SHELLCHECK: Program = Program { name: "shellcheck", package: "shellcheck" };
+const SH: Program = Program { name: "sh", package: Some("dash") };
+const BASH: Program = Program { name: "bash", package: Some("bash") };
+const SHELLCHECK: Program = Program { name: "shellcheck", package: Some("shellcheck") };
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
     let scripts = subject.texts_below("/").filter_map(|(path, text)| Some((path, shell(text)?)));

@@ -10,8 +10,8 @@ use super::{
     program::{Program, run},
 };
 
-const SSHD: Program = Program { name: "sshd", package: "openssh-server" };
-const SSH_KEYGEN: Program = Program { name: "ssh-keygen", package: "openssh-client" };
+const SSHD: Program = Program { name: "sshd", package: Some("openssh-server") };
+const SSH_KEYGEN: Program = Program { name: "ssh-keygen", package: Some("openssh-client") };
 /// The main file. Where it is Debian's own, ours are those that it includes.
 const MAIN: &str = "/etc/ssh/sshd_config";
 /// The folder that it includes.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::value::AbsolutePath;
 
-const VISUDO: Program = Program { name: "visudo", package: "sudo" };
+const VISUDO: Program = Program { name: "visudo", package: Some("sudo") };
 /// The main file, and the folder that it includes.
 const FILES: &str = "/etc/sudoers";
 

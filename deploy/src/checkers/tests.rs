@@ -28,14 +28,19 @@ fn with(files: &[(&'static str, &str)]) -> Resolved {
     resolved
 }
 
+/// A section of a unit: its name, and its directives.
+type Section<'a> = (&'static str, &'a [(&'static str, &'static str)]);
+
 /// A system with these units, each of sections with their directives.
-fn with_units(units: &[(&'static str, &[(&'static str, &[(&'static str, &'static str)])])]) -> Resolved {
+fn with_units(units: &[(&'static str, &[Section<'_>])]) -> Resolved {
     let mut resolved = nothing();
     for (name, sections) in units {
         let mut file = UnitFile::new();
         for (section, directives) in *sections {
             let mut section = file.section(section);
-            directives.iter().for_each(|(key, value)| drop(section.set(key, value)));
+            for (key, value) in *directives {
+                section.set(key, value);
+            }
         }
         resolved.system.by("base").unit(*name, file, Enabled::Static);
     }
@@ -338,4 +343,17 @@ fn certificates_in_clear_are_read() {
 #[test]
 fn vaultd_judges_its_settings() {
     fails(&with(&[("/etc/vaultd/vaultd.toml", "valt = \"/x\"\n")]), "vaultd check", "valt");
+}
+
+#[test]
+fn caddy_judges_its_configuration() {
+    let file = |text: &str| with(&[("/etc/x/caddy.json", text)]);
+    let sound = r#"{"admin":{"disabled":true},"storage":{"module":"file_system","root":"/run/x"},
+        "apps":{"http":{"servers":{"a":{"listen":["127.0.0.1:8443"],"routes":[{"handle":[{"handler":"acme_server","ca":"x"}]}]}}},
+        "pki":{"certificate_authorities":{"x":{"install_trust":false,
+        "root":{"certificate":"/run/credentials/x/root.pem","private_key":"/run/credentials/x/ca-key.pem"},
+        "intermediate":{"certificate":"/run/credentials/x/ca.pem","private_key":"/run/credentials/x/ca-key.pem"}}}}}}"#;
+    passes(&file(sound), "caddy validate");
+    fails(&file(&sound.replace("routes", "routs")), "caddy validate", "unknown field \"routs\"");
+    fails(&file("{"), "caddy validate", "Error: ");
 }

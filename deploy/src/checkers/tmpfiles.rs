@@ -7,7 +7,7 @@ use super::{
     program::{Program, run},
 };
 
-const TMPFILES: Program = Program { name: "systemd-tmpfiles", package: "systemd" };
+const TMPFILES: Program = Program { name: "systemd-tmpfiles", package: Some("systemd") };
 /// Where the tree has such lines.
 const FILES: &str = "/etc/tmpfiles.d/";
 

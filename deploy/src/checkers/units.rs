@@ -18,7 +18,7 @@ use super::{
 use crate::system::System;
 
 const CHECKER: &str = "systemd-analyze verify";
-pub(super) const ANALYZE: Program = Program { name: "systemd-analyze", package: "systemd" };
+pub(super) const ANALYZE: Program = Program { name: "systemd-analyze", package: Some("systemd") };
 /// Where our units are.
 const OURS: &str = "/etc/systemd/system";
 /// Where those of packages are.
@@ -228,6 +228,8 @@ fn missing_program(what: &str) -> Option<&str> {
 
 fn is_brought(program: &str, system: &System) -> bool {
     let is_below = |folder: &str| program.starts_with(folder);
-    PACKAGED_PROGRAMS.iter().any(|folder| is_below(folder))
+    // Without a folder, it is found among those of packages.
+    !program.starts_with('/')
+        || PACKAGED_PROGRAMS.iter().any(|folder| is_below(folder))
         || system.artifacts.keys().any(|path| is_below(path.as_str()))
 }

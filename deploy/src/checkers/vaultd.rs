@@ -13,7 +13,7 @@ use super::{
     program::{Program, is_root, run},
 };
 
-const VAULTD: Program = Program { name: "vaultd", package: "none: `cargo build -p vaultd` makes it" };
+const VAULTD: Program = Program { name: "vaultd", package: None };
 /// Its settings.
 const FILE: &str = "/etc/vaultd/vaultd.toml";
 /// What it takes where they are silent.

@@ -2,14 +2,14 @@
 //!
 //! | room | what it writes |
 //! | --- | --- |
-//! | [`unit`] | systemd's units |
+//! | [`mod@unit`] | systemd's units |
 //! | [`nginx`] | Nginx's directives and blocks |
 //! | [`sql`] | PostgreSQL's identifiers and literals |
 //! | [`postgresql`] | settings of `postgresql.conf`, lines of `pg_hba.conf` and `pg_ident.conf` |
 //! | [`shell`] | words of `sh` |
 //! | [`ini`] | files for Python's `configparser`, such as Odoo's |
 //! | [`python`] | assignments of a configuration in Python, such as PgAdmin's |
-//! | [`line`] | lines of sysusers.d and tmpfiles.d |
+//! | [`mod@line`] | lines of sysusers.d and tmpfiles.d |
 //!
 //! JSON and TOML come from `serde_json` and `toml`.
 //!

@@ -3,5 +3,6 @@
 
 mod backup;
 mod certificates;
+mod databases;
 mod machine;
 mod web;

@@ -8,20 +8,30 @@ use std::{
 
 use deploy::formats::unit::UnitFile;
 use fixtures::{
-    command::program,
+    command::{Run, program},
     machine::Need::{self, Program, Root},
     tree,
 };
 use tempfile::TempDir;
 
 /// What it takes.
-pub const NEEDS: [Need; 2] = [Root, Program("systemd-nspawn")];
+pub const NEEDS: [Need; 3] = [Root, Program("systemd-nspawn"), Program("unshare")];
 
 /// Says whose systemd boots: a root such as scripts/debian-root makes, or else this machine's.
 const OTHER_ROOT: &str = "ODBOX_BOOT_ROOT";
 
-/// Without it the container has the hierarchy of this machine, which newer systemds do not boot on.
-const UNIFIED: &str = "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1";
+/// How the container is started: `$1` is its name, `$2` the machine, `$3` the programs. Its control group is its own,
+/// since several run at the same time, and so is what nspawn leaves behind.
+const START: &str = r#"
+set -e
+group=$(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \([^ ]*\) .* - cgroup2 .*/\1/p' /proc/self/mountinfo | head -n 1)/$1
+mkdir -p "$group" /run/systemd
+echo 0 >"$group/cgroup.procs"
+mount -t tmpfs nspawn /run/systemd
+export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
+exec systemd-nspawn --quiet --register=no --keep-unit --private-network --console=pipe --machine="$1" \
+    --directory="$2" --bind-ro="$3:/usr" /usr/lib/systemd/systemd --show-status=no --log-target=console
+"#;
 
 /// A machine that is off. Its services leave what they have to say in `/out`.
 pub struct Machine {
@@ -86,13 +96,34 @@ impl Machine {
         (self, account)
     }
 
-    fn command(&self, usr: &Path) -> fixtures::command::Run {
-        let name = self.root.path().file_name().and_then(|name| name.to_str()).expect("a name");
-        let nspawn = program("systemd-nspawn").under(["timeout", "150", "env", UNIFIED]);
-        let nspawn = nspawn.args(["--quiet", "--register=no", "--keep-unit", "--console=pipe"]);
-        let nspawn = nspawn.arg(format!("--machine={}", name.trim_start_matches('.')));
-        let nspawn = nspawn.arg("--directory").arg(self.root.path());
-        let nspawn = nspawn.arg(format!("--bind-ro={}:/usr", usr.display()));
-        nspawn.args(["/usr/lib/systemd/systemd", "--show-status=no", "--log-target=console"])
+    fn command(&self, usr: &Path) -> Run {
+        let unshare =
+            program("timeout").args(["150", "unshare", "--mount", "--pid", "--fork", "--kill-child"]);
+        let start = unshare.args(["--mount-proc", "sh", "-c", START, "sh", &self.name()]);
+        start.arg(self.root.path()).arg(usr)
     }
+
+    fn name(&self) -> String {
+        let folder = self.root.path().file_name().and_then(|name| name.to_str()).expect("a name");
+        format!("quoting-{}", folder.trim_start_matches('.'))
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mounts");
+        let trees = mounts.lines().filter(|line| line.contains(" - cgroup2 ") || line.contains(" - cgroup "));
+        let trees = trees.filter_map(|line| line.split(' ').nth(4));
+        trees.for_each(|tree| remove_group(&Path::new(tree).join(self.name())));
+    }
+}
+
+/// From the leaves up; that one is busy is no reason to fail.
+fn remove_group(group: &Path) {
+    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            remove_group(&entry.path());
+        }
+    }
+    let _ = fs::remove_dir(group);
 }

@@ -169,10 +169,18 @@ fn each_open_is_in_the_journal() {
     assert_eq!((&denied["ODBOX_UNIT"], &denied["PRIORITY"]), (&"wrong.service".into(), &"4".into()));
     assert_eq!(allowed["MESSAGE_ID"], vaultd_message_id());
     records(&machine, "--identifier=vaultd ODBOX_DECISION=denied", 1);
-    // Who tells the program may die.
+    // Who tells the program may die. Nobody waits for long until the next one does, so on a busy machine an open or
+    // two are told without it.
     machine.run("systemctl kill --signal=KILL 'vaultd-programs@*.service'");
-    gets(&machine, true, &right(&cat));
-    let again = &records(&machine, "ODBOX_EXE=/usr/bin/cat ODBOX_DECISION=allowed", 2)[1];
+    let told = "journalctl --boot --output=json --no-pager ODBOX_EXE=/usr/bin/cat ODBOX_DECISION=allowed";
+    let mut opens = 1;
+    while opens == 1 || machine.run(told).lines().count() < 2 {
+        assert!(opens < 10, "the program of nobody who opened it was told");
+        gets(&machine, true, &right(&cat));
+        opens += 1;
+    }
+    let again: Value =
+        machine.run(told).lines().last().map(serde_json::from_str).expect("a record").expect("JSON");
     assert_eq!(again["ODBOX_UNIT"], "right.service", "{again}");
     let of_unit = machine.run("journalctl --boot --unit=right.service --output=cat --no-pager");
     assert!(of_unit.contains(&format!("{TOKEN} opened by /usr/bin/cat of right.service")), "{of_unit}");
@@ -196,7 +204,7 @@ fn each_open_is_in_the_journal() {
     let sum: u64 = first_time
         .map(|record| record["ODBOX_COUNT"].as_str().and_then(|n| n.parse::<u64>().ok()).expect("a count"))
         .sum();
-    assert!((497..=502).contains(&sum), "{sum}: {all:#?}");
+    assert!((495 + opens..=500 + opens).contains(&sum), "{sum}: {all:#?}");
     assert!(all.len() < 100, "{} records", all.len());
 }
 

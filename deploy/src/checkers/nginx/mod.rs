@@ -11,17 +11,17 @@
 //! | `listen` on a port below 1024 | 40000 more, since nobody else may |
 
 mod configuration;
-mod stand_in;
+mod copy;
 
 use std::fs;
 
-use self::{configuration::Directive, stand_in::StandIn};
+use self::{configuration::Directive, copy::Stage};
 use super::{
     Outcome, Subject, Verdict,
     program::{Program, run},
 };
 
-const NGINX: Program = Program { name: "nginx", package: "nginx-light" };
+const NGINX: Program = Program { name: "nginx", package: Some("nginx-light") };
 /// The main file.
 const MAIN: &str = "/etc/nginx/nginx.conf";
 
@@ -33,9 +33,9 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
 fn judge(subject: &Subject<'_>, text: &str) -> Result<Verdict, Verdict> {
     let mut nginx = NGINX.command()?;
     let folder = subject.folder("nginx")?;
-    let stand_in = StandIn::new(subject, &folder)?;
+    let stage = Stage::new(subject, &folder)?;
     let copy = folder.join("nginx.conf");
-    fs::write(&copy, stand_in.copy(text))?;
+    fs::write(&copy, stage.copy(text))?;
     nginx.arg("-t").arg("-q").arg("-e").arg("stderr").arg("-p").arg(&folder).arg("-c").arg(&copy);
     Ok(run(nginx)?.without(&subject.root).without(&folder).verdict())
 }

@@ -65,3 +65,6 @@ impl ServiceStack {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

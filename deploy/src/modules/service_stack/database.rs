@@ -146,3 +146,6 @@ fn init() -> Result<UnitFile, Unwritable> {
     Sandbox::of(&ids::POSTGRES.user()).network(Network::Unix).apply(&mut service)?;
     Ok(unit)
 }
+
+#[cfg(test)]
+mod tests;

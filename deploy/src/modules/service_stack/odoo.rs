@@ -206,3 +206,6 @@ impl ServiceStack {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,3 +159,6 @@ fn confine(network: Network, service: &mut Section<'_>) -> Result<(), Unwritable
     service.path("WorkingDirectory", HOME)?;
     Sandbox::of(&ids::PGADMIN.user()).network(network).writes([home]).apply(service)
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,3 +190,6 @@ fn server() -> Result<UnitFile, Unwritable> {
         .apply(&mut service)?;
     Ok(unit)
 }
+
+#[cfg(test)]
+mod tests;

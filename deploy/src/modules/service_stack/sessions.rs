@@ -46,3 +46,6 @@ impl ServiceStack {
         Ok(unit)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,20 +1,15 @@
-//! What stands for what is on the machine alone.
+//! The copy that Nginx looks at: what stands there for what is on the machine alone.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use vault_format::{
-    Timestamp,
-    certificate::{CertificateError, KeyType, LEAF_DAYS, Scope, authority},
-};
-
 use super::{
     Directive,
     configuration::{parse, render, unquoted},
 };
-use crate::checkers::{Subject, Verdict};
+use crate::checkers::{Subject, Verdict, stand_in::certified};
 
 /// Files that Nginx reads certificates and keys from.
 const TLS: [&str; 8] = [
@@ -34,20 +29,19 @@ const UNPRIVILEGED: u16 = 1024;
 /// What is added to a port below that.
 const ABOVE: u16 = 40000;
 
-/// The stand-ins, and where they are.
-pub(super) struct StandIn<'a> {
+/// A configuration with stand-ins, and where they are.
+pub(super) struct Stage<'a> {
     subject: &'a Subject<'a>,
     folder: &'a Path,
     pem: PathBuf,
 }
 
-impl<'a> StandIn<'a> {
+impl<'a> Stage<'a> {
     /// Makes a certificate, with its key in the same file.
     pub fn new(subject: &'a Subject<'a>, folder: &'a Path) -> Result<Self, Verdict> {
         let pem = folder.join("stand-in.pem");
-        let made = certificate()
-            .map_err(|error| Verdict::Failed(format!("no certificate for the check: {error}")))?;
-        fs::write(&pem, made)?;
+        let made = certified()?;
+        fs::write(&pem, [made.key.expose(), made.certificate.expose()].concat())?;
         Ok(Self { subject, folder, pem })
     }
 
@@ -151,13 +145,6 @@ fn lifted(listen: &str) -> String {
         Ok(port) if port < UNPRIVILEGED => format!("{address}{}", port + ABOVE),
         _ => listen.to_owned(),
     }
-}
-
-/// A certificate for nobody, after its key.
-fn certificate() -> Result<Vec<u8>, CertificateError> {
-    let key = KeyType::P256.generate()?;
-    let made = authority("deploy check", Scope::Loopback, &key, LEAF_DAYS, Timestamp::now())?;
-    Ok([made.key.expose(), made.certificate.expose()].concat())
 }
 
 #[cfg(test)]
