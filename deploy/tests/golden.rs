@@ -19,7 +19,7 @@ use deploy::{
     system::Content,
     tree::{MANIFEST_FILE, ROOT_FOLDER, Tree},
 };
-use fixtures::{command::program, machine};
+use fixtures::{command::program, machine, tree};
 use similar::TextDiff;
 
 /// Has the test write what there is in the place of what is expected.
@@ -49,6 +49,20 @@ fn systems() -> impl Iterator<Item = (String, Resolved, Tree)> {
             }
         }
     })
+}
+
+/// A node with the modules that no shipped one has.
+fn everything() -> (String, Resolved, Tree) {
+    let folder = tree::folder();
+    let file = folder.path().join("everything.toml");
+    let text = "from = \"devm-x86_64\"\n[service-stack]\nautocerts = true\n[vault]\nmachine = \"devm-x86_64\"\n\
+                [local-ca]\n[backup]\n";
+    fs::write(&file, text).expect("a node file");
+    let (resolved, tree) = match pipeline::render(file.to_str().expect("a path"), Variant::Run) {
+        Ok(rendered) => rendered,
+        Err(problems) => panic!("{:#?}", problems.iter().map(ToString::to_string).collect::<Vec<_>>()),
+    };
+    ("everything".to_owned(), resolved, tree)
 }
 
 #[test]
@@ -101,7 +115,7 @@ fn version() -> String {
 /// One line for each service; where its exposure differs between systems, one for each of them.
 fn exposures() -> String {
     let mut of_services: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    for (name, resolved, tree) in systems() {
+    for (name, resolved, tree) in systems().chain([everything()]) {
         let told = checkers::exposures(&resolved, &tree).expect("a folder for the tree");
         let told = told.unwrap_or_else(|why: Verdict| panic!("{name}: {why:?}"));
         for (service, exposure) in told {

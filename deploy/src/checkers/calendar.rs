@@ -1,12 +1,15 @@
 //! When timers elapse: `systemd-analyze calendar` reads each expression.
 
-use super::{Outcome, Subject, Verdict, program::run, units::ANALYZE};
+use super::{
+    Outcome, Subject, Verdict,
+    program::run,
+    units::{ANALYZE, ours, values},
+};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
-    let units = subject.resolved.system.units.iter();
-    let expressions = units.flat_map(|(name, unit)| {
-        unit.value.file.get("Timer", "OnCalendar").into_iter().map(move |expression| (name, expression))
-    });
+    let timers = ours(subject).filter(|(name, _)| name.ends_with(".timer"));
+    let expressions =
+        timers.flat_map(|(name, text)| values(text, "OnCalendar").map(move |expression| (name, expression)));
     let judged = expressions.map(|(name, expression)| {
         Outcome::of("systemd-analyze calendar", format!("{name}: {expression}"), judge(expression))
     });

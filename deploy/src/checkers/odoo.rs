@@ -3,15 +3,14 @@
 use super::{
     Outcome, Subject, Verdict,
     program::{Program, run},
+    units::{ours, values},
 };
 
-const ODOO: Program = Program { name: "odoo", package: Some("odoo-14") };
+const ODOO: Program = Program { name: "/usr/bin/odoo", package: Some("odoo-14") };
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
-    let units = subject.resolved.system.units.iter();
-    let commands = units.flat_map(|(name, unit)| {
-        unit.value.file.get("Service", "ExecStart").into_iter().map(move |command| (name, command))
-    });
+    let commands =
+        ours(subject).flat_map(|(name, text)| values(text, "ExecStart").map(move |command| (name, command)));
     let of_odoo = commands.filter_map(|(name, command)| Some((name, options(command)?)));
     of_odoo.map(|(name, options)| Outcome::of("odoo --version", name, judge(&options))).collect()
 }
@@ -20,7 +19,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
 fn options(command: &str) -> Option<Vec<String>> {
     let words = shlex::split(command)?;
     let (program, options) = words.split_first()?;
-    let is_odoo = program.rsplit('/').next() == Some(ODOO.name);
+    let is_odoo = program == ODOO.name;
     is_odoo.then(|| options.iter().map(|word| word.replace("$$", "$").replace("%%", "%")).collect())
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Outcome, Subject, Verdict,
     program::run,
-    units::{ANALYZE, loadable},
+    units::{ANALYZE, loadable, ours},
 };
 
 const CHECKER: &str = "systemd-analyze security";
@@ -35,8 +35,8 @@ pub(super) fn tenths(number: u32) -> String {
 
 /// The exposure of each of our services in tenths, by its name.
 pub(super) fn exposures<'a>(subject: &Subject<'a>) -> Result<BTreeMap<&'a str, Option<u32>>, Verdict> {
-    let services = subject.resolved.system.units.keys().filter(|name| name.ends_with(".service"));
-    let services: Vec<&str> = services.map(String::as_str).collect();
+    let services = ours(subject).map(|(name, _)| name).filter(|name| name.ends_with(".service"));
+    let services: Vec<&str> = services.collect();
     if services.is_empty() {
         return Ok(BTreeMap::new());
     }

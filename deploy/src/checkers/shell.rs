@@ -11,18 +11,21 @@ const BASH: Program = Program { name: "bash", package: Some("bash") };
 const SHELLCHECK: Program = Program { name: "shellcheck", package: Some("shellcheck") };
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
-    let scripts = subject.texts_below("/").filter_map(|(path, text)| Some((path, shell(text)?)));
+    let scripts = subject.texts_below("/").filter_map(|(path, text)| Some((path, shell(path, text)?)));
     let both = |(path, shell): (&AbsolutePath, &Program)| {
         [
             Outcome::of("sh -n", path.as_str(), reads(subject, path, shell)),
-            Outcome::of("shellcheck", path.as_str(), shellcheck(subject, path)),
+            Outcome::of("shellcheck", path.as_str(), shellcheck(subject, path, shell)),
         ]
     };
     scripts.flat_map(both).collect()
 }
 
-/// The shell that a script is for, by its first line.
-fn shell(text: &str) -> Option<&'static Program> {
+/// The shell that a script is for, by its first line; one without such a line is read by other scripts.
+fn shell(path: &AbsolutePath, text: &str) -> Option<&'static Program> {
+    if path.as_str().ends_with(".sh") && !text.starts_with("#!") {
+        return Some(&SH);
+    }
     let interpreter = text.strip_prefix("#!")?.split_whitespace().next()?;
     match interpreter.rsplit('/').next()? {
         "sh" => Some(&SH),
@@ -37,8 +40,10 @@ fn reads(subject: &Subject<'_>, path: &AbsolutePath, shell: &Program) -> Result<
     Ok(run(command)?.without(&subject.root).verdict())
 }
 
-fn shellcheck(subject: &Subject<'_>, path: &AbsolutePath) -> Result<Verdict, Verdict> {
+fn shellcheck(subject: &Subject<'_>, path: &AbsolutePath, shell: &Program) -> Result<Verdict, Verdict> {
     let mut command = SHELLCHECK.command()?;
-    command.args(["--norc", "--severity=warning", "--format=gcc"]).arg(subject.at(path.as_str()));
+    command
+        .args(["--norc", "--severity=warning", "--format=gcc", "--shell", shell.name])
+        .arg(subject.at(path.as_str()));
     Ok(run(command)?.without(&subject.root).verdict())
 }

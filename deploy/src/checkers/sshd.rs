@@ -14,16 +14,26 @@ const SSHD: Program = Program { name: "sshd", package: Some("openssh-server") };
 const SSH_KEYGEN: Program = Program { name: "ssh-keygen", package: Some("openssh-client") };
 /// The main file. Where it is Debian's own, ours are those that it includes.
 const MAIN: &str = "/etc/ssh/sshd_config";
+/// Where lists of public keys may be.
+const KEYS: &str = "/etc/ssh/";
 /// The folder that it includes.
 const PARTS: &str = "/etc/ssh/sshd_config.d/";
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
     let parts = subject.texts_below(PARTS).map(|(path, _)| path.to_string());
     let files: Vec<String> = subject.text(MAIN).map(|_| MAIN.to_owned()).into_iter().chain(parts).collect();
-    match files.is_empty() {
-        true => Vec::new(),
-        false => vec![Outcome::of("sshd -t", files.join(", "), judge(subject))],
-    }
+    let judged = (!files.is_empty()).then(|| Outcome::of("sshd -t", files.join(", "), judge(subject)));
+    let keys = subject.texts_below(KEYS).filter(|(path, _)| path.as_str().contains("authorized_keys"));
+    let keys =
+        keys.map(|(path, _)| Outcome::of("ssh-keygen -l", path.as_str(), keys_of(subject, path.as_str())));
+    judged.into_iter().chain(keys).collect()
+}
+
+/// Who may log in: a list of public keys.
+fn keys_of(subject: &Subject<'_>, path: &str) -> Result<Verdict, Verdict> {
+    let mut keygen = SSH_KEYGEN.command()?;
+    keygen.arg("-l").arg("-f").arg(subject.at(path));
+    Ok(run(keygen)?.without(&subject.root).verdict())
 }
 
 fn judge(subject: &Subject<'_>) -> Result<Verdict, Verdict> {

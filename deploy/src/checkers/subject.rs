@@ -90,12 +90,12 @@ pub(super) fn laid_out(tree: &Tree) -> miette::Result<TempDir> {
 }
 
 #[cfg(unix)]
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 #[cfg(not(unix))]
-fn set_mode(_: &Path, _: u32) -> io::Result<()> {
+pub(super) fn set_mode(_: &Path, _: u32) -> io::Result<()> {
     Ok(())
 }

@@ -145,6 +145,14 @@ fn sshd_judges_its_configuration() {
 }
 
 #[test]
+fn lists_of_public_keys_are_read() {
+    let file = |text: &str| with(&[("/etc/ssh/authorized_keys.d/root", text)]);
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMxUxW2exbAADrU177NwKk6Sc8mwxx0V7vIw4ByB2vqj of a test\n";
+    passes(&file(key), "ssh-keygen -l");
+    fails(&file(&key.replace("AAAAC3", "AAAAC4")), "ssh-keygen -l", "is not a public key file");
+}
+
+#[test]
 fn visudo_judges_who_may_become_root() {
     let files = |text: &str| with(&[("/etc/sudoers.d/odbox", text)]);
     passes(&files("%sudo ALL=(ALL:ALL) NOPASSWD: ALL\n"), "visudo -c");

@@ -8,7 +8,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use super::{
@@ -20,19 +20,22 @@ use crate::system::System;
 const CHECKER: &str = "systemd-analyze verify";
 pub(super) const ANALYZE: Program = Program { name: "systemd-analyze", package: Some("systemd") };
 /// Where our units are.
-const OURS: &str = "/etc/systemd/system";
+const OURS: &str = "/etc/systemd/system/";
 /// Where those of packages are.
 const PACKAGED: &str = "/usr/lib/systemd/system";
 /// Folders that the box's packages bring programs to.
 const PACKAGED_PROGRAMS: [&str; 6] = ["/usr/bin/", "/usr/sbin/", "/usr/lib/", "/bin/", "/sbin/", "/lib/"];
+/// What systemd has since version 254, and the box's with it: an older one here complains of what it does not know.
+const NEWER: [&str; 5] =
+    ["'RestartMode'", "'FileDescriptorStorePreserve'", "'RestartSteps'", "'ImportCredential'", "@sandbox"];
 /// What has a unit load others, so that it does not load without them.
 const NEEDED: [&str; 3] = ["Requires", "Requisite", "BindsTo"];
 /// What all services are started by: cycles are seen from there.
 const ALL: &str = "multi-user.target";
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
-    let units = &subject.resolved.system.units;
-    let names: BTreeSet<String> = units.keys().cloned().chain(extended(subject)).collect();
+    let names: BTreeSet<String> =
+        ours(subject).map(|(name, _)| name.to_owned()).chain(extended(subject)).collect();
     if names.is_empty() {
         return Vec::new();
     }
@@ -42,10 +45,23 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
     }
 }
 
+/// The units of the tree, with their texts.
+pub(super) fn ours<'a>(subject: &Subject<'a>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let files = subject.texts_below(OURS);
+    let named = files.filter_map(|(path, text)| Some((path.as_str().strip_prefix(OURS)?, text)));
+    named.filter(|(name, _)| !name.contains('/'))
+}
+
+/// The values of a directive in the text of a unit.
+pub(super) fn values<'a>(text: &'a str, key: &str) -> impl Iterator<Item = &'a str> {
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    lines.filter(move |(name, _)| *name == key).map(|(_, value)| value)
+}
+
 /// The units that the tree has drop-ins for.
 fn extended(subject: &Subject<'_>) -> BTreeSet<String> {
     let paths = subject.texts_below(OURS).filter_map(|(path, _)| path.as_str().strip_prefix(OURS));
-    let folders = paths.filter_map(|path| path.trim_start_matches('/').split_once(".d/"));
+    let folders = paths.filter_map(|path| path.split_once(".d/"));
     folders.map(|(unit, _)| unit.to_owned()).collect()
 }
 
@@ -101,17 +117,15 @@ fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Adds units that do nothing for those that are needed or extended and not here.
 fn add_stand_ins(subject: &Subject<'_>, names: &BTreeSet<String>) -> io::Result<()> {
-    let units = subject.resolved.system.units.values();
-    let needed = units.flat_map(|unit| {
-        NEEDED.iter().flat_map(|key| unit.value.file.get("Unit", key)).flat_map(str::split_whitespace)
-    });
-    let needed = needed.map(str::to_owned).filter(|name| is_of_package(subject, name));
-    for name in needed.chain(names.iter().cloned()) {
-        let is_there = [OURS, PACKAGED].iter().any(|folder| exists(&subject.at(folder), &name));
+    let needed = ours(subject).flat_map(|(_, text)| NEEDED.iter().flat_map(|key| values(text, key)));
+    let needed = needed.flat_map(str::split_whitespace).map(str::to_owned);
+    let needed: Vec<String> = needed.filter(|name| is_of_package(subject, name)).collect();
+    for name in needed.iter().chain(names) {
+        let is_there = [OURS, PACKAGED].iter().any(|folder| exists(&subject.at(folder), name));
         if !is_there {
             let section =
                 if name.ends_with(".service") { "[Service]\nExecStart=/bin/true\n" } else { "[Unit]\n" };
-            fs::write(subject.at(PACKAGED).join(&name), section)?;
+            fs::write(subject.at(PACKAGED).join(name), section)?;
         }
     }
     Ok(())
@@ -153,6 +167,9 @@ impl Complaints {
     }
 
     fn add(&mut self, line: &str, names: &BTreeSet<String>) {
+        if is_newer(line) {
+            return;
+        }
         if let Some((unit, place)) = line.strip_prefix(OURS).and_then(of_file) {
             return self.of_units.entry(unit).or_default().push(place);
         }
@@ -188,7 +205,8 @@ impl Complaints {
         programs.dedup();
         for program in programs {
             match () {
-                () if PathBuf::from(&program).exists() => {}
+                // Without a folder, it is found among those of packages.
+                () if !program.starts_with('/') || Path::new(&program).exists() => {}
                 () if is_brought(&program, system) => elsewhere.push(program),
                 () => failures.push(format!("nothing brings {program}, which it runs")),
             }
@@ -203,12 +221,16 @@ impl Complaints {
     }
 }
 
-/// The unit of `/NAME:LINE: …` and `/NAME.d/FILE:LINE: …`, and what is said with its place.
+/// The unit of `NAME:LINE: …` and `NAME.d/FILE:LINE: …`, and what is said with its place.
 fn of_file(rest: &str) -> Option<(String, String)> {
-    let rest = rest.strip_prefix('/')?;
     let (file, what) = rest.split_once(':')?;
     let unit = file.split_once(".d/").map_or(file, |(unit, _)| unit);
     Some((unit.to_owned(), format!("line {what}")))
+}
+
+/// Whether it is about what only an older systemd does not know.
+fn is_newer(line: &str) -> bool {
+    line.contains("Unknown ") && NEWER.iter().any(|what| line.contains(what))
 }
 
 /// Says again what was said of a unit.
@@ -228,8 +250,6 @@ fn missing_program(what: &str) -> Option<&str> {
 
 fn is_brought(program: &str, system: &System) -> bool {
     let is_below = |folder: &str| program.starts_with(folder);
-    // Without a folder, it is found among those of packages.
-    !program.starts_with('/')
-        || PACKAGED_PROGRAMS.iter().any(|folder| is_below(folder))
+    PACKAGED_PROGRAMS.iter().any(|folder| is_below(folder))
         || system.artifacts.keys().any(|path| is_below(path.as_str()))
 }

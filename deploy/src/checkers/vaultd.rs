@@ -7,10 +7,12 @@
 use std::fs;
 
 use toml::{Table, Value};
+use vault_format::{Timestamp, identity::Identities};
 
 use super::{
     Outcome, Subject, Verdict,
     program::{Program, is_root, run},
+    subject::set_mode,
 };
 
 const VAULTD: Program = Program { name: "vaultd", package: None };
@@ -47,9 +49,10 @@ fn judge(subject: &Subject<'_>, text: &str) -> Result<Verdict, Verdict> {
         .arg(&copy)
         .arg("--state")
         .arg(folder.join("state"));
-    if let Some(key) = stand_in(subject) {
+    if !has_identity(subject) {
         let path = folder.join("identity");
-        fs::write(&path, key)?;
+        fs::write(&path, Identities::generate().to_file(Timestamp::now()).expose())?;
+        set_mode(&path, 0o400)?;
         vaultd.arg("--identity").arg(path);
     }
     Ok(run(vaultd)?.without(&subject.root).without(&folder).verdict())
@@ -66,8 +69,6 @@ fn here(subject: &Subject<'_>, mut settings: Table) -> Table {
     settings
 }
 
-/// An identity that opens nothing of a vault whose own is not in the tree: one that everybody knows.
-fn stand_in(subject: &Subject<'_>) -> Option<&'static str> {
-    let is_in_tree = subject.resolved.vault.as_ref().is_some_and(|vault| vault.identity.is_some());
-    if is_in_tree { None } else { snakeoil::identity("devm-x86_64") }
+fn has_identity(subject: &Subject<'_>) -> bool {
+    subject.resolved.vault.as_ref().is_some_and(|vault| vault.identity.is_some())
 }

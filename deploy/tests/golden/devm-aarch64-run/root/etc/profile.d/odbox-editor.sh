@@ -1,0 +1,1 @@
+export EDITOR=emacs VISUAL=emacs
