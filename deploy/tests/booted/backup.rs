@@ -2,12 +2,15 @@
 //!
 //! PostgreSQL is this machine's, of whichever release, with the rendered rules of who is who; Odoo only runs.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use deploy::node::Variant;
 use fixtures::machine::{self, Need::Program};
 
-use crate::machine::{Machine, NEEDS};
+use crate::machine::{Machine, NEEDS, shared};
 
 const NODE: &str = "\
 [service-stack]
@@ -37,8 +40,10 @@ latest() { readlink /backup/latest; }
 
 /// PostgreSQL's programs, of the newest release here.
 fn programs() -> Option<PathBuf> {
-    let releases = fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|entry| entry.path().join("bin"));
-    releases.filter(|programs| programs.join("initdb").exists()).max()
+    let releases = fs::read_dir(shared("/usr/lib/postgresql")).ok()?.flatten();
+    let has_server = |release: &fs::DirEntry| release.path().join("bin/initdb").exists();
+    let names = releases.filter(has_server).map(|release| release.file_name());
+    names.max().map(|name| Path::new("/usr/lib/postgresql").join(name).join("bin"))
 }
 
 fn can_boot() -> bool {

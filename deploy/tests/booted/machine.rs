@@ -2,9 +2,9 @@
 //! would serve them.
 
 use std::{
-    fs,
+    env, fs,
     os::unix::fs::{PermissionsExt, chown, symlink},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use deploy::{
@@ -45,6 +45,26 @@ const SHARED: [&str; 6] = ["/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/
 /// What it has a copy of.
 const COPIED: [&str; 5] =
     ["/etc/ssl", "/etc/ca-certificates.conf", "/etc/alternatives", "/etc/ld.so.cache", "/etc/nsswitch.conf"];
+
+/// How the container `$0` is started. Its control group is its own, since several run at the same time, and goes
+/// with it; so does what nspawn leaves behind in `/run/systemd`.
+const START: &str = r#"
+set -e
+group=$(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \([^ ]*\) .* - cgroup2 .*/\1/p' /proc/self/mountinfo | head -n 1)/$0
+mkdir -p "$group/box" /run/systemd
+trap 'find "$group" -depth -type d -exec rmdir {} +' EXIT
+mount -t tmpfs nspawn /run/systemd
+sh -c 'echo 0 >"$0/box/cgroup.procs" && exec env SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 "$@"' "$group" "$@" || true
+"#;
+
+/// Says whose programs run: those of a root such as scripts/debian-root makes, or else this machine's.
+const OTHER_ROOT: &str = "ODBOX_BOOT_ROOT";
+
+/// Where a path of the system that is shared is found here.
+pub fn shared(path: &str) -> PathBuf {
+    let root = env::var_os(OTHER_ROOT).map_or_else(|| "/".into(), PathBuf::from);
+    root.join(path.trim_start_matches('/'))
+}
 
 /// A machine that is off.
 pub struct Machine {
@@ -141,17 +161,15 @@ impl Machine {
 
     fn nspawn(&self) -> fixtures::command::Run {
         let name = self.folder.path().file_name().and_then(|name| name.to_str()).expect("a name");
-        // What nspawn leaves behind in /run/systemd goes with the namespace.
-        let start = "mkdir -p /run/systemd && mount -t tmpfs nspawn /run/systemd && exec \"$@\"";
-        let start =
-            ["unshare", "--mount", "sh", "-c", start, "sh", "env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"];
-        let nspawn = program("systemd-nspawn").under(start);
+        let name = name.trim_start_matches('.');
+        let nspawn = program("systemd-nspawn").under(["unshare", "--mount", "sh", "-c", START, name]);
         let nspawn = nspawn.args(["--quiet", "--register=no", "--keep-unit", "--console=pipe"]);
         let nspawn = nspawn.args(["--private-network", "--hostname=devm"]);
-        let nspawn = nspawn.arg(format!("--machine={}", name.trim_start_matches('.')));
+        let nspawn = nspawn.arg(format!("--machine={name}"));
         let nspawn = nspawn.arg("--directory").arg(self.path("/"));
-        let shared = SHARED.into_iter().filter(|folder| Path::new(folder).exists());
-        let nspawn = nspawn.args(shared.map(|folder| format!("--bind-ro={folder}")));
+        let folders = SHARED.into_iter().filter(|folder| shared(folder).exists());
+        let bind = |folder| format!("--bind-ro={}:{folder}", shared(folder).display());
+        let nspawn = nspawn.args(folders.map(bind));
         let vault = self.folder.path().join("vault");
         let nspawn = nspawn.arg(format!("--bind-ro={}:/run/vault", vault.display()));
         nspawn.args(["/usr/lib/systemd/systemd", "--show-status=no"])
@@ -168,7 +186,7 @@ impl Machine {
             fs::create_dir_all(self.path(folder)).expect("a folder");
         }
         for path in COPIED {
-            program("cp").args(["-a", path]).arg(self.path("/etc")).succeeds();
+            program("cp").arg("-a").arg(shared(path)).arg(self.path("/etc")).succeeds();
         }
         for (path, text) in [("/etc/machine-id", ""), ("/etc/os-release", "ID=debian\n")] {
             self.write(path, text);

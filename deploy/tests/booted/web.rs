@@ -28,7 +28,7 @@ threads = [threading.Thread(target=server.serve_forever) for server in servers]
 
 /// Asks as a client of the vault's CA does.
 const ASK: &str = "\
-ask() { curl --silent --show-error --max-time 30 --cacert /run/vault/certs/vault-ca-cert.pem \"$@\"; }
+ask() { curl --ipv4 --silent --show-error --max-time 30 --cacert /run/vault/certs/vault-ca-cert.pem \"$@\"; }
 /usr/bin/timeout 20 sh -c 'until curl --silent --output /dev/null http://127.0.0.1:5050; do sleep 0.1; done'
 ";
 
@@ -96,7 +96,7 @@ fn nginx_leads_to_tls_at_the_public_port_and_speaks_modern_tls_only() {
         "where() { ask --insecure --output /dev/null --write-out \"$1 %{http_code} %{redirect_url}\\n\" \"$2\"; }
          where plain http://localhost/web?a=b
          where address https://127.0.0.1/web?a=b
-         where ipv6 'https://[::1]/'
+         curl --insecure --silent --output /dev/null --write-out 'ipv6 %{http_code} %{redirect_url}\\n' 'https://[::1]/'
          ask https://localhost/ | head -n 8
          where pgadmin https://localhost/pgadmin/
          for version in tls1 tls1_1 tls1_2 tls1_3; do

@@ -6,26 +6,28 @@ use crate::formats::{Unwritable, shell};
 pub(super) const BACKUP: &str = "/usr/local/lib/odbox/backup";
 pub(super) const VERIFY: &str = "/usr/local/lib/odbox/backup-verify";
 pub(super) const RESTORE: &str = "/usr/local/lib/odbox/backup-restore";
-pub(super) const PAUSE: &str = "/usr/local/lib/odbox/backup-pause-odoo";
+pub(super) const RESUME: &str = "/usr/local/lib/odbox/backup-resume-odoo";
 
+const LOCK: &str = include_str!("scripts/lock.sh");
+const PAUSE: &str = include_str!("scripts/pause.sh");
 const COMMON: &str = include_str!("scripts/common.sh");
 const LOADING: &str = include_str!("scripts/loading.sh");
 
 impl Subject<'_> {
     /// The programs by their paths.
     pub(super) fn scripts(&self) -> Result<[(&'static str, String); 4], Unwritable> {
-        let backup = include_str!("scripts/backup.sh");
-        let verify = include_str!("scripts/verify.sh");
-        let restore = include_str!("scripts/restore.sh");
         let data = ["base", "owner", "role"];
+        let making = ["odoo", "database", "store", "keep", "recipients"];
         let loading = ["admin", "identity"];
-        let making = ["database", "store", "keep", "recipients"];
-        let restoring = ["database", "store", "setup"];
+        let restoring = ["odoo", "database", "store", "setup"];
+        let backup = [LOCK, COMMON, PAUSE, include_str!("scripts/backup.sh")];
+        let verify = [LOCK, COMMON, LOADING, include_str!("scripts/verify.sh")];
+        let restore = [LOCK, COMMON, LOADING, PAUSE, include_str!("scripts/restore.sh")];
         Ok([
-            (BACKUP, self.script(&[&data[..], &making].concat(), &[COMMON, backup])?),
-            (VERIFY, self.script(&[&data[..], &loading].concat(), &[COMMON, LOADING, verify])?),
-            (RESTORE, self.script(&[&data[..], &loading, &restoring].concat(), &[COMMON, LOADING, restore])?),
-            (PAUSE, self.script(&["odoo"], &[include_str!("scripts/pause-odoo.sh")])?),
+            (BACKUP, self.script(&[&data[..], &making].concat(), &backup)?),
+            (VERIFY, self.script(&[&data[..], &loading].concat(), &verify)?),
+            (RESTORE, self.script(&[&data[..], &loading, &restoring].concat(), &restore)?),
+            (RESUME, self.script(&["odoo"], &[LOCK, include_str!("scripts/resume.sh")])?),
         ])
     }
 

@@ -38,17 +38,15 @@ fn odoo_stands_still_for_a_cold_backup_and_a_restore_and_runs_again() {
     let tree = with("");
     for unit in ["odbox-backup-cold", "odbox-restore", "odbox-restore@"] {
         let text = tree.text(&format!("{UNITS}/{unit}.service"));
+        let resume = "ExecStopPost=/usr/bin/systemctl start --no-block odbox-odoo-resume.service\n";
+        assert!(text.contains(resume), "whatever comes of it, {unit}: {text}");
         assert!(
-            text.contains("ExecStartPre=/usr/local/lib/odbox/backup-pause-odoo stop\n"),
-            "{unit}: {text}"
-        );
-        assert!(
-            text.contains("ExecStopPost=/usr/local/lib/odbox/backup-pause-odoo start\n"),
-            "{unit}: {text}"
+            text.contains("OnFailure=odbox-odoo-resume.service\n"),
+            "even if that is killed, {unit}: {text}"
         );
     }
     let hot = tree.text(&format!("{UNITS}/odbox-backup-hot.service"));
-    assert!(!hot.contains("pause-odoo"), "it runs during a hot one: {hot}");
+    assert!(!hot.contains("resume"), "it runs during a hot one: {hot}");
 }
 
 #[test]

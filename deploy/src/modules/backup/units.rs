@@ -4,7 +4,7 @@ use super::{Backup, Subject, scripts};
 use crate::{
     formats::{
         Unwritable,
-        unit::{UnitFile, Word, path_name},
+        unit::{Section, UnitFile, Word, path_name},
     },
     system::{Network, Sandbox},
     value::{AbsolutePath, Calendar},
@@ -16,32 +16,32 @@ const VERIFY: &str = "odbox-backup-verify.service";
 const RESTORE: &str = "odbox-restore.service";
 /// Of a backup by its name: `odbox-restore@2027-01-31T020000Z-cold.service`.
 const RESTORE_ONE: &str = "odbox-restore@.service";
+const RESUME: &str = "odbox-odoo-resume.service";
 
 impl Subject<'_> {
     /// The services by their names.
     pub(super) fn services(&self) -> Result<Vec<(String, UnitFile)>, Unwritable> {
-        let restore = |words: &[Word]| {
-            let sandbox = sandbox().writes([self.odoo.file_store.parent()]);
-            self.pausing("Restore Odoo's data from a backup", words, "odbox-restore", &sandbox)
-        };
+        let restore =
+            |words: &[Word]| self.pausing("Restore Odoo's data from a backup", words, &self.restoring());
         Ok(vec![
             (format!("{HOT}.service"), self.hot()?),
             (format!("{COLD}.service"), self.cold()?),
             (VERIFY.to_owned(), self.verify()?),
             (RESTORE.to_owned(), restore(&[scripts::RESTORE.into()])?),
             (RESTORE_ONE.to_owned(), restore(&[scripts::RESTORE.into(), Word::Literal("%i")])?),
+            (RESUME.to_owned(), resume()?),
         ])
     }
 
     fn hot(&self) -> Result<UnitFile, Unwritable> {
         let mut unit = self.unit("Back up Odoo while it runs", &[scripts::BACKUP.into(), "hot".into()])?;
-        self.writing().apply(&mut unit.section("Service"))?;
+        self.making().apply(&mut unit.section("Service"))?;
         Ok(unit)
     }
 
     fn cold(&self) -> Result<UnitFile, Unwritable> {
         let words = [scripts::BACKUP.into(), "cold".into()];
-        let mut unit = self.pausing("Back up Odoo while it does not run", &words, COLD, &self.writing())?;
+        let mut unit = self.pausing("Back up Odoo while it does not run", &words, &self.making())?;
         unit.section("Service").comment("Odoo waits no longer.").set("TimeoutStartSec", "3h");
         Ok(unit)
     }
@@ -52,25 +52,23 @@ impl Subject<'_> {
         Ok(unit)
     }
 
-    /// Something for which Odoo stands still, and runs again afterwards, whatever came of it.
-    fn pausing(
-        &self,
-        what: &'static str,
-        words: &[Word],
-        folder: &'static str,
-        sandbox: &Sandbox,
-    ) -> Result<UnitFile, Unwritable> {
+    /// Something for which Odoo stands still, and runs again afterwards, whatever comes of it: whoever kills what
+    /// runs last of it does not kill what systemd starts then.
+    fn pausing(&self, what: &'static str, words: &[Word], sandbox: &Sandbox) -> Result<UnitFile, Unwritable> {
         let mut unit = self.unit(what, words)?;
+        unit.section("Unit").words("OnFailure", [RESUME])?;
         let mut service = unit.section("Service");
-        service.command("ExecStartPre", [scripts::PAUSE, "stop"])?;
-        service.command("ExecStopPost", [scripts::PAUSE, "start"])?;
-        service.set("RuntimeDirectory", folder).set("RuntimeDirectoryMode", "0700");
+        service.command("ExecStopPost", ["/usr/bin/systemctl", "start", "--no-block", RESUME])?;
         sandbox.apply(&mut service)?;
         Ok(unit)
     }
 
-    fn writing(&self) -> Sandbox {
+    fn making(&self) -> Sandbox {
         sandbox().writes([self.backup.basedir.clone()])
+    }
+
+    fn restoring(&self) -> Sandbox {
+        sandbox().writes([self.odoo.file_store.parent()])
     }
 
     fn unit(&self, what: &'static str, words: &[Word]) -> Result<UnitFile, Unwritable> {
@@ -83,8 +81,28 @@ impl Subject<'_> {
         let mut service = unit.section("Service");
         service.set("Type", "oneshot").command("ExecStart", words)?;
         service.set("Nice", "10").set("IOSchedulingClass", "idle");
+        memory(&mut service);
         Ok(unit)
     }
+}
+
+/// What waits until no backup and no restore is running any more, and needs no disk.
+fn resume() -> Result<UnitFile, Unwritable> {
+    let mut unit = UnitFile::new();
+    unit.section("Unit").set("Description", "Start Odoo again after a backup or a restore");
+    let mut service = unit.section("Service");
+    service.set("Type", "oneshot").command("ExecStart", [scripts::RESUME])?;
+    memory(&mut service);
+    Sandbox::root().network(Network::Unix).apply(&mut service)?;
+    Ok(unit)
+}
+
+/// The lock that all share, and whether Odoo is to run again.
+fn memory(service: &mut Section<'_>) {
+    service
+        .set("RuntimeDirectory", "odbox-backup")
+        .set("RuntimeDirectoryMode", "0700")
+        .set("RuntimeDirectoryPreserve", "yes");
 }
 
 /// Root without its rights: it reads what is Odoo's, and becomes Odoo for whatever has to do with its database.

@@ -1,7 +1,6 @@
 //! The firewall: what nobody asked for stays outside.
 
 use crate::{
-    formats::unit::UnitFile,
     system::{Contributor, Enabled, File},
     value::AbsolutePath,
 };
@@ -45,11 +44,11 @@ pub(super) fn contribute(system: &mut Contributor<'_>) {
     system.package("nftables");
     system.packaged_unit("nftables.service", Enabled::WantedBy("sysinit.target"));
     WEB.into_iter().for_each(|port| system.open_port(port));
-    // Without its rules the machine is open: then it has no network either.
-    let mut networkd = UnitFile::new();
-    networkd.section("Unit").set("Requires", "nftables.service").set("After", "nftables.service");
-    let path = "/etc/systemd/system/systemd-networkd.service.d/odbox-firewall.conf";
-    system.file(AbsolutePath::known(path), File::text(networkd.render()));
+    // Without its rules the machine would be open: then it has no network either. Both are in order already, by
+    // network-pre.target.
+    let required = "/etc/systemd/system/systemd-networkd.service.requires/nftables.service";
+    let unit = AbsolutePath::known("/usr/lib/systemd/system/nftables.service");
+    system.file(AbsolutePath::known(required), File::link(unit));
 }
 
 /// The rules that let in these ports.

@@ -56,7 +56,7 @@ pub(super) fn contribute(system: &mut Contributor<'_>) -> Result<(), Unwritable>
     system.open_port(22);
     // Debian's makes a key of each type.
     system.packaged_unit("sshd-keygen.service", Enabled::Masked);
-    let why = "by which this machine is known over SSH: the vault's machines may be known by it too";
+    let why = "by which this machine is known over SSH; made on its first boot, and never the same on two";
     system.born_key(AbsolutePath::known(KEY), BornKey { owner: UserName::known(ROOT), why });
     system.unit(MAKE_KEY, make_key()?, Enabled::WantedBy(SERVICE));
     // systemd would have SSH on sockets that no firewall sees (systemd-ssh-generator(8)).

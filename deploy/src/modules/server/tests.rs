@@ -19,8 +19,8 @@ fn three_ports_are_open_and_no_other() {
 
 #[test]
 fn without_rules_there_is_no_network() {
-    let drop_in = "/etc/systemd/system/systemd-networkd.service.d/odbox-firewall.conf";
-    assert!(server("").text(drop_in).contains("Requires=nftables.service\n"));
+    let required = "/etc/systemd/system/systemd-networkd.service.requires/nftables.service";
+    assert_eq!(server("").link(required), "/usr/lib/systemd/system/nftables.service");
 }
 
 #[test]

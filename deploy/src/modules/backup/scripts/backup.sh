@@ -6,6 +6,8 @@ seal() {
 }
 suffix=${recipients:+.age}
 
+[ "$kind" != cold ] || pause
+
 # Whatever was begun and not completed is none.
 chmod 0700 "$base"
 rm -rf "$new" "$base/.old"

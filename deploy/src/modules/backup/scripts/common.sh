@@ -1,9 +1,4 @@
-umask 077
 export PATH=/usr/lib/postgresql/17/bin:/usr/bin:/bin PGHOST=/run/postgresql
-
-# One at a time. The folder itself is locked, which takes nothing to be written.
-exec 9<"$base"
-flock 9
 
 # Odoo's data is read and written as Odoo, so nothing that is in it is ever run by anybody else.
 as_owner() {

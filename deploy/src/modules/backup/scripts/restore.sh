@@ -1,6 +1,7 @@
 
 backup=$(readlink --canonicalize-existing "$base/${1:-latest}")
 new=odbox_restore replaced=odbox_replaced
+pause
 
 # Killed between two moves, the last time.
 as_owner test -e "$store" || as_owner mv --no-target-directory "$store.replaced" "$store"
