@@ -142,8 +142,8 @@ fn every_option_changes_what_its_case_says() {
     let (head, cases) = cases(&expected);
     let folder = folder();
     let played: Vec<String> = cases.iter().map(|case| case.played(folder.path())).collect();
-    let actual =
-        format!("{head}\n\n{}", played.join("\n")).replace(&folder.path().display().to_string(), "[FOLDER]");
+    let actual = format!("{}\n\n{}", head.trim_end(), played.join("\n"))
+        .replace(&folder.path().display().to_string(), "[FOLDER]");
     if env::var_os("SNAPSHOTS").is_some_and(|value| value == "overwrite") {
         fs::write(file(), &actual).expect("the cases");
     } else {
