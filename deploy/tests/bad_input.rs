@@ -77,7 +77,10 @@ fn said(folder: &Path, node: &str) -> String {
     let said = lines.collect::<String>().replace(&folder.display().to_string(), "[FOLDER]");
     match (said.find("SHA256:"), said.find(", which is none")) {
         // A key that is another one each time, and may be broken over two lines.
-        (Some(start), Some(end)) => format!("{}[FINGERPRINT]{}", &said[..start], &said[end..]),
+        (Some(start), Some(end)) => {
+            let before = said[..start].trim_end_matches([' ', '\n', '│']);
+            format!("{before} [FINGERPRINT]{}", &said[end..])
+        }
         _ => said,
     }
 }

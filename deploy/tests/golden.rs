@@ -1,7 +1,6 @@
 //! The tree of each shipped node and variant, as files: what changes in it is seen before it is committed.
 //!
-//! `tests/golden/NODE-VARIANT` is what `deploy render` writes, without the vault's ciphertext: its digests are in the
-//! manifest. `exposure-VERSION.txt` has how exposed each service is by that version of systemd.
+//! `tests/golden/NODE-VARIANT` is what `deploy render` writes, but of the vault and of what is no text only digests. `exposure-VERSION.txt` has how exposed each service is by that version of systemd.
 //!
 //! `SNAPSHOTS=overwrite cargo test -p deploy --test golden` writes what is rendered now, to be read before it is
 //! committed.
@@ -21,10 +20,16 @@ use deploy::{
 };
 use fixtures::{command::program, machine, tree};
 use similar::TextDiff;
+use vault_format::Digest;
 
 /// Has the test write what there is in the place of what is expected.
 const ACCEPT: (&str, &str) = ("SNAPSHOTS", "overwrite");
 const HOW: &str = "accept it with `SNAPSHOTS=overwrite cargo test -p deploy --test golden`, and read it before you commit it";
+
+/// The vault, and the key of the snake-oil vault: they are in the repository where they come from.
+const ELSEWHERE: [&str; 2] = ["/etc/vaultd/vault/", "/etc/age.key"];
+/// Their digests, and those of what is no text.
+const DIGESTS: &str = "digests.txt";
 
 /// Texts by their paths.
 type Texts = BTreeMap<PathBuf, String>;
@@ -55,7 +60,8 @@ fn systems() -> impl Iterator<Item = (String, Resolved, Tree)> {
 fn everything() -> (String, Resolved, Tree) {
     let folder = tree::folder();
     let file = folder.path().join("everything.toml");
-    let text = "from = \"devm-x86_64\"\n[service-stack]\nautocerts = true\n[vault]\nmachine = \"devm-x86_64\"\n\
+    let text = "from = \"devm-x86_64\"\n[service-stack]\nautocerts = true\n[login]\nadmin-email = \"a@example.org\"\n\
+                [vault]\nmachine = \"devm-x86_64\"\n\
                 [local-ca]\n[backup]\n";
     fs::write(&file, text).expect("a node file");
     let (resolved, tree) = match pipeline::render(file.to_str().expect("a path"), Variant::Run) {
@@ -135,15 +141,24 @@ fn lines(service: &str, exposures: &BTreeMap<String, String>) -> String {
     }
 }
 
-/// What is text in a tree. Links are in the manifest, and of what is no text its digest.
+/// What is text in a tree, and the digests of what is not, or lies in the repository already. Links are in the manifest.
 fn texts(tree: &Tree) -> Texts {
-    let texts = tree.files.iter().filter_map(|(path, content)| match content {
-        Content::Text(text) => {
-            Some((Path::new(ROOT_FOLDER).join(path.as_str().trim_start_matches('/')), text.clone()))
+    let (mut texts, mut digests) = (Texts::new(), String::new());
+    for (path, content) in &tree.files {
+        let is_elsewhere = ELSEWHERE.iter().any(|start| path.as_str().starts_with(start));
+        match content {
+            Content::Text(text) if !is_elsewhere => {
+                let path = Path::new(ROOT_FOLDER).join(path.as_str().trim_start_matches('/'));
+                texts.insert(path, text.clone());
+            }
+            Content::Text(text) => digests += &format!("{}  {path}\n", Digest::of(text.as_bytes())),
+            Content::Bytes(bytes) => digests += &format!("{}  {path}\n", Digest::of(bytes)),
+            Content::Folder | Content::Link(_) => {}
         }
-        Content::Bytes(_) | Content::Folder | Content::Link(_) => None,
-    });
-    texts.chain([(MANIFEST_FILE.into(), tree.manifest.to_text())]).collect()
+    }
+    texts.insert(DIGESTS.into(), digests);
+    texts.insert(MANIFEST_FILE.into(), tree.manifest.to_text());
+    texts
 }
 
 fn write(folder: &Path, texts: &Texts) {
