@@ -156,7 +156,8 @@ impl NodeVault {
     }
 }
 
-/// What the machine is called in the vault: what the node says, or else the node's own name.
+/// What the machine is called in the vault: what the node says, or else the node's own name. The snake-oil vault knows
+/// one for each processor, for any node that starts from them.
 fn machine_name(offer: &VaultOffer, machine: &Machine) -> Result<MachineName, Problem> {
     let named = || {
         MachineName::new(&machine.name).map_err(|why| {
@@ -168,7 +169,11 @@ fn machine_name(offer: &VaultOffer, machine: &Machine) -> Result<MachineName, Pr
             .help("write `machine = …`, as `vaultgen machine add` was told")
         })
     };
-    offer.machine.clone().map_or_else(named, Ok)
+    match (&offer.machine, offer.snakeoil) {
+        (Some(name), _) => Ok(name.clone()),
+        (None, true) => Ok(MachineName::known(&format!("devm-{}", machine.architecture.as_str()))),
+        (None, false) => named(),
+    }
 }
 
 /// Refuses signers that lie in the vault: who can change it could name themselves.
