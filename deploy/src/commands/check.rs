@@ -85,7 +85,7 @@ fn tell_one(out: &mut impl Write, Outcome { subject, verdict, .. }: &Outcome) ->
         [line] => writeln!(out, "  {sign}  {subject}: {line}"),
         lines => {
             writeln!(out, "  {sign}  {subject}:")?;
-            lines.iter().try_for_each(|line| writeln!(out, "             {line}"))
+            lines.iter().try_for_each(|line| writeln!(out, "{}", format!("             {line}").trim_end()))
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Every verb of `vaultgen` and `vaultd` as a person meets it: what is typed, what comes back, which files change.
+//! Every verb of `vaultgen`, `vaultd` and `deploy` as a person meets it: what is typed, what comes back, which files change.
 //!
-//! The cases are in `tests/cases/VERB.txt`, those of `vaultd` in `vaultd-VERB.txt`. A new one takes a title, a scene and a command; with
+//! The cases are in `tests/cases/VERB.txt`, those of `vaultd` and `deploy` in `vaultd-VERB.txt` and `deploy-VERB.txt`. A
+//! new one takes a title, a scene and a command; with
 //! `SNAPSHOTS=overwrite` the test writes what came back into the file, to be read before it is
 //! committed. What differs from run to run has a name in brackets; `[..]` stands for anything in a line.
 
@@ -16,7 +17,7 @@ use std::{
 };
 
 use fixtures::{
-    command::{vaultd, vaultgen},
+    command::{Run, odbox, program, vaultd, vaultgen},
     machine::{
         self,
         Need::{self, Fuse, Program, Root},
@@ -71,6 +72,13 @@ fn every_case_of_vaultd_ends_as_its_file_says() {
     }
 }
 
+#[test]
+fn every_case_of_deploy_ends_as_its_file_says() {
+    if machine::has(&NEEDS) {
+        play_files(&files("deploy"));
+    }
+}
+
 fn play_files(files: &[PathBuf]) {
     let texts: Vec<String> = files.iter().map(|file| fs::read_to_string(file).expect("cases")).collect();
     let transcripts: Vec<_> = texts.iter().map(|text| Transcript::parse(text)).collect();
@@ -89,23 +97,30 @@ fn play_files(files: &[PathBuf]) {
 /// Each verb works once, refuses once, and says once what is wrong with its arguments.
 #[test]
 fn every_verb_has_its_cases() {
-    for (program, verbs) in [("vaultgen", verbs()), ("vaultd", verbs_of_vaultd())] {
+    let listed = [("vaultd", listed_verbs(&vaultd)), ("deploy", listed_verbs(&deploy))];
+    for (program, verbs) in listed.into_iter().chain([("vaultgen", verbs())]) {
         expect_cases(program, &verbs);
     }
+}
+
+/// `deploy`, as built in this workspace.
+fn deploy() -> Run {
+    program(odbox("deploy").to_str().expect("a path that is text"))
 }
 
 fn expect_cases(program: &str, verbs: &[String]) {
     let texts = files(program).into_iter().map(|file| fs::read_to_string(file).expect("cases"));
     let runs: Vec<_> = texts.flat_map(|text| transcript::runs(&text, program)).collect();
-    assert!(verbs.len() > 5, "{verbs:?}");
+    assert!(verbs.len() > 3, "{verbs:?}");
     for verb in verbs {
         let of_verb = |words: &str| {
             words.strip_prefix(verb.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
         };
         let statuses: BTreeSet<i32> =
             runs.iter().filter(|(words, _)| of_verb(words)).map(|(_, status)| *status).collect();
-        // Nothing can go wrong with a script that is only printed.
-        let expected = if verb == "completions" { [0, 2].as_slice() } else { &[0, 1, 2] };
+        // Nothing can go wrong with what is only printed.
+        let is_only_printed = ["completions", "list"].contains(&verb.as_str());
+        let expected = if is_only_printed { [0, 2].as_slice() } else { &[0, 1, 2] };
         assert_eq!(Vec::from_iter(statuses), expected, "exit statuses of the cases of `{program} {verb}`");
     }
 }
@@ -123,9 +138,9 @@ fn verbs() -> Vec<String> {
 }
 
 /// Those that its help lists, and their own verbs.
-fn verbs_of_vaultd() -> Vec<String> {
+fn listed_verbs(program: &dyn Fn() -> Run) -> Vec<String> {
     let listed = |words: &[&str]| -> Vec<String> {
-        let help = vaultd().args(words).arg("--help").succeeds().text();
+        let help = program().args(words).arg("--help").succeeds().text();
         let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
         let names =
             lines.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
@@ -151,10 +166,13 @@ fn verb_of_page(page: &str) -> String {
 fn files(program: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let entries = fs::read_dir(folder).expect("cases").map(|entry| entry.expect("a file").path());
-    let is_of_vaultd =
-        |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vaultd"));
+    let program_of = |path: &Path| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let others = ["vaultd", "deploy"].into_iter();
+        others.into_iter().find(|other| name.starts_with(other)).unwrap_or("vaultgen")
+    };
     let files = entries.filter(|path| path.extension().is_some_and(|end| end == "txt"));
-    let mut files: Vec<_> = files.filter(|path| is_of_vaultd(path) == (program == "vaultd")).collect();
+    let mut files: Vec<_> = files.filter(|path| program_of(path) == program).collect();
     files.sort();
     files
 }
