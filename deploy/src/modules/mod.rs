@@ -1,4 +1,4 @@
-//! The modules: each turns its options into contributions to a [`System`](crate::system::System).
+//! The modules: each turns its options into contributions to a [`System`].
 //!
 //! A module is one file or folder here, and a line in [`MODULES`]. It knows no other module: what another one needs
 //! to know of it, it says in [`Module::offer`]. It does no IO. `swap_file.rs` is the one to read first;

@@ -18,8 +18,8 @@ use vault_format::{Timestamp, report};
 use super::report::{CommitFacts, PersonFacts};
 use crate::git::{GitError, Revision};
 
-/// Memory for trees and locks that are looked at again and again.
-const OBJECT_CACHE: usize = 64 << 20;
+/// Memory for trees that are looked at again and again: those of 100,000 secrets fit in.
+const OBJECT_CACHE: usize = 16 << 20;
 /// Longest first line of a message that is shown, in characters.
 const LONGEST_SUBJECT: usize = 120;
 
