@@ -23,6 +23,16 @@ fn deploy() -> Run {
     program(odbox("deploy").to_str().expect("a path that is text"))
 }
 
+/// Where `vaultd` is found too.
+fn beside() -> String {
+    let folder = odbox("vaultd").parent().expect("a folder").display().to_string();
+    format!("PATH={folder}:{}", std::env::var("PATH").unwrap_or_default())
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// A vault as the documentation has it made, and a node that serves it with everything that there is.
 fn site() -> Vault {
     let vault = Vault::init(&[]);
@@ -154,17 +164,17 @@ fn no_secret_of_the_vault_is_in_what_is_rendered_or_said() {
         );
         let other = vault.beside("other");
         on_node("render").args(["--variant", "run"]).arg("--out").arg(&other).succeeds();
-        for verb in [
-            on_node("check").args(["--variant", variant]),
-            on_node("diff").args(["--variant", variant]).arg(&other),
-        ] {
-            let ended = verb.run();
-            all.insert(
-                format!("what was said: {}", ended.text().lines().next().unwrap_or_default()),
-                ended.output,
-            );
-            all.insert(format!("errors of {variant}"), ended.errors.into_bytes());
-        }
+        let check = on_node("check").args(["--variant", variant]).under(["env", &beside()]).exits(0);
+        assert!(
+            !is_root() || check.text().contains("\nvaultd check: 1 ok\n"),
+            "vaultd takes the tree: {check}"
+        );
+        all.insert(
+            format!("what check says of {variant}"),
+            [check.output, check.errors.into_bytes()].concat(),
+        );
+        let diff = on_node("diff").args(["--variant", variant]).arg(&other).run();
+        all.insert(format!("what diff says of {variant}"), [diff.output, diff.errors.into_bytes()].concat());
         assert_eq!(found(&all, &texts), Vec::<String>::new(), "{variant}");
     }
 }

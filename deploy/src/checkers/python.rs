@@ -7,6 +7,8 @@ use super::{
 use crate::value::AbsolutePath;
 
 const PYTHON: Program = Program { name: "python3", package: Some("python3") };
+/// PgAdmin's own Python, in its environment.
+const ENVIRONMENT: Program = Program { name: "/opt/pgadmin4/bin/python3", package: None };
 /// Compiles a file, and writes nothing beside it.
 const COMPILE: &str = "import sys; compile(open(sys.argv[1], encoding='utf-8').read(), sys.argv[2], 'exec')";
 /// Runs a configuration as PgAdmin does, after its own, and tells names that it does not know.
@@ -45,7 +47,8 @@ fn compile(subject: &Subject<'_>, path: &AbsolutePath) -> Result<Verdict, Verdic
 }
 
 fn pgadmin(subject: &Subject<'_>, path: &AbsolutePath) -> Result<Verdict, Verdict> {
-    let mut python = PYTHON.command()?;
+    // Where the box has it, or wherever this machine does.
+    let mut python = ENVIRONMENT.command().or_else(|_| PYTHON.command())?;
     let home = subject.folder("pgadmin")?;
     python.args(["-I", "-B", "-c", PGADMIN]).arg(subject.at(path.as_str())).arg(&home);
     let said = run(python)?;

@@ -350,6 +350,10 @@ fn certificates_in_clear_are_read() {
 
 #[test]
 fn vaultd_judges_its_settings() {
+    // It is of this workspace, and built with all of it only: `tests/tests/box_secrets.rs` sees to that.
+    if which::which("vaultd").is_err() {
+        return;
+    }
     fails(&with(&[("/etc/vaultd/vaultd.toml", "valt = \"/x\"\n")]), "vaultd check", "valt");
 }
 
