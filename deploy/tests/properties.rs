@@ -1,6 +1,6 @@
 //! Whatever is written into a node: it is told what is wrong with it, or every file that comes of it is sound.
 
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet};
 
 use deploy::{
     checkers::{self, Verdict},
@@ -11,8 +11,14 @@ use deploy::{
     system::Content,
     tree::Tree,
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::TestRunner};
 use vault_format::report;
+
+/// How many of each kind are tried.
+const CASES: u32 = 256;
+
+/// How many of the trees are looked at by every checker.
+const SAMPLE: u32 = 6;
 
 /// A node with everything that needs no vault of its own.
 const BASE: &str = "architecture = \"x86_64\"\nplatform = \"devm\"\n";
@@ -76,9 +82,11 @@ fn resolve(text: &str) -> Result<Resolved, Problems> {
     pipeline::resolve(&[NodeFile::from_text("devm-x86_64", "box.toml", text)], Variant::Run)
 }
 
-/// What is wrong can be shown on a terminal; what is not wrong can be rendered, twice the same.
-fn judge(text: &str) {
-    match resolve(text) {
+/// What is wrong can be shown on a terminal; what is not wrong can be rendered, twice the same. Says which of both it was.
+fn judge(text: &str) -> bool {
+    let resolved = resolve(text);
+    let is_sound = resolved.is_ok();
+    match resolved {
         Ok(resolved) => {
             let tree = Tree::of(&resolved);
             assert_eq!(tree, Tree::of(&resolved), "the same each time");
@@ -92,6 +100,7 @@ fn judge(text: &str) {
             }
         }
     }
+    is_sound
 }
 
 /// Nothing that was chosen has begun a line of its own: every line of a unit is a section, a comment or a directive.
@@ -184,6 +193,62 @@ fn setting() -> impl Strategy<Value = (&'static str, &'static str, toml::Value)>
     (prop::sample::select(options), value()).prop_map(|((module, key), value)| (module, key, value))
 }
 
+/// Files beside a node: not for values that are made up.
+const OF_FILES: [&str; 5] = ["odoo-addons", "source", "signers", "root-ssh-key", "admin-ssh-key"];
+
+/// A value that an option takes, by what it says that it expects.
+fn fitting_setting() -> impl Strategy<Value = (&'static str, &'static str, toml::Value)> {
+    let options = MODULES.iter().flat_map(|module| {
+        let own = module.options().into_iter().filter(|option| !OF_FILES.contains(&option.key));
+        own.map(|option| {
+            let fixed = (module.name, option.key);
+            fitting(&option.expected).prop_map(move |value| (fixed.0, fixed.1, value)).boxed()
+        })
+    });
+    proptest::strategy::Union::new(options)
+}
+
+fn fitting(expected: &str) -> BoxedStrategy<toml::Value> {
+    if let Some(each) = expected.strip_prefix("a list, each ") {
+        return prop::collection::vec(fitting(each), 0..4).prop_map(toml::Value::Array).boxed();
+    }
+    if let Some((least, most)) = range(expected) {
+        let near = prop_oneof![Just(least), Just(most), least..=most];
+        return near.prop_map(toml::Value::Integer).boxed();
+    }
+    let texts = |pattern: &'static str| pattern.prop_map(toml::Value::String).boxed();
+    match expected {
+        "true or false" => any::<bool>().prop_map(toml::Value::Boolean).boxed(),
+        _ if expected.starts_with('"') => {
+            let words: Vec<String> = expected.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+            prop::sample::select(words).prop_map(toml::Value::String).boxed()
+        }
+        _ if expected.starts_with("a path on") => {
+            texts("/[a-z0-9][a-z0-9._+@:-]{0,20}(/[a-z0-9][a-z0-9._+@:-]{0,20}){0,3}")
+        }
+        _ if expected.starts_with("a mail") => {
+            texts("[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,16}@[a-z][a-z0-9]{1,10}\\.[a-z]{2,5}")
+        }
+        _ if expected.starts_with("a domain") => texts("[a-z0-9]{1,20}(-[a-z0-9]{1,9})?\\.[a-z]{2,5}"),
+        _ if expected.starts_with("a name for PostgreSQL") => texts("[a-z][a-z0-9_]{0,62}"),
+        _ if expected.starts_with("a user's name") => texts("[a-z][a-z0-9_-]{0,30}"),
+        _ if expected.starts_with("a URL") => {
+            texts("https://[a-z][a-z0-9]{1,9}\\.example(:[1-9][0-9]{0,3})?/[a-zA-Z0-9._~/-]{0,20}")
+        }
+        _ if expected.starts_with("a calendar") => texts(
+            "((Mon|Sat\\.\\.Sun|Mon,Wed) )?(\\*-\\*-(0[1-9]|~1) )?([01][0-9]|\\*|0/4):[0-5][0-9]( UTC)?",
+        ),
+        _ if expected.starts_with("the name of a machine") => Just(toml::Value::from("devm-x86_64")).boxed(),
+        _ => panic!("no values for an option that expects {expected}"),
+    }
+}
+
+/// `a port, 1 to 65535`
+fn range(expected: &str) -> Option<(i64, i64)> {
+    let (before, most) = expected.rsplit_once(" to ")?;
+    Some((before.rsplit(' ').next()?.parse().ok()?, most.parse().ok()?))
+}
+
 /// A node with these settings, beside snake oil.
 fn node(settings: &[(&str, &str, toml::Value)]) -> String {
     let mut text = BASE.to_owned();
@@ -207,7 +272,7 @@ fn node(settings: &[(&str, &str, toml::Value)]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_is_judged(text in any::<String>()) {
@@ -224,11 +289,34 @@ proptest! {
     fn any_value_of_any_option_is_judged(one in setting()) {
         judge(&node(&[one]));
     }
+}
 
-    #[test]
-    fn any_values_of_several_options_are_judged(settings in prop::collection::vec(setting(), 1..6)) {
-        judge(&node(&settings));
-    }
+#[test]
+fn values_that_fit_render_what_the_programs_take() {
+    let rendered = Cell::new(0);
+    let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };
+    let judged = TestRunner::new(config).run(&prop::collection::vec(fitting_setting(), 1..8), |settings| {
+        let text = node(&settings);
+        if judge(&text) {
+            rendered.set(rendered.get() + 1);
+            if rendered.get() % (CASES / SAMPLE) == 1 {
+                passes(&text);
+            }
+        }
+        Ok(())
+    });
+    judged.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(rendered.get() > CASES / 4, "many of them are sound: {} of {CASES}", rendered.get());
+}
+
+/// The programs take what is rendered.
+fn passes(text: &str) {
+    let Ok(resolved) = resolve(text) else { panic!("a sound node") };
+    let tree = Tree::of(&resolved);
+    let outcomes = checkers::run(&resolved, &tree).expect("a folder");
+    let failed: Vec<_> =
+        outcomes.iter().filter(|outcome| matches!(outcome.verdict, Verdict::Failed(_))).collect();
+    assert!(failed.is_empty(), "{text}\n{failed:#?}");
 }
 
 #[test]
@@ -251,9 +339,8 @@ fn a_node_in_which_nothing_is_as_anybody_would_write_it_passes_every_checker() {
 /// The node above sets every option that needs nothing beside it.
 #[test]
 fn the_strange_node_leaves_no_option_out() {
-    let beside = ["odoo-addons", "source", "signers", "root-ssh-key", "admin-ssh-key"];
     for module in &MODULES {
-        for option in module.options().iter().filter(|option| !beside.contains(&option.key)) {
+        for option in module.options().iter().filter(|option| !OF_FILES.contains(&option.key)) {
             assert!(STRANGE.contains(&format!("\n{} = ", option.key)), "{}.{}", module.name, option.key);
         }
     }
