@@ -22,5 +22,8 @@ fn judge(subject: &Subject<'_>) -> Result<Verdict, Verdict> {
         line.contains("parse error at") || (line.contains("[E]") && !line.contains("unreachable"))
     };
     let errors: Vec<&str> = said.text.lines().filter(is_error).collect();
+    if !said.is_content() && !said.text.contains("unreachable") && errors.is_empty() {
+        return Err(Verdict::Failed(said.text));
+    }
     Ok(if errors.is_empty() { Verdict::Passed } else { Verdict::Failed(errors.join("\n")) })
 }

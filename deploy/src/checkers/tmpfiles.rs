@@ -8,6 +8,9 @@ use super::{
 };
 
 const TMPFILES: Program = Program { name: "systemd-tmpfiles", package: Some("systemd") };
+/// How it ends where it could not read a line, and where it could not make something (sysexits.h).
+const DATA: i32 = 65;
+const NOT_MADE: i32 = 73;
 /// Where the tree has such lines.
 const FILES: &str = "/etc/tmpfiles.d/";
 
@@ -24,7 +27,10 @@ fn judge(subject: &Subject<'_>, files: &[&str]) -> Result<Verdict, Verdict> {
     let root = subject.folder("tmpfiles")?;
     accounts::populate(subject, &root)?;
     tmpfiles.arg("--create").arg("--root").arg(&root).args(files.iter().map(|path| subject.at(path)));
-    let said = run(tmpfiles)?.without(&subject.root).without(&root).text;
-    let complaints: Vec<&str> = said.lines().filter(|line| line.starts_with(FILES)).collect();
+    let said = run(tmpfiles)?.without(&subject.root).without(&root);
+    if !matches!(said.status, Some(0 | DATA | NOT_MADE)) {
+        return Err(Verdict::Failed(said.text));
+    }
+    let complaints: Vec<&str> = said.text.lines().filter(|line| line.starts_with(FILES)).collect();
     Ok(if complaints.is_empty() { Verdict::Passed } else { Verdict::Failed(complaints.join("\n")) })
 }
