@@ -73,17 +73,22 @@ impl NodeVault {
                 .help("write `source`, the folder of the vault, and `signers`, a file outside of it; or `snakeoil = true` on a dev VM")
                 .into());
         };
-        outside(signers, source)?;
-        let signers = read(signers, "signers")?;
-        let files: Box<dyn VaultFiles> = match source {
-            Located::OnDisk(path) => Box::new(VaultFolder::open(path).map_err(unread)?),
-            Located::InProgram(path) => Box::new(Embedded::shipped(path)?),
+        let mut problems = Problems::default();
+        let signers = noted(outside(signers, source).and_then(|()| read(signers, "signers")), &mut problems);
+        let files = noted(vault_files(source), &mut problems);
+        let keys = noted(LoginKeys::read(offer), &mut problems);
+        problems.none()?;
+        let (Some(signers), Some(files), Some(keys)) = (signers, files, keys) else {
+            unreachable!("what is not there is a problem")
         };
-        let mut vault = Self::of(files.as_ref(), signers, offer, name)?;
+        let mut vault = Self::of(files.as_ref(), signers, keys, name)?;
         vault.is_example = is_example(&vault.verified.lock().id);
         snakeoil::refuse_vault(vault.verified.lock()).map_err(|error| {
             Problem::new(error.to_string()).about(MODULE, "source").help("make a vault with `vaultgen init`")
         })?;
+        if !vault.is_example {
+            refuse_example_keys(offer)?;
+        }
         Ok(vault)
     }
 
@@ -107,6 +112,13 @@ impl NodeVault {
     }
 
     fn snake_oil(offer: &VaultOffer, machine: &Machine, name: MachineName) -> Result<Self, Problems> {
+        if offer.source.is_some() || offer.signers.is_some() {
+            let problem = Problem::new("a vault of its own beside the snake-oil vault: a machine has one");
+            return Err(problem
+                .about(MODULE, "source")
+                .help("write `snakeoil = false`, since what this node starts from has it on; or leave out `source` and `signers`")
+                .into());
+        }
         if machine.platform != Platform::DevVm {
             let problem =
                 Problem::new("snake-oil secrets on a machine that is no dev VM: everybody knows them");
@@ -118,7 +130,7 @@ impl NodeVault {
         let files =
             Embedded(snakeoil::files().iter().map(|(path, bytes)| ((*path).to_owned(), *bytes)).collect());
         let signers = String::from_utf8_lossy(files.0[SIGNERS_FILE]).into_owned();
-        let mut vault = Self::of(&files, signers, offer, name)?;
+        let mut vault = Self::of(&files, signers, LoginKeys::read(offer)?, name)?;
         vault.identity = snakeoil::identity(vault.machine());
         Ok(vault)
     }
@@ -126,7 +138,7 @@ impl NodeVault {
     fn of(
         files: &dyn VaultFiles,
         signers: String,
-        offer: &VaultOffer,
+        keys: LoginKeys,
         machine: MachineName,
     ) -> Result<Self, Problems> {
         let trusted = AllowedSigners::parse(&signers).map_err(|error| {
@@ -147,13 +159,58 @@ impl NodeVault {
             files: carried,
             signers,
             identity: None,
-            root_keys: ssh_keys(offer.root_ssh_key.as_ref(), "root-ssh-key")?,
-            admin_keys: ssh_keys(offer.admin_ssh_key.as_ref(), "admin-ssh-key")?,
+            root_keys: keys.root,
+            admin_keys: keys.admin,
             is_example: false,
             verified,
             machine,
         })
     }
+}
+
+/// Who logs in over SSH.
+struct LoginKeys {
+    root: Vec<SshKey>,
+    admin: Vec<SshKey>,
+}
+
+impl LoginKeys {
+    fn read(offer: &VaultOffer) -> Result<Self, Problem> {
+        Ok(Self {
+            root: ssh_keys(offer.root_ssh_key.as_ref(), "root-ssh-key")?,
+            admin: ssh_keys(offer.admin_ssh_key.as_ref(), "admin-ssh-key")?,
+        })
+    }
+}
+
+/// What is there; or else what is wrong is noted, and the rest can be looked at.
+fn noted<T>(result: Result<T, Problem>, problems: &mut Problems) -> Option<T> {
+    result.map_err(|problem| problems.push(problem)).ok()
+}
+
+fn vault_files(source: &Located) -> Result<Box<dyn VaultFiles>, Problem> {
+    Ok(match source {
+        Located::OnDisk(path) => Box::new(VaultFolder::open(path).map_err(unread)?),
+        Located::InProgram(path) => Box::new(Embedded::shipped(path)?),
+    })
+}
+
+/// Refuses the examples' keys on a machine with a vault of its own: nobody has their private halves, so nobody could
+/// log in.
+fn refuse_example_keys(offer: &VaultOffer) -> Result<(), Problems> {
+    let keys = [("root-ssh-key", &offer.root_ssh_key), ("admin-ssh-key", &offer.admin_ssh_key)];
+    let problem = |key: &'static str| {
+        Problem::new(format!("`{key}` is that of the example, whose private half nobody has"))
+            .about(MODULE, key)
+            .help(format!("write `{key} = …` in [vault], the path of a public key of yours"))
+    };
+    let mut problems = Problems::default();
+    problems.extend(
+        keys.into_iter()
+            .filter(|(_, file)| matches!(file, Some(Located::InProgram(_))))
+            .map(|(key, _)| problem(key)),
+    );
+    problems.none()
 }
 
 /// What the machine is called in the vault: what the node says, or else the node's own name. The snake-oil vault knows

@@ -4,7 +4,7 @@ use super::{Outcome, Subject, Verdict};
 use crate::node::shipped;
 
 /// What judges it is this program itself.
-const CHECKER: &str = "example vault";
+const CHECKER: &str = "a vault of its own";
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
     let Some(vault) = &subject.resolved.vault else { return Vec::new() };

@@ -72,10 +72,14 @@ impl Program {
     }
 }
 
-/// The folders in which programs are.
+/// The folders in which programs are; ours may be beside this one.
 fn search_path() -> OsString {
     let of_user = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&of_user).chain(SYSTEM_FOLDERS.map(PathBuf::from)).chain(of_postgresql());
+    let beside = env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));
+    let folders = env::split_paths(&of_user)
+        .chain(beside)
+        .chain(SYSTEM_FOLDERS.map(PathBuf::from))
+        .chain(of_postgresql());
     env::join_paths(folders).unwrap_or(of_user)
 }
 

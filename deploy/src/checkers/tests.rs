@@ -249,6 +249,7 @@ fn systemd_judges_calendar_times() {
     };
     passes(&timer("Mon..Fri 02:30"), "systemd-analyze calendar");
     fails(&timer("25:00"), "systemd-analyze calendar", "25:00");
+    fails(&timer("*-02-31 02:00"), "systemd-analyze calendar", "it never elapses");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
     },
     node::Options,
     system::{Contributor, Enabled, File, Sandbox},
-    value::{AbsolutePath, Mebibytes},
+    value::{AbsolutePath, DataPath, Mebibytes},
 };
 
 /// This module.
@@ -37,7 +37,7 @@ struct SwapFile {
 impl SwapFile {
     fn read(options: &mut Options<'_>) -> Self {
         Self {
-            path: options.get("path", AbsolutePath::known("/swapfile")),
+            path: options.get("path", DataPath::known("/swapfile")).path().clone(),
             size: options.get("size", Mebibytes::new(4096)),
             encrypted: options.get("encrypted", true),
         }

@@ -16,7 +16,7 @@ pub use self::{
     calendar::Calendar,
     name::{Domain, HostName, MachineName, PackageName, PostgresName, TimeZone, UserName},
     number::{Count, Mebibytes, Minutes, Port},
-    path::{AbsolutePath, Located, NodePath},
+    path::{AbsolutePath, DataPath, Located, NodePath},
     text::{Email, HttpsUrl, SshKey, Text},
 };
 

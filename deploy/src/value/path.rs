@@ -109,6 +109,68 @@ impl OptionValue for AbsolutePath {
     }
 }
 
+/// A path for the box's own data: nothing that the system has there already is replaced, or hidden by a mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataPath(AbsolutePath);
+
+/// Folders below which everything is the system's.
+const OF_SYSTEM: [&str; 11] =
+    ["/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/tmp", "/usr"];
+/// Folders that hold what is others', each below a name of its own.
+const SHARED: [&str; 14] = [
+    "/",
+    "/home",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/root",
+    "/run",
+    "/srv",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/log",
+    "/var/spool",
+    "/var/tmp",
+];
+
+impl DataPath {
+    /// A path of our own, which is known to be one.
+    #[must_use]
+    pub fn known(path: &'static str) -> Self {
+        Self(AbsolutePath::known(path))
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn path(&self) -> &AbsolutePath {
+        &self.0
+    }
+}
+
+impl OptionValue for DataPath {
+    fn expected() -> Cow<'static, str> {
+        "a path on the machine with nothing of the system's at it, such as /srv/data".into()
+    }
+
+    fn read(value: &Spanned<DeValue<'_>>) -> Result<Self, Wrong> {
+        let path = AbsolutePath::read(value)?;
+        let is_within = |folder: &&str| {
+            path.as_str()
+                .strip_prefix(*folder)
+                .is_some_and(|below| below.is_empty() || below.starts_with('/'))
+        };
+        if SHARED.contains(&path.as_str()) || OF_SYSTEM.iter().any(|folder| is_within(&folder)) {
+            return Err(Wrong::value::<Self>(format!("`{path}` is the system's own")));
+        }
+        Ok(Self(path))
+    }
+
+    fn show(&self) -> String {
+        self.0.show()
+    }
+}
+
 /// A file or folder that a node names: relative to the node's file, or absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodePath(PathBuf);

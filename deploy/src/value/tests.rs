@@ -50,6 +50,20 @@ fn paths_are_absolute_and_normal() {
 }
 
 #[test]
+fn data_has_a_path_of_its_own() {
+    for sound in
+        ["'/swapfile'", "'/backup'", "'/srv/backup'", "'/run/vault'", "'/var/lib/backup'", "'/binary'"]
+    {
+        assert!(takes::<DataPath>(sound), "{sound}");
+    }
+    for wrong in
+        ["'/'", "'/etc'", "'/etc/hosts'", "'/usr/local/x'", "'/var/lib'", "'/run'", "'/home'", "'/dev/sda'"]
+    {
+        assert!(!takes::<DataPath>(wrong), "{wrong}");
+    }
+}
+
+#[test]
 fn numbers_have_a_range() {
     assert_eq!(read::<Port>("0x50").unwrap().get(), 80);
     assert_eq!(read::<Port>("70000").unwrap_err(), "70000 is out of range");

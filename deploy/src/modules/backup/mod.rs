@@ -14,7 +14,7 @@ use crate::{
     node::Options,
     problem::Problem,
     system::{Contributor, Enabled, File},
-    value::{AbsolutePath, Calendar, Count, UserName},
+    value::{AbsolutePath, Calendar, Count, DataPath, UserName},
 };
 
 /// This module.
@@ -44,7 +44,7 @@ impl Backup {
     fn read(options: &mut Options<'_>) -> Self {
         let hot = ["11:00", "14:00", "16:00"].map(Calendar::known).to_vec();
         Self {
-            basedir: options.get("basedir", AbsolutePath::known("/backup")),
+            basedir: options.get("basedir", DataPath::known("/backup")).path().clone(),
             device: options.optional("device"),
             hot_schedule: options.get("hot-schedule", hot),
             cold_schedule: options.get("cold-schedule", vec![Calendar::known("02:00")]),

@@ -14,7 +14,7 @@ use crate::{
     node::Options,
     problem::Problem,
     system::{Artifact, Contributor, File, System, User},
-    value::{AbsolutePath, Located, MachineName},
+    value::{AbsolutePath, DataPath, Located, MachineName},
     vault::NodeVault,
 };
 
@@ -54,7 +54,7 @@ impl Vault {
             snakeoil: options.get("snakeoil", false),
             root_ssh_key: options.located("root-ssh-key"),
             admin_ssh_key: options.located("admin-ssh-key"),
-            mount: options.get("mount", AbsolutePath::known(MOUNT)),
+            mount: options.get("mount", DataPath::known(MOUNT)).path().clone(),
         }
     }
 

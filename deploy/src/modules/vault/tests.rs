@@ -162,6 +162,41 @@ fn a_node_whose_name_names_no_machine_says_which_it_is() {
 }
 
 #[test]
+fn snake_oil_and_a_vault_of_its_own_are_not_both() {
+    let problems = sample::problems(&format!("{SNAKE_OIL}source = \"vault\"\n"));
+    assert!(problems.contains("a vault of its own beside the snake-oil vault"), "{problems}");
+    assert!(problems.contains("write `snakeoil = false`"), "{problems}");
+}
+
+/// Whoever starts from a shipped node and forgets a key would have a machine that nobody can enter.
+#[test]
+fn keys_of_the_example_open_nothing_but_the_example() {
+    let vault = Vault::with("api/token", "x").build();
+    let node = vault.beside("node.toml");
+    let text = "from = \"ec2-x86_64\"\n[vault]\nsource = \"vault\"\nsigners = \"allowed_signers\"\n";
+    fs::write(&node, text).expect("a node");
+    let files = NodeFile::find(node.to_str().expect("a path")).expect("a node");
+    let problems = refused(pipeline::resolve(&files, Variant::Run));
+    for key in ["root-ssh-key", "admin-ssh-key"] {
+        assert!(problems.contains(&format!("`{key}` is that of the example")), "{problems}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_vault_signers_and_keys_is_told_at_once() {
+    let vault = Vault::with("api/token", "x").build();
+    let node = vault.beside("node.toml");
+    let text = "architecture = \"x86_64\"\nplatform = \"ec2\"\n[vault]\nsource = \"no-vault\"\n\
+                signers = \"no-signers\"\nroot-ssh-key = \"no-key\"\n";
+    fs::write(&node, text).expect("a node");
+    let files = NodeFile::find(node.to_str().expect("a path")).expect("a node");
+    let problems = refused(pipeline::resolve(&files, Variant::Run));
+    for name in ["no-vault", "no-signers", "no-key"] {
+        assert!(problems.contains(name), "{name}: {problems}");
+    }
+}
+
+#[test]
 fn a_vault_needs_a_source_and_signers_from_outside() {
     let problems = sample::problems("[vault]\n");
     assert!(problems.contains("the vault has no source"), "{problems}");
