@@ -10,6 +10,7 @@ use std::{
 };
 
 use include_dir::Dir;
+use vault_format::{LOCK_FILE, POLICY_FILE, leak};
 
 use crate::{
     node::SHIPPED,
@@ -89,7 +90,30 @@ fn below(folder: &Path, files: Files) -> Files {
 fn on_disk(folder: &Path) -> Result<Files, Problem> {
     let mut files = Files::new();
     read_below(folder, Path::new(""), MAX_DEPTH, &mut files)?;
+    refuse_secrets(folder, &files)?;
     Ok(files)
+}
+
+/// Refuses what must not travel in the open: everybody on the machine can read an addon, and beside a vault, or in a
+/// repository that is one addon, lie private keys that Git ignores.
+fn refuse_secrets(folder: &Path, files: &Files) -> Result<(), Problem> {
+    let full = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let is_in_vault = full.ancestors().any(|folder| folder.join(LOCK_FILE).exists());
+    let of_vault = [LOCK_FILE, POLICY_FILE].map(Some);
+    let has_vault =
+        files.keys().any(|path| of_vault.contains(&path.file_name().and_then(|name| name.to_str())));
+    if is_in_vault || has_vault {
+        return Err(Problem::new(format!("there is a vault in `{}`, or around it", folder.display()))
+            .help("name the folder of the addons alone: all of it is copied to the machine, where everybody can read it"));
+    }
+    match files.iter().find(|(_, bytes)| !leak::scan(bytes).is_empty()) {
+        None => Ok(()),
+        Some((path, _)) => Err(Problem::new(format!(
+            "`{}` has a private key or a password's hash in it",
+            folder.join(path).display()
+        ))
+        .help("it would be copied to the machine, where everybody can read it: move it elsewhere")),
+    }
 }
 
 /// Reads what is below a folder; links are not followed, since they may lead anywhere.

@@ -14,6 +14,7 @@ use vault_format::{
     files::Entry,
     folder::FolderError,
     lock::VaultId,
+    policy::GroupKind,
     report,
     signers::AllowedSigners,
     verify::{self, Unsound},
@@ -104,11 +105,13 @@ impl NodeVault {
         self.machine.as_str()
     }
 
-    /// The public keys of this machine; none if the vault does not know it.
+    /// The public keys of this machine; none if the vault does not know it, as a machine and not as a person or group.
     #[must_use]
     pub fn machine_keys(&self) -> Option<&BTreeSet<Recipient>> {
         let policy: &Policy = self.verified.policy();
-        policy.groups().get(self.machine()).map(|group| &group.keys)
+        let group = policy.groups().get(self.machine())?;
+        let is_machine = matches!(group.kind, GroupKind::Machine(_)) && !group.keys.is_empty();
+        is_machine.then_some(&group.keys)
     }
 
     fn snake_oil(offer: &VaultOffer, machine: &Machine, name: MachineName) -> Result<Self, Problems> {

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use vault_format::{Policy, Recipient, SecretName, policy::Mode};
+use vault_format::{
+    Policy, Recipient, SecretName,
+    policy::{Kind, Mode},
+};
 
 use crate::{
     modules::World,
     problem::Problem,
     system::{By, Handing, ROOT, SecretUse, System},
+    value::UserName,
     vault::NodeVault,
 };
 
@@ -36,7 +40,7 @@ pub(super) fn failed(system: &System, world: &World<'_>) -> Vec<Problem> {
             Some(served) if !keys.is_subset(&served.audience) => Some(undecryptable(&need.value, machine)),
             Some(served) => not_its_service(&need.value, &served)
                 .or_else(|| unreadable(&need.value, &served))
-                .or_else(|| readable_by_others(&need.value, &served, system)),
+                .or_else(|| readable_by_others(&need.value, vault, system)),
         }
     };
     system.secrets.iter().filter_map(judge).collect()
@@ -44,7 +48,9 @@ pub(super) fn failed(system: &System, world: &World<'_>) -> Vec<Problem> {
 
 /// A secret, view or template, as it is served.
 struct Served {
+    kind: Kind,
     owner: String,
+    group: String,
     mode: Mode,
     services: BTreeSet<String>,
     audience: BTreeSet<Recipient>,
@@ -57,7 +63,9 @@ impl Served {
             let shown =
                 vault.verified().templates().get(name).map(|template| template.secrets()).unwrap_or_default();
             return Some(Self {
+                kind: Kind::Opaque,
                 owner: template.owner.clone(),
+                group: template.group.clone(),
                 mode: template.mode,
                 services: policy.template_services(template, &shown).unwrap_or_default(),
                 audience: template.audience.clone(),
@@ -68,12 +76,44 @@ impl Served {
         let access = view.map_or(&secret.access, |view| &view.access);
         let is_there = view.is_some() || vault.verified().lock().secrets.contains_key(name);
         is_there.then(|| Self {
+            kind: secret.kind,
             owner: access.owner.clone(),
+            group: access.group.clone(),
             mode: access.mode,
             services: (*access.services).clone(),
             audience: secret.audience.clone(),
         })
     }
+
+    /// Whether everybody may know it.
+    fn is_public(&self) -> bool {
+        self.kind == Kind::Certificate
+    }
+
+    /// Whether a user, who is in these groups, may read it.
+    fn is_readable_by(&self, user: &str, groups: &[&str]) -> bool {
+        let by_group = self.mode.bits() & 0o040 != 0 && groups.contains(&self.group.as_str());
+        self.owner == user || by_group || self.mode.is_world_readable()
+    }
+}
+
+/// Everything by which the value of a secret, view or template can be read: the secrets in it, and whatever shows them.
+fn faces(vault: &NodeVault, name: &SecretName) -> BTreeSet<SecretName> {
+    let (policy, templates) = (vault.verified().policy(), vault.verified().templates());
+    let shown = |template: &SecretName| -> BTreeSet<SecretName> {
+        templates.get(template).map(|text| text.secrets().into_iter().cloned().collect()).unwrap_or_default()
+    };
+    let secrets = match (policy.views().get(name), policy.templates().contains_key(name)) {
+        (Some(view), _) => BTreeSet::from([view.of.clone()]),
+        (None, true) => shown(name),
+        (None, false) => BTreeSet::from([name.clone()]),
+    };
+    let views =
+        policy.views().iter().filter(|(_, view)| secrets.contains(&view.of)).map(|(name, _)| name.clone());
+    let showing =
+        policy.templates().keys().filter(|template| !shown(template).is_disjoint(&secrets)).cloned();
+    let others: Vec<SecretName> = views.chain(showing).collect();
+    secrets.into_iter().chain(others).collect()
 }
 
 fn missing(SecretUse { secret, unit, why, .. }: &SecretUse) -> Problem {
@@ -104,28 +144,49 @@ fn unreadable(SecretUse { secret, unit, user, handing, .. }: &SecretUse, served:
     (!may).then(|| problem().about(MODULE, "source").help(help()))
 }
 
-/// A secret that belongs to the user of another unit.
+/// A secret that the user of another unit can read, by whichever of its names.
 fn readable_by_others(
     SecretUse { secret, unit, user, .. }: &SecretUse,
-    served: &Served,
+    vault: &NodeVault,
     system: &System,
 ) -> Option<Problem> {
-    if served.mode.is_world_readable() || [ROOT, user.as_str()].contains(&served.owner.as_str()) {
-        return None;
-    }
-    let runs_as_owner = |unit: &&String| {
-        system.units[*unit].value.file.get("Service", "User").contains(&served.owner.as_str())
+    let faces = faces(vault, secret);
+    let is_for = |name: &str| {
+        name == ROOT
+            || system
+                .secrets
+                .iter()
+                .any(|need| need.value.user.as_str() == name && faces.contains(&need.value.secret))
     };
-    let other = system.units.keys().find(runs_as_owner)?;
-    let problem = Problem::new(format!(
-        "`{secret}` is for {unit}, and {other} could read it too, as `{}`",
-        served.owner
-    ));
-    Some(
-        problem
-            .about(MODULE, "source")
-            .help(format!("write owner = \"{user}\" or \"root\" for it in vault.toml")),
-    )
+    let others: Vec<(&String, &str, Vec<&str>)> = system
+        .units
+        .keys()
+        .filter_map(|unit| user_of(unit, system))
+        .filter(|(_, user, _)| !is_for(user))
+        .collect();
+    faces.iter().find_map(|face| {
+        let served = Served::find(vault, face).filter(|served| !served.is_public())?;
+        let (other, reader, _) =
+            others.iter().find(|(_, user, groups)| served.is_readable_by(user, groups))?;
+        let problem = Problem::new(format!(
+            "`{secret}` is for {unit}, and {other} could read `{face}` too, as `{reader}`"
+        ));
+        let help = format!(
+            "write owner = \"{user}\" or \"root\", its group and mode = \"0400\" for `{face}` in vault.toml"
+        );
+        Some(problem.about(MODULE, "source").help(help))
+    })
+}
+
+/// A unit, whom it runs as, and the groups that it is in.
+fn user_of<'a>(unit: &'a String, system: &'a System) -> Option<(&'a String, &'a str, Vec<&'a str>)> {
+    let file = &system.units[unit].value.file;
+    let user = *file.get("Service", "User").last()?;
+    let mut groups = file.get("Service", "Group");
+    groups.extend(file.get("Service", "SupplementaryGroups").into_iter().flat_map(str::split_whitespace));
+    let known = system.users.iter().find(|(name, _)| name.as_str() == user);
+    groups.extend(known.into_iter().flat_map(|(_, by)| by.value.groups.iter().map(UserName::as_str)));
+    Some((unit, user, groups))
 }
 
 fn how_to_make(secret: &SecretName) -> String {

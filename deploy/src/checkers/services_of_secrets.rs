@@ -68,10 +68,10 @@ mod tests {
 
     /// What is said of a vault with a secret that has these lines in its table.
     fn verdict(lines: &str) -> Verdict {
-        let vault = Vault::with("api/token", "x").policy(lines).build();
+        let vault = Vault::with("api/token", "x").policy(lines).machine("box").build();
         let node = vault.beside("node.toml");
         let text = "architecture = \"x86_64\"\nplatform = \"devm\"\nhost-name = \"a\"\n\
-                    [vault]\nsource = \"vault\"\nsigners = \"allowed_signers\"\nmachine = \"ops\"\n";
+                    [vault]\nsource = \"vault\"\nsigners = \"allowed_signers\"\nmachine = \"box\"\n";
         fs::write(&node, text).expect("a node");
         let files = NodeFile::find(node.to_str().expect("a path")).expect("a node");
         let resolved = sample::sound(pipeline::resolve(&files, Variant::Run));

@@ -183,7 +183,10 @@ impl Sandbox {
                 .set("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6")
                 .set("IPAddressDeny", "any")
                 .set("IPAddressAllow", "localhost"),
-            Network::Internet => service.set("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
+            // But for an instance's metadata, which have credentials of the account.
+            Network::Internet => service
+                .set("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6")
+                .set("IPAddressDeny", "169.254.169.254 fd00:ec2::254"),
         };
     }
 

@@ -157,6 +157,9 @@ fn postgres(name: &str) -> Result<(), &'static str> {
         _ if !name.starts_with(|c: char| c.is_ascii_lowercase()) => Err("does not begin with a letter"),
         "postgres" | "template0" | "template1" => Err("is PostgreSQL's own"),
         _ if name.starts_with("pg_") => Err("begins with pg_, which is PostgreSQL's own"),
+        _ if name.starts_with("odbox_") => {
+            Err("begins with odbox_, as databases do that backups make and drop")
+        }
         _ => Ok(()),
     }
 }

@@ -26,7 +26,7 @@ fn names_have_the_characters_that_their_owner_allows() {
     for wrong in ["'1a'", "'A'", "'a b'", "'a:b'", "'root\\n'", "'-a'"] {
         assert!(!takes::<UserName>(wrong), "{wrong}");
     }
-    for wrong in ["'pg_x'", "'postgres'", "'template1'", "'a-b'", "'a\"b'", "'1'"] {
+    for wrong in ["'pg_x'", "'odbox_verify'", "'postgres'", "'template1'", "'a-b'", "'a\"b'", "'1'"] {
         assert!(!takes::<PostgresName>(wrong), "{wrong}");
     }
     assert!(takes::<TimeZone>("'Europe/Amsterdam'") && takes::<TimeZone>("'Etc/GMT+1'"));

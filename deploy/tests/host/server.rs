@@ -29,7 +29,7 @@ impl Ssh {
         let ssh = Self { folder: tree::folder() };
         let root = ssh.folder.path();
         let moved = |text: &str| text.replace("/etc/ssh", &format!("{}/etc/ssh", root.display()));
-        for path in ["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/login.conf"] {
+        for path in ["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/00-odbox-login.conf"] {
             node::write(&root.join(&path[1..]), moved(node::text(rendered, path)));
         }
         let key = root.join("etc/ssh/ssh_host_ed25519_key");

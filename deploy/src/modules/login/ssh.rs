@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Read before everything that `server` says: of two values for a keyword the first counts (sshd_config(5)).
-const CONFIGURATION: &str = "/etc/ssh/sshd_config.d/login.conf";
+const CONFIGURATION: &str = "/etc/ssh/sshd_config.d/00-odbox-login.conf";
 
 const CLOUD: &str = "\
 # Keys only.

@@ -15,11 +15,11 @@ const BOTH_KEYS: &str = "root-ssh-key = \"key.pub\"\nadmin-ssh-key = \"key.pub\"
 
 /// What comes of a node on a disk with a vault that holds nothing to log in with.
 fn with_keys(login: &str, keys: &str) -> Result<Tree, String> {
-    let vault = Vault::with("api/token", "x").build();
+    let vault = Vault::with("api/token", "x").machine("box").build();
     fs::write(vault.beside("key.pub"), format!("{KEY}\n")).expect("a key");
     let text = format!(
         "architecture = \"x86_64\"\nplatform = \"ec2\"\n[login]\n{login}\n\
-         [vault]\nsource = \"vault\"\nsigners = \"allowed_signers\"\nmachine = \"ops\"\n{keys}"
+         [vault]\nsource = \"vault\"\nsigners = \"allowed_signers\"\nmachine = \"box\"\n{keys}"
     );
     let node = vault.beside("node.toml");
     fs::write(&node, text).expect("a node");
@@ -32,7 +32,7 @@ fn with_keys(login: &str, keys: &str) -> Result<Tree, String> {
 #[test]
 fn in_the_cloud_keys_are_the_only_way_in() {
     let tree = with_keys("", BOTH_KEYS).expect("a tree");
-    let ssh = tree.text("/etc/ssh/sshd_config.d/login.conf");
+    let ssh = tree.text("/etc/ssh/sshd_config.d/00-odbox-login.conf");
     for line in [
         "PermitRootLogin prohibit-password",
         "PasswordAuthentication no",
@@ -85,7 +85,7 @@ fn the_standard_way_is_by_the_hashes_of_the_vault() {
         mount.contains("Where=/run/odbox/login\n") && mount.contains("Options=noswap,mode=0700,"),
         "{mount}"
     );
-    assert!(tree.text("/etc/ssh/sshd_config.d/login.conf").contains("PasswordAuthentication yes\n"));
+    assert!(tree.text("/etc/ssh/sshd_config.d/00-odbox-login.conf").contains("PasswordAuthentication yes\n"));
     assert!(tree.at("/etc/ssh/authorized_keys.d/root").is_none());
 }
 
@@ -136,7 +136,7 @@ fn the_administrator_has_the_name_of_the_node_and_may_become_root() {
     assert!(users.contains("u jane 1000 \"Administrator\" /home/jane /bin/bash\nm jane sudo\n"), "{users}");
     let unit = tree.text("/etc/systemd/system/odbox-login.service");
     assert!(unit.contains("login-passwords root root admin jane\n"), "{unit}");
-    assert!(tree.text("/etc/ssh/sshd_config.d/login.conf").contains("AllowUsers root jane\n"));
+    assert!(tree.text("/etc/ssh/sshd_config.d/00-odbox-login.conf").contains("AllowUsers root jane\n"));
 }
 
 #[test]

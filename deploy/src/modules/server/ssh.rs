@@ -46,6 +46,9 @@ Subsystem sftp internal-sftp
 
 const SERVICE: &str = "ssh.service";
 const KEY: &str = "/etc/ssh/ssh_host_ed25519_key";
+const PUBLIC: &str = "/etc/ssh/ssh_host_ed25519_key.pub";
+const DRAFT: &str = "/etc/ssh/ssh_host_ed25519_key.new";
+const PUBLIC_DRAFT: &str = "/etc/ssh/ssh_host_ed25519_key.new.pub";
 const MAKE_KEY: &str = "odbox-ssh-host-key.service";
 
 pub(super) fn contribute(system: &mut Contributor<'_>) -> Result<(), Unwritable> {
@@ -65,24 +68,23 @@ pub(super) fn contribute(system: &mut Contributor<'_>) -> Result<(), Unwritable>
     Ok(())
 }
 
-/// Makes the key by which the machine is known: one of the secrets that are born on it.
+/// Makes the key by which the machine is known: one of the secrets that are born on it. It is made beside its place and
+/// moved there whole: a machine that lost power meanwhile makes it again.
 fn make_key() -> Result<UnitFile, Unwritable> {
     let mut unit = UnitFile::new();
     unit.section("Unit")
         .set("Description", "Make the key by which this machine is known over SSH")
-        .set("ConditionPathExists", "!/etc/ssh/ssh_host_ed25519_key")
+        .set("ConditionFileNotEmpty", "!/etc/ssh/ssh_host_ed25519_key")
         .words("Before", [SERVICE])?;
     let mut service = unit.section("Service");
-    let keygen = ["/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N"].map(Word::Literal);
-    let rest = [
-        Word::Literal(""),
-        Word::Literal("-C"),
-        Word::Literal("%H"),
-        Word::Literal("-f"),
-        Word::Literal(KEY),
-    ];
+    let keygen = ["/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "%H", "-f", DRAFT];
     service.set("Type", "oneshot").set("RemainAfterExit", "yes");
-    service.command("ExecStart", keygen.into_iter().chain(rest))?;
+    service
+        .command("ExecStart", ["/usr/bin/rm", "-f", DRAFT, PUBLIC_DRAFT])?
+        .command("ExecStart", keygen.map(Word::Literal))?
+        .command("ExecStart", ["/usr/bin/sync", DRAFT, PUBLIC_DRAFT])?
+        .command("ExecStart", ["/usr/bin/mv", PUBLIC_DRAFT, PUBLIC])?
+        .command("ExecStart", ["/usr/bin/mv", DRAFT, KEY])?;
     // The public half is for all to read; ssh-keygen(1) gives the other one to root alone.
     Sandbox::root().writes([AbsolutePath::known("/etc/ssh")]).apply(&mut service)?;
     service.set("UMask", "0022");

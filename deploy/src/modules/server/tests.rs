@@ -40,9 +40,9 @@ fn ssh_has_one_key_that_is_born_on_the_machine() {
         tree.text("/etc/ssh/sshd_config").lines().filter(|line| line.starts_with("HostKey ")).collect();
     assert_eq!(keys, ["HostKey /etc/ssh/ssh_host_ed25519_key"]);
     let unit = tree.text("/etc/systemd/system/odbox-ssh-host-key.service");
-    assert!(unit.contains("ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key\n"), "{unit}");
+    assert!(unit.contains("ConditionFileNotEmpty=!/etc/ssh/ssh_host_ed25519_key\n"), "{unit}");
     assert!(
-        unit.contains("ssh-keygen -q -t ed25519 -N \"\" -C %H -f /etc/ssh/ssh_host_ed25519_key\n"),
+        unit.contains("ssh-keygen -q -t ed25519 -N \"\" -C %H -f /etc/ssh/ssh_host_ed25519_key.new\n"),
         "{unit}"
     );
     assert_eq!(tree.link("/etc/systemd/system/sshd-keygen.service"), "/dev/null");

@@ -122,8 +122,8 @@ fn another_mount_and_identity_are_told_to_all_that_know_the_usual_ones() {
 
 #[test]
 fn a_vault_of_ones_own_brings_no_identity() {
-    let vault = Vault::with("api/token", "x").build();
-    let tree = Tree::of(&sample::sound(with_vault(&vault, "ops")));
+    let vault = Vault::with("api/token", "x").machine("box").build();
+    let tree = Tree::of(&sample::sound(with_vault(&vault, "box")));
     assert!(tree.at("/etc/age.key").is_none());
     assert!(tree.at("/etc/vaultd/vault/api/token.age").is_some());
     assert!(!tree.text("/etc/vaultd/vaultd.toml").contains("snakeoil"));
@@ -140,7 +140,7 @@ fn snake_oil_is_for_dev_vms() {
 #[test]
 fn snake_oil_is_recognised_under_any_other_name() {
     let vault = Vault::copy_of(&fixtures::vault::snake_oil());
-    let problems = refused(with_vault(&vault, "ops"));
+    let problems = refused(with_vault(&vault, "devm-x86_64"));
     assert!(problems.contains("this is the snake-oil vault"), "{problems}");
 }
 
@@ -161,6 +161,55 @@ fn a_node_whose_name_names_no_machine_says_which_it_is() {
     assert!(sample::node("my box", &format!("{text}snakeoil = true\n")).is_ok());
 }
 
+/// A person or a group is in many an audience: their key is not for a machine.
+#[test]
+fn a_group_is_no_machine() {
+    let vault = Vault::with("api/token", "x").build();
+    let problems = refused(with_vault(&vault, "ops"));
+    assert!(problems.contains("the vault does not know the machine `ops`"), "{problems}");
+}
+
+/// The certificate's key, as a policy has it, handed to Nginx beside PgAdmin.
+fn key_beside_pgadmin(owner: &str, group: &str, mode: &str, more: &str) -> String {
+    let certificate = Vault::with("certs/localhost-cert.pem", "x")
+        .of_kind("certificate")
+        .readable("nginx", "nginx", "0444");
+    let key =
+        certificate.and("certs/localhost-key.pem", "x").of_kind("private-key").readable(owner, group, mode);
+    let vault = key.policy(more).machine("box").build();
+    let node = vault.beside("node.toml");
+    let text = "architecture = \"x86_64\"\nplatform = \"devm\"\nhost-name = \"devm\"\n\
+                [vault]\nsource = \"vault\"\nsigners = \"allowed_signers\"\nmachine = \"box\"\n\
+                [service-stack]\npgadmin = true\n";
+    fs::write(&node, text).expect("a node");
+    let files = NodeFile::find(node.to_str().expect("a path")).expect("a node");
+    refused(pipeline::resolve(&files, Variant::Run))
+}
+
+#[test]
+fn what_the_user_of_another_unit_could_read_is_told() {
+    let told = "`certs/localhost-key.pem` is for nginx.service, and ";
+    for (owner, group, mode) in
+        [("pgadmin", "nginx", "0400"), ("root", "pgadmin", "0440"), ("nginx", "nginx", "0444")]
+    {
+        let problems = key_beside_pgadmin(owner, group, mode, "");
+        assert!(problems.contains(told), "{owner} {group} {mode}: {problems}");
+    }
+    for (owner, group, mode) in
+        [("nginx", "nginx", "0440"), ("root", "pgadmin", "0400"), ("root", "root", "0400")]
+    {
+        let problems = key_beside_pgadmin(owner, group, mode, "");
+        assert!(!problems.contains(told), "{owner} {group} {mode}: {problems}");
+    }
+}
+
+#[test]
+fn what_a_view_shows_to_another_is_told() {
+    let view = "[view.\"other/key.pem\"]\nof = \"certs/localhost-key.pem\"\nowner = \"pgadmin\"\n";
+    let problems = key_beside_pgadmin("nginx", "nginx", "0400", view);
+    assert!(problems.contains("could read `other/key.pem` too, as `pgadmin`"), "{problems}");
+}
+
 #[test]
 fn snake_oil_and_a_vault_of_its_own_are_not_both() {
     let problems = sample::problems(&format!("{SNAKE_OIL}source = \"vault\"\n"));
@@ -171,7 +220,7 @@ fn snake_oil_and_a_vault_of_its_own_are_not_both() {
 /// Whoever starts from a shipped node and forgets a key would have a machine that nobody can enter.
 #[test]
 fn keys_of_the_example_open_nothing_but_the_example() {
-    let vault = Vault::with("api/token", "x").build();
+    let vault = Vault::with("api/token", "x").machine("box").build();
     let node = vault.beside("node.toml");
     let text = "from = \"ec2-x86_64\"\n[vault]\nsource = \"vault\"\nsigners = \"allowed_signers\"\n";
     fs::write(&node, text).expect("a node");
@@ -184,7 +233,7 @@ fn keys_of_the_example_open_nothing_but_the_example() {
 
 #[test]
 fn what_is_wrong_with_vault_signers_and_keys_is_told_at_once() {
-    let vault = Vault::with("api/token", "x").build();
+    let vault = Vault::with("api/token", "x").machine("box").build();
     let node = vault.beside("node.toml");
     let text = "architecture = \"x86_64\"\nplatform = \"ec2\"\n[vault]\nsource = \"no-vault\"\n\
                 signers = \"no-signers\"\nroot-ssh-key = \"no-key\"\n";
@@ -200,7 +249,7 @@ fn what_is_wrong_with_vault_signers_and_keys_is_told_at_once() {
 fn a_vault_needs_a_source_and_signers_from_outside() {
     let problems = sample::problems("[vault]\n");
     assert!(problems.contains("the vault has no source"), "{problems}");
-    let vault = Vault::with("api/token", "x").build();
+    let vault = Vault::with("api/token", "x").machine("box").build();
     let node = vault.beside("inside.toml");
     let text = "architecture = \"x86_64\"\nplatform = \"ec2\"\n\
                 [vault]\nsource = \"vault\"\nsigners = \"vault/allowed_signers\"\n";
@@ -212,7 +261,7 @@ fn a_vault_needs_a_source_and_signers_from_outside() {
 
 /// What is wrong with a box of which these units are handed what the wiring has for them.
 fn handed(units: &[&'static str], vault: &Vault, offer: impl FnOnce(&mut Offers)) -> String {
-    handed_to("ops", units, vault, offer)
+    handed_to("box", units, vault, offer)
 }
 
 fn handed_to(
@@ -243,7 +292,7 @@ fn handed_to(
 
 #[test]
 fn pgadmin_has_a_password_and_nginx_a_certificate() {
-    let vault = Vault::with("api/token", "x").build();
+    let vault = Vault::with("api/token", "x").machine("box").build();
     let problems = handed(&["pgadmin-init.service"], &vault, |_| {});
     assert!(
         problems.contains("pgadmin-init.service needs `passwords/pgadmin-admin.txt` (the web login), which the vault does not have | `vaultgen password pgadmin-admin`"),
@@ -264,6 +313,7 @@ fn a_secret_that_is_not_for_this_machine_is_found() {
     let key = "age17z0pr2h0eyv06390dqd90cfskq28ydjwc35y83shszy4u4wgcamq2q8ypc";
     let vault = Vault::with("passwords/pgadmin-admin.txt", "abc123")
         .policy(&format!("\n[machines]\nweb-1 = {{ keys = [\"{key}\"] }}"))
+        .machine("box")
         .build();
     let problems = handed_to("web-1", &["pgadmin-init.service"], &vault, |_| {});
     assert!(problems.contains("(the web login), which `web-1` cannot decrypt"), "{problems}");
@@ -273,12 +323,12 @@ fn a_secret_that_is_not_for_this_machine_is_found() {
 #[test]
 fn a_credential_is_not_brought_anew_by_a_reload() {
     let reload = "on-change = [\"reload pgadmin-init.service\"]";
-    let vault = Vault::with("passwords/pgadmin-admin.txt", "abc123").policy(reload).build();
+    let vault = Vault::with("passwords/pgadmin-admin.txt", "abc123").policy(reload).machine("box").build();
     let problems = handed(&["pgadmin-init.service"], &vault, |_| {});
     assert!(problems.contains("a reload does not bring anew"), "{problems}");
     assert!(problems.contains("on-change = [\"restart pgadmin-init.service\"]"), "{problems}");
     for sound in ["on-change = [\"restart pgadmin-init.service\"]", "on-change = [\"reload ssh.service\"]"] {
-        let vault = Vault::with("passwords/pgadmin-admin.txt", "abc123").policy(sound).build();
+        let vault = Vault::with("passwords/pgadmin-admin.txt", "abc123").policy(sound).machine("box").build();
         assert_eq!(handed(&["pgadmin-init.service"], &vault, |_| {}), "", "{sound}");
     }
 }
@@ -292,6 +342,7 @@ fn a_reload_is_found_behind_a_template_too() {
             "templates/admin.conf",
             "admin_passwd = {{ secret(\"passwords/odoo-admin.txt\") | ini }}\n",
         )
+        .machine("box")
         .build();
     let problems = handed(&["odoo.service"], &vault, |_| {});
     assert!(

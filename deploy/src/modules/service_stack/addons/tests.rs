@@ -117,3 +117,26 @@ fn a_link_is_not_followed() {
     let problems = sample::all(&read.expect_err("a link"));
     assert!(problems.contains("it is neither a file nor a folder"), "{problems}");
 }
+
+/// Everybody on the machine can read an addon.
+#[test]
+fn no_vault_and_no_private_key_travels_as_an_addon() {
+    let beside = with("[\"one\"]", &["one/__manifest__.py", "one/vault/vault.lock"]).expect_err("a vault");
+    assert!(beside.contains("there is a vault in"), "{beside}");
+    let around =
+        with("[\"vault/one\"]", &["vault/vault.lock", "vault/one/__manifest__.py"]).expect_err("a vault");
+    assert!(around.contains("there is a vault in"), "{around}");
+
+    let folder = fixtures::tree::folder();
+    let addon = folder.path().join("one");
+    fs::create_dir(&addon).expect("a folder");
+    fs::write(addon.join("__manifest__.py"), "{}").expect("a file");
+    let identity = snakeoil::identity("devm-x86_64").expect("an identity");
+    fs::write(addon.join("age.key"), identity).expect("a file");
+    let node = folder.path().join("a.toml");
+    let text = "architecture = \"x86_64\"\nplatform = \"devm\"\n[service-stack]\nodoo-addons = [\"one\"]\n";
+    fs::write(&node, text).expect("a node");
+    let files = NodeFile::find(node.to_str().expect("a path")).expect("a node");
+    let problems = sample::all(&pipeline::resolve(&files, Variant::Run).err().expect("a private key"));
+    assert!(problems.contains("age.key` has a private key or a password's hash in it"), "{problems}");
+}
