@@ -1,6 +1,9 @@
 //! The command line: what `--help` says.
 
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use vault_format::report;
@@ -71,11 +74,20 @@ pub fn run() -> ExitCode {
     match ended {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::Badly) => ExitCode::FAILURE,
+        // Whoever read what we print has seen enough, such as head(1).
+        Err(error) if is_broken_pipe(&error) => ExitCode::FAILURE,
         Err(error) => {
             tell(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &miette::Report) -> bool {
+    let is_one = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    error.chain().any(is_one)
 }
 
 /// Tells an error, or each of several.

@@ -19,6 +19,10 @@ pub enum TreeError {
     #[error("`{0}` is there, and is no tree that `deploy render` wrote")]
     #[diagnostic(help("name a folder that is not there yet, is empty, or was rendered before"))]
     NoTree(PathBuf),
+    /// Nothing is there, or something else.
+    #[error("`{0}` is no tree that `deploy render` wrote")]
+    #[diagnostic(help("render one first: `deploy render NODE --out DIR`"))]
+    NotRendered(PathBuf),
     /// Its manifest is not one.
     #[error("`{0}` is no manifest: {1}")]
     #[diagnostic(help("render the tree anew"))]
@@ -93,7 +97,10 @@ impl Tree {
     /// If it is none, or lacks a file.
     pub fn read(folder: &Path) -> Result<Self, TreeError> {
         let path = folder.join(MANIFEST_FILE);
-        let text = fs::read_to_string(&path).map_err(at(&path))?;
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => TreeError::NotRendered(folder.to_owned()),
+            _ => at(&path)(error),
+        })?;
         let manifest: Manifest =
             serde_json::from_str(&text).map_err(|error| TreeError::Manifest(path.clone(), error))?;
         let root = folder.join(ROOT_FOLDER);
