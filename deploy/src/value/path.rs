@@ -160,7 +160,7 @@ impl OptionValue for DataPath {
                 .strip_prefix(*folder)
                 .is_some_and(|below| below.is_empty() || below.starts_with('/'))
         };
-        if SHARED.contains(&path.as_str()) || OF_SYSTEM.iter().any(|folder| is_within(folder)) {
+        if SHARED.contains(&path.as_str()) || OF_SYSTEM.iter().any(is_within) {
             return Err(Wrong::value::<Self>(format!("`{path}` is the system's own")));
         }
         Ok(Self(path))
