@@ -203,17 +203,71 @@ fn an_encrypted_backup_opens_for_operators_only() {
     machine.write("/opt/operator.key", include_str!("../../../snakeoil/vault/age.key"));
     let said = machine.tells(&format!(
         "{DATA}
+         key=/run/odbox-backup-identity; takes() {{ install \"$@\" /opt/operator.key $key; }}
+         verify() {{ systemctl reset-failed; systemctl start odbox-backup-verify.service; }}
+         keep 'what a file holds'
          state >/tmp/before; systemctl start odbox-backup-hot.service; (cd /backup/latest && ls)
-         grep -r -l -e 'é 4711' -e 'two' /backup && echo 'in the clear'
-         systemctl start odbox-backup-verify.service || echo 'takes an identity'
-         cp /opt/operator.key /run/odbox-backup-identity
-         systemctl start odbox-backup-verify.service && echo verified
-         sql 'DELETE FROM \"order\"'; rm -r $store/*
+         grep -r -l -e 'é 4711' -e 'what a file holds' -e partner -e pg_trgm /backup && echo 'in the clear'
+         verify || echo 'takes an identity'
+         takes -m 0644; verify || echo 'not for all to read'
+         takes -m 0640; verify || echo 'not for a group'
+         takes -m 0600 -o odoo; verify || echo 'not from others'
+         rm $key; ln -s /opt/operator.key $key; verify || echo 'not by a link'; rm $key
+         journalctl --output cat | grep 'identity is not for root alone (owner and mode: 0 644): .*install -m 0600 KEY /run/' && echo 'says how'
+         takes -m 0600; verify && echo verified; [ -e $key ] || echo 'verified and gone'
+         sql 'DELETE FROM \"order\"'; rm -r $store/*; takes -m 0600
          systemctl start odbox-restore.service; state | diff /tmp/before - && echo 'the same'
-         age-keygen 2>/dev/null >/run/odbox-backup-identity
-         systemctl start odbox-restore.service || echo 'not by others'; state | diff /tmp/before - && echo 'the same still'"
+         [ -e $key ] || echo 'restored and gone'
+         (umask 077; age-keygen 2>/dev/null >$key)
+         systemctl start odbox-restore.service || echo 'not by others'; state | diff /tmp/before - && echo 'the same still'
+         rm $key; takes -m 0600
+         : >/backup/latest/rows.age; verify || echo 'rotten rows'"
     ));
-    expects(&said, &["database.dump.age", "filestore.tar.age", "takes an identity", "verified", "the same"]);
-    expects(&said, &["not by others", "the same still"]);
+    expects(&said, &["database.dump.age", "extensions.sql.age", "filestore.tar.age", "rows.age"]);
+    expects(&said, &["takes an identity", "not for all to read", "not for a group", "not from others"]);
+    expects(
+        &said,
+        &["not by a link", "says how", "verified", "verified and gone", "the same", "restored and gone"],
+    );
+    expects(&said, &["not by others", "the same still", "rotten rows"]);
+    assert!(!said.lines().any(|line| ["rows", "extensions.sql", "database.dump"].contains(&line)), "{said}");
     assert!(!said.contains("in the clear"), "{said}");
+}
+
+#[test]
+fn nothing_gets_into_a_backup_that_odoo_may_not_read() {
+    if !can_boot() {
+        return;
+    }
+    for options in ["", "encrypted = true\n"] {
+        let machine = machine(options);
+        machine.write("/opt/operator.key", include_str!("../../../snakeoil/vault/age.key"));
+        let said = machine.tells(&format!(
+            "{DATA}
+             mkdir -p -m 0700 /opt/roots/shop; echo 'of root only' >/opt/roots/shop/key
+             install -m 0600 /opt/roots/shop/key /opt/key; mkdir -m 0755 /opt/open; install -m 0600 /opt/key /opt/open/key
+             opened() {{ for file in $(find /backup -name '*.age'); do age --decrypt --identity /opt/operator.key $file; done; }}
+             try() {{
+                 systemctl start odbox-backup-hot.service || echo \"refused: $1\"
+                 if grep -r 'of root only' /backup || opened | grep --text 'of root only'; then echo \"leaks: $1\"; fi
+                 sleep 1
+             }}
+             # The folder itself, to what nobody else enters and to what anybody enters; its parent; a file in it.
+             odoo mv $store $store.his
+             odoo ln -s /opt/roots/shop $store; try 'a closed folder'; odoo rm $store
+             odoo ln -s /opt/open $store; try 'an open folder'; odoo rm $store
+             odoo mv $store.his $store
+             chown odoo /var/lib/odoo; odoo mv /var/lib/odoo/filestore /var/lib/odoo/his
+             odoo ln -s /opt/roots /var/lib/odoo/filestore; try 'a parent'; odoo rm /var/lib/odoo/filestore
+             odoo mv /var/lib/odoo/his /var/lib/odoo/filestore
+             [ -e /backup/latest ] && echo 'one of them is a backup'
+             odoo ln -s /opt/key $store/link; try 'a file'
+             [ -e /backup/latest ] && echo 'his own is a backup'"
+        ));
+        expects(&said, &["refused: a closed folder", "refused: an open folder", "refused: a parent"]);
+        expects(&said, &["his own is a backup"]);
+        for never in ["leaks", "one of them is a backup", "refused: a file"] {
+            assert!(!said.contains(never), "{options}{never}: {said}");
+        }
+    }
 }

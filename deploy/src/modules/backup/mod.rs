@@ -28,7 +28,7 @@ pub const MODULE: Registration = Registration {
 const NAME: &str = "backup";
 /// For whom backups are encrypted.
 const RECIPIENTS: &str = "/etc/odbox/backup-recipients";
-/// Where an operator puts an identity for as long as an encrypted backup is read; it is in memory.
+/// Where an operator puts an identity until an encrypted backup has been read; it is in memory.
 const IDENTITY: &str = "/run/odbox-backup-identity";
 
 struct Backup {

@@ -63,6 +63,27 @@ fn only_backing_up_writes_where_backups_are() {
 }
 
 #[test]
+fn what_is_odoos_is_read_as_odoo() {
+    let tree = with("");
+    for unit in ["odbox-backup-hot", "odbox-backup-cold", "odbox-backup-verify", "odbox-restore"] {
+        let text = tree.text(&format!("{UNITS}/{unit}.service"));
+        let bounds = "CapabilityBoundingSet=CAP_SETGID CAP_SETUID\n";
+        assert!(text.contains(bounds), "root reads nothing for which it takes a right, {unit}: {text}");
+    }
+}
+
+#[test]
+fn what_opens_a_backup_goes_after_it() {
+    let tree = with("encrypted = true\n");
+    let forgets = |unit: &str| {
+        let text = tree.text(&format!("{UNITS}/{unit}.service"));
+        text.contains("ExecStartPost=+/usr/bin/rm --force /run/odbox-backup-identity\n")
+    };
+    assert!(forgets("odbox-backup-verify") && forgets("odbox-restore") && forgets("odbox-restore@"));
+    assert!(!forgets("odbox-backup-hot") && !forgets("odbox-backup-cold"), "they open none");
+}
+
+#[test]
 fn the_boot_does_not_wait_for_the_disk_and_no_backup_goes_without_it() {
     let tree = with("device = \"/dev/disk/by-partlabel/backup\"\n");
     let mount = tree.text(&format!("{UNITS}/backup.mount"));

@@ -1,6 +1,6 @@
 //! The units: two that back up by the clock, one that verifies, one that restores, and the disk.
 
-use super::{Backup, Subject, scripts};
+use super::{Backup, IDENTITY, Subject, scripts};
 use crate::{
     formats::{
         Unwritable,
@@ -21,8 +21,11 @@ const RESUME: &str = "odbox-odoo-resume.service";
 impl Subject<'_> {
     /// The services by their names.
     pub(super) fn services(&self) -> Result<Vec<(String, UnitFile)>, Unwritable> {
-        let restore =
-            |words: &[Word]| self.pausing("Restore Odoo's data from a backup", words, &self.restoring());
+        let restore = |words: &[Word]| {
+            let mut unit = self.pausing("Restore Odoo's data from a backup", words, &self.restoring())?;
+            forget(&mut unit.section("Service"))?;
+            Ok::<_, Unwritable>(unit)
+        };
         Ok(vec![
             (format!("{HOT}.service"), self.hot()?),
             (format!("{COLD}.service"), self.cold()?),
@@ -48,7 +51,9 @@ impl Subject<'_> {
 
     fn verify(&self) -> Result<UnitFile, Unwritable> {
         let mut unit = self.unit("Restore the newest backup on trial", &[scripts::VERIFY.into()])?;
-        sandbox().apply(&mut unit.section("Service"))?;
+        let mut service = unit.section("Service");
+        forget(&mut service)?;
+        sandbox().apply(&mut service)?;
         Ok(unit)
     }
 
@@ -105,11 +110,17 @@ fn memory(service: &mut Section<'_>) {
         .set("RuntimeDirectoryPreserve", "yes");
 }
 
-/// Root without its rights: it reads what is Odoo's, and becomes Odoo for whatever has to do with its database.
+/// What opened a backup goes when that ended well: outside of the sandbox, in which nothing of it is written.
+fn forget(service: &mut Section<'_>) -> Result<(), Unwritable> {
+    service.command("ExecStartPost", ["+/usr/bin/rm", "--force", IDENTITY].map(Word::Literal))?;
+    Ok(())
+}
+
+/// Root without its rights, who becomes Odoo for whatever has to do with its database and its files.
 fn sandbox() -> Sandbox {
     Sandbox::root()
         .network(Network::Unix)
-        .capabilities("CAP_DAC_READ_SEARCH CAP_SETGID CAP_SETUID")
+        .capabilities("CAP_SETGID CAP_SETUID")
         .system_calls("@setuid capset")
 }
 

@@ -19,17 +19,20 @@ echo "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT pg_export_snapshot
 read -r snapshot <&"${session[0]}"
 as_owner pg_dump --format=custom --no-owner --no-acl --schema=public --snapshot="$snapshot" "$database" |
     seal >"$new/database.dump$suffix"
-rows "$database" "$snapshot" >"$new/rows"
+rows "$database" "$snapshot" | seal >"$new/rows$suffix"
 ask --dbname="$database" --command="SELECT format('CREATE EXTENSION IF NOT EXISTS %I;', extname) FROM pg_extension \
-    WHERE extname <> 'plpgsql' ORDER BY extname" >"$new/extensions.sql"
+    WHERE extname <> 'plpgsql' ORDER BY extname" | seal >"$new/extensions.sql$suffix"
 printf '%s\n' '\q' >&"${session[1]}"
 
 # After the database, since Odoo adds a file before a row names it. What Odoo deletes meanwhile is no error (24, 1).
+# The folder is the owner's, who may put anything in its place: the owner reads it, and root only what comes of that.
 if [ -n "$recipients" ]; then
-    { tar --create --directory="$store" --owner=0 --group=0 . || [ $? = 1 ]; } | seal >"$new/filestore.tar.age"
+    { as_owner tar --create --directory="$store" --owner=0 --group=0 . || [ $? = 1 ]; } | seal >"$new/filestore.tar.age"
 else
+    # The host is the word that the command has before the sender: the owner's `env`, which runs it here.
     rsync --archive --no-owner --no-group --delete --link-dest="$base/latest/filestore" \
-        "$store/" "$new/filestore/" || [ $? = 24 ]
+        --secluded-args --rsh="setpriv --reuid=$owner --regid=$owner --clear-groups --" \
+        "env:$store/" "$new/filestore/" || [ $? = 24 ]
     files "$new/filestore" >"$new/files"
 fi
 
