@@ -155,10 +155,12 @@ impl OptionValue for DataPath {
 
     fn read(value: &Spanned<DeValue<'_>>) -> Result<Self, Wrong> {
         let path = AbsolutePath::read(value)?;
-        let is_within = |folder: &str| {
-            path.as_str().strip_prefix(folder).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+        let is_within = |folder: &&str| {
+            path.as_str()
+                .strip_prefix(*folder)
+                .is_some_and(|below| below.is_empty() || below.starts_with('/'))
         };
-        if SHARED.contains(&path.as_str()) || OF_SYSTEM.iter().any(|folder| is_within(folder)) {
+        if SHARED.contains(&path.as_str()) || OF_SYSTEM.iter().any(is_within) {
             return Err(Wrong::value::<Self>(format!("`{path}` is the system's own")));
         }
         Ok(Self(path))

@@ -15,7 +15,7 @@ use crate::{
     },
     modules::{AcmeServer, World, ids},
     problem::Problem,
-    system::{Contributor, Enabled, File, Network, Sandbox, User},
+    system::{BornKey, Contributor, Enabled, File, Network, Sandbox, User},
     value::{AbsolutePath, Calendar, Domain, Email, HttpsUrl},
 };
 
@@ -93,6 +93,15 @@ impl Order<'_> {
     fn contribute(&self, system: &mut Contributor<'_>) -> Result<(), Unwritable> {
         ["lego", "openssl", "ca-certificates"].into_iter().for_each(|package| system.package(package));
         folders(system);
+        let born = |why| BornKey { owner: ids::ACME.user(), why };
+        system.born_key(
+            AbsolutePath::known(CLIENT),
+            born("of the account with the ACME server, and of its certificates"),
+        );
+        system.born_key(
+            certificate(self.domain),
+            born("of the certificate that Nginx serves, which reads it by its group"),
+        );
         system.file(AbsolutePath::known(scripts::FIRST), File::script(self.first_script()?));
         system.file(AbsolutePath::known(scripts::ASK), File::script(self.ask_script()?));
         system.unit(FIRST, self.first()?, Enabled::Static);

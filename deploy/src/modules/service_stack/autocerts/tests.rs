@@ -48,6 +48,12 @@ fn lets_encrypt_is_asked_for_the_domain_once_a_day() {
     ] {
         assert!(script.contains(part), "no {part:?} in {script}");
     }
+    let born: Vec<&str> = resolved.system.born_keys.keys().map(AbsolutePath::as_str).collect();
+    assert_eq!(
+        born,
+        ["/var/lib/acme/lego", "/var/lib/acme/tls/odoo.example.org.pem"],
+        "keys on a disk are named"
+    );
     let timer = &resolved.system.units[super::TIMER].value.file;
     assert_eq!(timer.get("Timer", "OnCalendar"), ["daily"], "it is renewed in time");
     assert_eq!(timer.get("Timer", "OnActiveSec"), ["0"], "there may be none yet");
