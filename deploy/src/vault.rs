@@ -78,10 +78,7 @@ impl NodeVault {
         let signers = noted(outside(signers, source).and_then(|()| read(signers, "signers")), &mut problems);
         let files = noted(vault_files(source), &mut problems);
         let keys = noted(LoginKeys::read(offer), &mut problems);
-        problems.none()?;
-        let (Some(signers), Some(files), Some(keys)) = (signers, files, keys) else {
-            unreachable!("what is not there is a problem")
-        };
+        let (Some(signers), Some(files), Some(keys)) = (signers, files, keys) else { return Err(problems) };
         let mut vault = Self::of(files.as_ref(), signers, keys, name)?;
         vault.is_example = is_example(&vault.verified.lock().id);
         snakeoil::refuse_vault(vault.verified.lock()).map_err(|error| {

@@ -25,8 +25,6 @@ mod list;
 mod name;
 mod word;
 
-use std::fmt::Write as _;
-
 pub use name::path_name;
 pub use word::Word;
 
@@ -223,7 +221,8 @@ impl Section<'_> {
             argv.next().ok_or_else(|| Unwritable::new(FORMAT, "", "a command line has a program"))?;
         let mut line = program.as_program()?;
         for argument in argv {
-            write!(line, " {}", argument.as_argument()?).expect("a string can be written to");
+            line.push(' ');
+            line.push_str(&argument.as_argument()?);
         }
         Ok(self.push(key, line))
     }
