@@ -23,6 +23,14 @@ pub struct Resolved {
     pub system: System,
 }
 
+impl Resolved {
+    /// Renders it: the same for the same system, to the byte.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        Tree::of(&self.machine, self.variant, &self.system)
+    }
+}
+
 /// Load, resolve, assert, render: the tree of a node.
 ///
 /// # Errors
@@ -31,7 +39,7 @@ pub struct Resolved {
 pub fn render(node: &str, variant: Variant) -> Result<(Resolved, Tree), Problems> {
     let files = NodeFile::find(node)?;
     let resolved = resolve(&files, variant)?;
-    let tree = Tree::of(&resolved);
+    let tree = resolved.tree();
     Ok((resolved, tree))
 }
 

@@ -21,10 +21,9 @@ use vault_format::{
 };
 
 use crate::{
-    modules::VaultOffer,
     node::{Machine, Platform, SHIPPED},
     problem::{Problem, Problems},
-    value::{Located, MachineName, SshKey},
+    value::{AbsolutePath, Located, MachineName, SshKey},
 };
 
 /// Most bytes of a file with signers, and of a file of the vault.
@@ -36,6 +35,25 @@ const VERIFY: &str = "`vaultgen verify` tells all that is wrong with it";
 
 /// The name of the module that a vault's problems are about.
 const MODULE: &str = "vault";
+
+/// What a node says of its vault, and where it is served.
+#[derive(Clone, Debug)]
+pub struct VaultOffer {
+    /// Where its folder is; none for the snake-oil vault.
+    pub source: Option<Located>,
+    /// Who may sign it; a file outside of it.
+    pub signers: Option<Located>,
+    /// The public key that root logs in with over SSH.
+    pub root_ssh_key: Option<Located>,
+    /// The public key that the administrator logs in with over SSH.
+    pub admin_ssh_key: Option<Located>,
+    /// What the machine is called in it; none for the node's name.
+    pub machine: Option<MachineName>,
+    /// Whether it is the snake-oil vault.
+    pub snakeoil: bool,
+    /// Where it is served.
+    pub mount: AbsolutePath,
+}
 
 /// The vault that a machine gets.
 #[derive(Debug)]

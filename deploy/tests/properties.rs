@@ -88,8 +88,8 @@ fn judge(text: &str) -> bool {
     let is_sound = resolved.is_ok();
     match resolved {
         Ok(resolved) => {
-            let tree = Tree::of(&resolved);
-            assert_eq!(tree, Tree::of(&resolved), "the same each time");
+            let tree = resolved.tree();
+            assert_eq!(tree, resolved.tree(), "the same each time");
             lines_are_whole(&tree);
         }
         Err(problems) => {
@@ -312,7 +312,7 @@ fn values_that_fit_render_what_the_programs_take() {
 /// The programs take what is rendered.
 fn passes(text: &str) {
     let Ok(resolved) = resolve(text) else { panic!("a sound node") };
-    let tree = Tree::of(&resolved);
+    let tree = resolved.tree();
     let outcomes = checkers::run(&resolved, &tree).expect("a folder");
     let failed: Vec<_> =
         outcomes.iter().filter(|outcome| matches!(outcome.verdict, Verdict::Failed(_))).collect();
@@ -327,7 +327,7 @@ fn a_node_in_which_nothing_is_as_anybody_would_write_it_passes_every_checker() {
             panic!("{}", problems.iter().map(|problem| report::render(problem)).collect::<String>())
         }
     };
-    let tree = Tree::of(&resolved);
+    let tree = resolved.tree();
     lines_are_whole(&tree);
     let outcomes = checkers::run(&resolved, &tree).expect("a folder");
     let failed: Vec<_> =

@@ -42,13 +42,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{modules::sample, tree::Tree};
+    use crate::modules::sample;
 
     fn outcome(node: &str, is_example: bool) -> Verdict {
         let mut resolved = sample::sound(sample::dev_vm("[vault]\nsnakeoil = true\n"));
         node.clone_into(&mut resolved.machine.name);
         resolved.vault.as_mut().expect("a vault").is_example = is_example;
-        let tree = Tree::of(&resolved);
+        let tree = resolved.tree();
         let [Outcome { verdict, .. }] =
             check(&Subject::new(&resolved, &tree, Path::new("/"))).try_into().expect("one");
         verdict

@@ -63,7 +63,6 @@ mod tests {
         modules::sample,
         node::{NodeFile, Variant},
         pipeline,
-        tree::Tree,
     };
 
     /// What is said of a vault with a secret that has these lines in its table.
@@ -75,7 +74,7 @@ mod tests {
         fs::write(&node, text).expect("a node");
         let files = NodeFile::find(node.to_str().expect("a path")).expect("a node");
         let resolved = sample::sound(pipeline::resolve(&files, Variant::Run));
-        let tree = Tree::of(&resolved);
+        let tree = resolved.tree();
         let subject = Subject::new(&resolved, &tree, Path::new("/"));
         check(&subject).remove(0).verdict
     }

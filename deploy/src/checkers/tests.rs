@@ -6,7 +6,6 @@ use crate::{
     node::{NodeFile, Variant},
     pipeline::{self, Resolved},
     system::{Enabled, File, Sandbox, User},
-    tree::Tree,
     value::{AbsolutePath, UserName},
 };
 
@@ -54,7 +53,7 @@ fn with_service(directives: &[(&'static str, &'static str)]) -> Resolved {
 
 /// What the checkers say of a system.
 fn outcomes(resolved: &Resolved) -> Vec<Outcome> {
-    let tree = Tree::of(resolved);
+    let tree = resolved.tree();
     let folder = subject::laid_out(&tree).expect("a folder");
     let subject = Subject::new(resolved, &tree, folder.path());
     CHECKERS.iter().flat_map(|checker| checker(&subject)).collect()

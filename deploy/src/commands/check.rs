@@ -136,7 +136,6 @@ mod tests {
         node::{NodeFile, Variant},
         pipeline,
         system::BornKey,
-        tree::Tree,
         value::{AbsolutePath, UserName},
     };
 
@@ -150,7 +149,7 @@ mod tests {
         let Ok(mut resolved) = pipeline::resolve(&[node], Variant::Run) else { panic!("a sound node") };
         let key = BornKey { owner: UserName::known("root"), why: "who knows the machine knows it by this" };
         resolved.system.by("base").born_key(AbsolutePath::known("/etc/key"), key);
-        let tree = Tree::of(&resolved);
+        let tree = resolved.tree();
         let outcomes = [
             outcome("a -t", "/a", Verdict::Passed),
             outcome("b", "/b", Verdict::Skipped("there is no b".to_owned())),

@@ -18,7 +18,7 @@ mod swap_file;
 mod vault;
 mod wiring;
 
-pub use offers::{AcmeServer, OdooData, Offers, VaultOffer};
+pub use offers::{AcmeServer, OdooData, Offers};
 
 use crate::{
     addons::Addons,

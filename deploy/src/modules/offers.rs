@@ -1,7 +1,8 @@
 //! What modules tell each other, so that none of them has to know another one.
 
-use crate::value::{
-    AbsolutePath, Calendar, Domain, Email, HttpsUrl, Located, MachineName, PostgresName, UserName,
+use crate::{
+    value::{AbsolutePath, Calendar, Domain, Email, HttpsUrl, Located, PostgresName, UserName},
+    vault::VaultOffer,
 };
 
 /// What the modules of a node offer.
@@ -21,25 +22,6 @@ pub struct Offers {
     pub admin_user: Option<UserName>,
     /// The name for which the web server has a certificate of the vault.
     pub vault_certificate: Option<Domain>,
-}
-
-/// The vault of a node, and where it is served.
-#[derive(Clone, Debug)]
-pub struct VaultOffer {
-    /// Where its folder is; none for the snake-oil vault.
-    pub source: Option<Located>,
-    /// Who may sign it; a file outside of it.
-    pub signers: Option<Located>,
-    /// The public key that root logs in with over SSH.
-    pub root_ssh_key: Option<Located>,
-    /// The public key that the administrator logs in with over SSH.
-    pub admin_ssh_key: Option<Located>,
-    /// What the machine is called in it; none for the node's name.
-    pub machine: Option<MachineName>,
-    /// Whether it is the snake-oil vault.
-    pub snakeoil: bool,
-    /// Where it is served.
-    pub mount: AbsolutePath,
 }
 
 /// An ACME server (RFC 8555).

@@ -31,7 +31,7 @@ pub fn node(name: &str, text: &str) -> Result<Resolved, Problems> {
 /// What is rendered of a dev VM with these tables.
 #[track_caller]
 pub fn tree(tables: &str) -> Tree {
-    Tree::of(&sound(dev_vm(tables)))
+    sound(dev_vm(tables)).tree()
 }
 
 /// What nothing is wrong with.

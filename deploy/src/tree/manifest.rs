@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use vault_format::Digest;
 
 use crate::{
-    pipeline::Resolved,
-    system::{Artifact, By, Content, Enabled, Entry, Handing},
+    node::{Machine, Variant},
+    system::{Artifact, By, Content, Enabled, Entry, Handing, System},
     value::AbsolutePath,
 };
 
@@ -87,8 +87,12 @@ pub struct SecretFacts {
 }
 
 impl Manifest {
-    pub(super) fn of(resolved: &Resolved, entries: &BTreeMap<AbsolutePath, By<Entry>>) -> Self {
-        let Resolved { machine, variant, system, .. } = resolved;
+    pub(super) fn of(
+        machine: &Machine,
+        variant: Variant,
+        system: &System,
+        entries: &BTreeMap<AbsolutePath, By<Entry>>,
+    ) -> Self {
         let mut secrets: Vec<SecretFacts> = system.secrets.iter().map(|need| secret(&need.value)).collect();
         secrets.sort_by(|one, other| (&one.unit, &one.secret).cmp(&(&other.unit, &other.secret)));
         Self {

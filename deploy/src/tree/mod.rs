@@ -17,7 +17,11 @@ pub use self::{
     manifest::Manifest,
     on_disk::TreeError,
 };
-use crate::{pipeline::Resolved, system::Content, value::AbsolutePath};
+use crate::{
+    node::{Machine, Variant},
+    system::{Content, System},
+    value::AbsolutePath,
+};
 
 /// The file of a tree that says what the others cannot.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -36,9 +40,9 @@ pub struct Tree {
 impl Tree {
     /// Renders a system: the same for the same system, to the byte.
     #[must_use]
-    pub fn of(resolved: &Resolved) -> Self {
-        let entries = derived::entries(&resolved.system);
-        let manifest = Manifest::of(resolved, &entries);
+    pub fn of(machine: &Machine, variant: Variant, system: &System) -> Self {
+        let entries = derived::entries(system);
+        let manifest = Manifest::of(machine, variant, system, &entries);
         let files = entries.into_iter().map(|(path, entry)| (path, entry.value.content)).collect();
         Self { files, manifest }
     }

@@ -12,7 +12,6 @@ use deploy::{
     node::{NodeFile, Variant},
     pipeline::{self, Resolved},
     system::{By, Content, Entry},
-    tree::Tree,
 };
 use fixtures::{
     command::program,
@@ -78,7 +77,7 @@ impl Machine {
         let resolved = resolve(tables, variant);
         let folder = tree::folder();
         let out = folder.path().join("tree");
-        Tree::of(&resolved).write(&out).expect("a tree");
+        resolved.tree().write(&out).expect("a tree");
         let machine = Self { folder, units: Vec::new() };
         machine.furnish();
         for (path, By { value, .. }) in &resolved.system.files {

@@ -23,7 +23,7 @@ pub fn dev_vm(tables: &str) -> Tree {
 pub fn of(name: &str, text: &str) -> Tree {
     let files = [NodeFile::from_text(name, "node.toml", text)];
     match pipeline::resolve(&files, Variant::Run) {
-        Ok(resolved) => Tree::of(&resolved),
+        Ok(resolved) => resolved.tree(),
         Err(problems) => panic!("{:?}", problems.iter().map(ToString::to_string).collect::<Vec<_>>()),
     }
 }

@@ -10,7 +10,7 @@ fn base(options: &str) -> Tree {
 
 fn ec2(options: &str) -> Tree {
     let text = format!("architecture = \"x86_64\"\nplatform = \"ec2\"\n[base]\n{options}");
-    Tree::of(&sample::sound(sample::node("ec2", &text)))
+    sample::sound(sample::node("ec2", &text)).tree()
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn the_group_sudo_needs_no_password() {
 #[test]
 fn the_machine_has_its_name_zone_and_language() {
     let text = "architecture = \"x86_64\"\nplatform = \"devm\"\nhost-name = \"devm\"\ntime-zone = \"Europe/Amsterdam\"\n[base]\n";
-    let tree = Tree::of(&sample::sound(sample::node("devm-x86_64", text)));
+    let tree = sample::sound(sample::node("devm-x86_64", text)).tree();
     assert_eq!(tree.text("/etc/hostname"), "devm\n");
     assert!(tree.text("/etc/hosts").starts_with("127.0.0.1\tlocalhost\n"));
     assert!(tree.text("/etc/hosts").ends_with("127.0.1.1\tdevm\n"));

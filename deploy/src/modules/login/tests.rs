@@ -25,7 +25,7 @@ fn with_keys(login: &str, keys: &str) -> Result<Tree, String> {
     fs::write(&node, text).expect("a node");
     let files = NodeFile::find(node.to_str().expect("a path")).expect("a node");
     pipeline::resolve(&files, Variant::Run)
-        .map(|resolved| Tree::of(&resolved))
+        .map(|resolved| resolved.tree())
         .map_err(|problems| sample::all(&problems))
 }
 

@@ -8,14 +8,14 @@ mod configuration;
 mod tests;
 mod units;
 
-use super::{Module, Offers, Registration, VaultOffer, World, ids};
+use super::{Module, Offers, Registration, World, ids};
 use crate::{
     formats::Unwritable,
     node::Options,
     problem::Problem,
     system::{Artifact, Contributor, File, System, User},
     value::{AbsolutePath, DataPath, Located, MachineName},
-    vault::NodeVault,
+    vault::{NodeVault, VaultOffer},
 };
 
 /// This module.

@@ -10,7 +10,6 @@ use crate::{
     pipeline,
     problem::Problems,
     system::{Content, System},
-    tree::Tree,
     value::Domain,
 };
 
@@ -123,7 +122,7 @@ fn another_mount_and_identity_are_told_to_all_that_know_the_usual_ones() {
 #[test]
 fn a_vault_of_ones_own_brings_no_identity() {
     let vault = Vault::with("api/token", "x").machine("box").build();
-    let tree = Tree::of(&sample::sound(with_vault(&vault, "box")));
+    let tree = sample::sound(with_vault(&vault, "box")).tree();
     assert!(tree.at("/etc/age.key").is_none());
     assert!(tree.at("/etc/vaultd/vault/api/token.age").is_some());
     assert!(!tree.text("/etc/vaultd/vaultd.toml").contains("snakeoil"));

@@ -24,7 +24,7 @@ fn with(addons: &str, files: &[&str]) -> Result<Tree, String> {
     fs::write(&node, text).expect("a node");
     let files = NodeFile::find(node.to_str().expect("a path")).expect("a node");
     let resolved = pipeline::resolve(&files, Variant::Run).map_err(|problems| sample::all(&problems))?;
-    Ok(Tree::of(&resolved))
+    Ok(resolved.tree())
 }
 
 /// The files of addons, below their folder.

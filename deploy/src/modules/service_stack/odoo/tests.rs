@@ -88,7 +88,7 @@ fn bootstrap_has_everything_but_a_running_server() {
     let text = format!("architecture = \"x86_64\"\nplatform = \"devm\"\n{VAULT}");
     let files = [NodeFile::from_text("devm-x86_64", "node.toml", &text)];
     let resolved = pipeline::resolve(&files, Variant::Bootstrap);
-    let tree = Tree::of(&resolved.unwrap_or_else(|problems| panic!("{}", sample::all(&problems))));
+    let tree = resolved.unwrap_or_else(|problems| panic!("{}", sample::all(&problems))).tree();
     for path in ["/etc/systemd/system/odoo.service", "/var/lib/odoo/filestore/odoo", "/usr/local/bin/odoo"] {
         assert!(tree.at(path).is_some(), "{path} is there");
     }
