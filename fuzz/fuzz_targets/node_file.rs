@@ -4,13 +4,12 @@
 use deploy::{
     node::{NodeFile, Variant},
     pipeline,
-    tree::Tree,
 };
 use vault_format::report;
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     match pipeline::resolve(&[NodeFile::from_text("devm-x86_64", "box.toml", text)], Variant::Run) {
-        Ok(resolved) => assert!(Tree::of(&resolved) == Tree::of(&resolved)),
+        Ok(resolved) => assert!(resolved.tree() == resolved.tree()),
         Err(problems) => {
             assert!(
                 problems
