@@ -76,6 +76,12 @@ impl NodeFile {
         &self.name
     }
 
+    /// As it is shown: the path of an operator's, `NAME.toml` of a shipped one.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.source.name()
+    }
+
     /// The folder that its paths begin in; none for a node that is in the program.
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {

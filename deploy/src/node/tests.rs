@@ -23,7 +23,7 @@ fn read<T>(
         Err(syntax) => return (None, shown(&syntax)),
     };
     let value = node.module(module, read, &mut problems);
-    (value, shown(&problems))
+    (value.map(|(value, _)| value), shown(&problems))
 }
 
 fn shown(problems: &Problems) -> String {
