@@ -309,6 +309,21 @@ fn pgadmin_has_a_password_and_nginx_a_certificate() {
 }
 
 #[test]
+fn a_machine_without_a_local_ca_is_told_how_it_gets_one() {
+    let hint = "| `vaultgen machine add box --local-ca`";
+    let vault = Vault::with("certs/local-ca-cert.pem", "x").machine("box").build();
+    let problems = handed(&["local-ca.service"], &vault, |_| {});
+    assert!(problems.contains(&format!("(to issue certificates), which the vault does not have {hint}")));
+    let key = "age17z0pr2h0eyv06390dqd90cfskq28ydjwc35y83shszy4u4wgcamq2q8ypc";
+    let vault = Vault::with("certs/local-ca-key.pem", "x")
+        .policy(&format!("\n[machines]\nbox = {{ keys = [\"{key}\"] }}"))
+        .machine("web-1")
+        .build();
+    let problems = handed(&["local-ca.service"], &vault, |_| {});
+    assert!(problems.contains(&format!("which `box` cannot decrypt {hint}")), "that of another: {problems}");
+}
+
+#[test]
 fn a_secret_that_is_not_for_this_machine_is_found() {
     let key = "age17z0pr2h0eyv06390dqd90cfskq28ydjwc35y83shszy4u4wgcamq2q8ypc";
     let vault = Vault::with("passwords/pgadmin-admin.txt", "abc123")
