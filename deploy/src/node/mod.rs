@@ -10,7 +10,7 @@ use std::{
 
 use toml::de::DeTable;
 
-use self::options::lookup;
+use self::{options::lookup, source::From};
 pub use self::{
     options::{Described, Options, Origin},
     source::{NodeFile, SHIPPED, shipped},
@@ -18,7 +18,7 @@ pub use self::{
 use crate::{
     choice,
     problem::{Place, Problem, Problems, Source},
-    value::{HostName, Text, TimeZone},
+    value::{HostName, TimeZone},
 };
 
 choice! {
@@ -227,7 +227,7 @@ fn machine(
 
 fn read_machine(options: &mut Options<'_>, file: &NodeFile) -> Machine {
     // Was followed when the files were found.
-    options.optional::<Text>(source::FROM);
+    options.optional::<From>(source::FROM);
     Machine {
         name: file.name().to_owned(),
         architecture: options.required("architecture", Architecture::X86_64),
@@ -239,13 +239,21 @@ fn read_machine(options: &mut Options<'_>, file: &NodeFile) -> Machine {
 
 /// What somebody may have meant by a name.
 fn suggestion<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    let near = |name: &&str| strsim::jaro_winkler(written, name);
-    let nearest =
-        known.clone().map(|name| (near(&name), name)).max_by(|(one, _), (other, _)| one.total_cmp(other));
-    match nearest {
-        Some((likeness, name)) if likeness > 0.8 => format!("did you mean `{name}`?"),
-        _ => format!("it has {}", known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    match nearest(written, known.clone()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("it has {}", listed(known)),
     }
+}
+
+/// The name that is like what was written, if one is.
+fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = known.map(|name| (strsim::jaro_winkler(written, name), name));
+    let (likeness, name) = likeness.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    (likeness > 0.8).then_some(name)
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

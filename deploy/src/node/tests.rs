@@ -3,7 +3,7 @@ use vault_format::report;
 use super::*;
 use crate::{
     modules::{self, MODULES},
-    value::{Count, Located, Port},
+    value::{Count, Located, Port, Text},
 };
 
 fn files(texts: &[(&str, &str)]) -> Vec<NodeFile> {

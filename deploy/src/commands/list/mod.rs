@@ -15,7 +15,7 @@ use crate::{cli::Ended, pipeline::Effective};
 ///
 /// Without NODE: the shipped nodes, their variants, and the modules with their options and defaults. With NODE: the
 /// options of the modules that it has, as they are when its own file, those that it starts from and the defaults have had
-/// their say. It opens no vault: whether all of it fits together, `deploy check` tells.
+/// their say, the same in both variants. It opens no vault: whether all of it fits together, `deploy check` tells.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The name of a shipped node, or the path of a node file.

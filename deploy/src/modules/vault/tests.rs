@@ -227,7 +227,7 @@ fn keys_of_the_example_open_nothing_but_the_example() {
     let files = NodeFile::find(node.to_str().expect("a path")).expect("a node");
     let problems = refused(pipeline::resolve(&files, Variant::Run));
     for key in ["root-ssh-key", "admin-ssh-key"] {
-        assert!(problems.contains(&format!("`{key}` is that of the example")), "{problems}");
+        assert!(problems.contains(&format!("`{key}` is the example's")), "{problems}");
     }
 }
 

@@ -81,11 +81,11 @@ impl ServiceStack {
             return Err(told.help("write the public `domain`, or add [local-ca], which issues for localhost"));
         }
         if let Some(name) = own.and_then(|_| self.beyond_local_ca(world)) {
-            let told = problem(format!(
+            let told = Problem::new(format!(
                 "the local CA of this machine signs for {name} and whatever is below, and not for `{}`",
                 self.domain
             ));
-            return Err(told.help(
+            return Err(told.about("service-stack", "domain").help(
                 "write such a `domain`; or an `acme-server` that gives certificates for this one; or have the \
                  machine called by its whole host name in the vault (`vaultgen machine add`)",
             ));
