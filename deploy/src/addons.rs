@@ -120,7 +120,9 @@ fn refuse_secrets(folder: &Path, files: &Files) -> Result<(), Problem> {
 fn read_below(folder: &Path, below: &Path, depth: usize, files: &mut Files) -> Result<(), Problem> {
     let at = if below.as_os_str().is_empty() { folder.to_owned() } else { folder.join(below) };
     let unread = |path: &Path, why: &dyn std::fmt::Display| {
-        Problem::new(format!("cannot read `{}`: {why}", path.display()))
+        Problem::new(format!("cannot read `{}`: {why}", path.display())).help(
+            "name a folder with addons: its path begins at the file that it is written in, and all in it are files and folders",
+        )
     };
     if depth == 0 {
         return Err(unread(&at, &format_args!("more than {MAX_DEPTH} folders within each other")));

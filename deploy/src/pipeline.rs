@@ -3,8 +3,8 @@
 use crate::{
     addons::Addons,
     assertions,
-    modules::{self, MODULES, Offers, World},
-    node::{Machine, Node, NodeFile, Variant},
+    modules::{self, MODULES, Offers, Registration, World},
+    node::{Described, Machine, Node, NodeFile, Variant},
     problem::{Problem, Problems},
     system::System,
     tree::Tree,
@@ -31,6 +31,32 @@ impl Resolved {
     }
 }
 
+/// A node's options as they are when everybody has had their say.
+pub struct Effective {
+    /// Its files, of which each starts from the next.
+    pub files: Vec<NodeFile>,
+    /// What it says of the machine itself.
+    pub options: Vec<Described>,
+    /// The modules that it has.
+    pub modules: Vec<(&'static Registration, Vec<Described>)>,
+}
+
+impl Effective {
+    /// Loads a node and resolves its options: its vault is not opened, and nothing is rendered.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the node's files and options.
+    pub fn of(node: &str) -> Result<Self, Problems> {
+        let files = NodeFile::find(node)?;
+        let (options, modules) = with_node(&files, |node, mut problems| {
+            let modules = modules::effective(node, &mut problems);
+            problems.none().map(|()| (node.options.clone(), modules))
+        })?;
+        Ok(Self { files, options, modules })
+    }
+}
+
 /// Load, resolve, assert, render: the tree of a node.
 ///
 /// # Errors
@@ -49,12 +75,19 @@ pub fn render(node: &str, variant: Variant) -> Result<(Resolved, Tree), Problems
 ///
 /// As [`render`].
 pub fn resolve(files: &[NodeFile], variant: Variant) -> Result<Resolved, Problems> {
+    with_node(files, |node, problems| resolve_node(node, variant, problems))
+}
+
+/// Parses a node, and hands it on with what is wrong with it so far. What is wrong in the end gets its places.
+fn with_node<T>(
+    files: &[NodeFile],
+    go_on: impl FnOnce(&Node<'_>, Problems) -> Result<T, Problems>,
+) -> Result<T, Problems> {
     let implied = modules::implied();
     let names = MODULES.map(|module| module.name);
     let mut problems = Problems::default();
     let node = Node::parse(files, &implied, &names, &mut problems)?;
-    let placed = |problems: Problems| problems.placed(|module, key| node.place(module, key));
-    resolve_node(&node, variant, problems).map_err(placed)
+    go_on(&node, problems).map_err(|problems| problems.placed(|module, key| node.place(module, key)))
 }
 
 fn resolve_node(node: &Node<'_>, variant: Variant, mut problems: Problems) -> Result<Resolved, Problems> {

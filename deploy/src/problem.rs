@@ -16,6 +16,15 @@ pub struct Place {
     pub span: Range<usize>,
 }
 
+impl Place {
+    /// The line that it begins in, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        let before = self.source.inner().bytes().take(self.span.start);
+        before.filter(|byte| *byte == b'\n').count() + 1
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Debug)]
 pub struct Problem {

@@ -154,7 +154,7 @@ fn what_is_no_file_of_text_is_told_and_not_read_for_ever() {
     let hint = "\n  hint: give the name of a shipped node (`deploy list`), or the path of a file\n";
     let unread = |name: &str, why: &str| format!("error: cannot read the node `{name}`: {why}{hint}");
     let cases = [
-        ("latin-1.toml", unread("latin-1.toml", "stream did not contain valid UTF-8")),
+        ("latin-1.toml", unread("latin-1.toml", "it is no text in UTF-8")),
         ("large.toml", unread("large.toml", "it has more than 1048576 bytes")),
         ("folder.toml", unread("folder.toml", "it is no file")),
         ("fifo.toml", unread("fifo.toml", "it is no file")),
@@ -170,8 +170,10 @@ fn what_is_no_file_of_text_is_told_and_not_read_for_ever() {
 #[test]
 fn a_node_that_is_not_there_is_told_with_what_there_is() {
     let folder = tree::folder();
-    let expected = "error: there is no node `devm-x86-64`\n  \
-        hint: did you mean `devm-x86_64`?; or give the path of a file that ends in .toml\n";
+    let expected = "error: there is no shipped node `devm-x86-64`\n  \
+        hint: did you mean `devm-x86_64`? A node of your own is given as the path of its file, which ends in .toml\n";
     assert_eq!(said(folder.path(), "devm-x86-64"), expected);
+    fs::write(folder.path().join("shop.toml"), "").expect("a file");
+    assert!(said(folder.path(), "shop").ends_with("hint: did you mean your own file, `shop.toml`?\n"));
     assert!(said(folder.path(), "\u{1b}[2J").contains("`\\u{1b}[2J`"), "a name is shown, not obeyed");
 }

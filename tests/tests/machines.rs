@@ -137,11 +137,16 @@ fn with_local_ca() -> Vault {
     let vault = Vault::standard();
     let added = on(&vault, &["machine", "add", "web-1", "--local-ca"]).succeeds();
     added.says("\n  certs/local-ca-cert.pem\n  certs/local-ca-key.pem\n");
+    open_local_ca(&vault);
+    vault
+}
+
+/// Puts what the machine opens beside the vault.
+fn open_local_ca(vault: &Vault) {
     for name in ["vault-ca-cert.pem", "local-ca-cert.pem", "local-ca-key.pem"] {
-        let opened = opened_by_machine(&vault, &format!("certs/{name}")).succeeds().output;
+        let opened = opened_by_machine(vault, &format!("certs/{name}")).succeeds().output;
         fs::write(vault.beside(name), opened).expect("a file");
     }
-    vault
 }
 
 fn opened_by_machine(vault: &Vault, name: &str) -> Run {
@@ -174,15 +179,11 @@ fn judged(vault: &Vault, certificate: &str, chain: &str) -> Ended {
     openssl(vault, &format!("{verify} -untrusted {chain} {certificate}")).run()
 }
 
-#[test]
-fn a_local_ca_signs_for_its_machine_and_nobody_else() {
-    if !machine::has(&PROGRAMS) || !machine::has(&[Program("openssl")]) {
-        return;
-    }
-    let vault = with_local_ca();
+/// OpenSSL's word for it, with what lies beside the vault.
+fn expect_signs_for_web_1_alone(vault: &Vault) {
     let leaf = |names: &str| {
-        sign(&vault, "leaf", "local-ca", &format!("{LEAF}\nsubjectAltName={names}"));
-        judged(&vault, "leaf-cert.pem", "local-ca-cert.pem")
+        sign(vault, "leaf", "local-ca", &format!("{LEAF}\nsubjectAltName={names}"));
+        judged(vault, "leaf-cert.pem", "local-ca-cert.pem")
     };
     for name in ["DNS:localhost", "DNS:web-1,DNS:odoo.web-1", "IP:127.0.0.1,IP:127.8.0.1,IP:::1"] {
         let accepted = leaf(name);
@@ -193,6 +194,15 @@ fn a_local_ca_signs_for_its_machine_and_nobody_else() {
         assert_ne!(refused.status, Some(0), "{name}: {refused}");
         refused.says("permitted subtree violation");
     }
+}
+
+#[test]
+fn a_local_ca_signs_for_its_machine_and_nobody_else() {
+    if !machine::has(&PROGRAMS) || !machine::has(&[Program("openssl")]) {
+        return;
+    }
+    let vault = with_local_ca();
+    expect_signs_for_web_1_alone(&vault);
     sign(&vault, "below", "local-ca", AUTHORITY);
     sign(&vault, "leaf", "below", &format!("{LEAF}\nsubjectAltName=DNS:localhost"));
     let chain =
@@ -222,7 +232,10 @@ fn a_local_ca_is_for_one_machine() {
     let before = tree::snapshot(&vault.path());
     let second = || on(&vault, &["machine", "add", "web-2", "--local-ca"]);
     second().exits(1).explains_once("the vault's one local CA belongs to web-1");
-    on(&vault, &["machine", "add", "web-1", "--local-ca"]).exits(1).explains_once("is called web-1 already");
+    on(&vault, &["machine", "add", "web-1"]).exits(1).explains_once("is called web-1 already");
+    let again = on(&vault, &["machine", "add", "web-1", "--local-ca"]).exits(1);
+    again.explains_once("web-1 has a local CA already");
+    assert!(again.errors.contains("`vaultgen rotate certs/local-ca-cert.pem`"), "{again}");
     assert!(tree::snapshot(&vault.path()) == before, "something was changed");
 
     on(&vault, &["machine", "remove", "web-1"]).succeeds();
@@ -231,6 +244,87 @@ fn a_local_ca_is_for_one_machine() {
     assert_ne!(vault.open("certs/local-ca-key.pem"), first);
     assert_ne!(opened_by_machine(&vault, "certs/local-ca-key.pem").run().status, Some(0));
     on(&vault, &["verify"]).succeeds();
+}
+
+/// And it keeps its key, its profile and whatever else it can open; then the local CA can be made anew.
+#[test]
+fn a_machine_that_is_there_can_be_given_a_local_ca() {
+    if !machine::has(&PROGRAMS) || !machine::has(&[Program("openssl")]) {
+        return;
+    }
+    let vault = Vault::standard();
+    on(&vault, &["machine", "add", "web-1"]).succeeds();
+    let (before, key) = (tree::snapshot(&vault.path()), vault.beside("other"));
+    program("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).succeeds();
+    let give = |more: &[&str]| on(&vault, &[&["machine", "add", "web-1", "--local-ca"], more].concat());
+    let host_key = key.with_extension("pub").display().to_string();
+    let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    for its_key in [["--recipient", recipient], ["--ssh-host-key", &host_key], ["--ssh", "web-1"]] {
+        give(&its_key).exits(1).explains_once("web-1 is in the vault already, and keeps its key");
+    }
+    give(&["--profile", "none"]).exits(1).explains_once("keeps its profile, odoo-box");
+    on(&vault, &["machine", "add", "ops", "--local-ca"]).exits(1).explains_once("is called ops already");
+    assert!(tree::snapshot(&vault.path()) == before, "something was changed");
+
+    give(&["--profile", "odoo-box"])
+        .succeeds()
+        .says("new: certs/local-ca-cert.pem and certs/local-ca-key.pem");
+    on(&vault, &["verify", "--identity"])
+        .arg(vault.identity())
+        .succeeds()
+        .says("sound: 19 secrets, serial 3");
+    open_local_ca(&vault);
+    expect_signs_for_web_1_alone(&vault);
+    opened_by_machine(&vault, "passwords/root.yesc").succeeds();
+    assert_ne!(opened_by_machine(&vault, "certs/vault-ca-key.pem").run().status, Some(0));
+    let recipients = |name| lock_table(&vault, name).split("recipients").nth(1).expect("keys").to_owned();
+    let keys =
+        |name| recipients(name).lines().map(str::trim).filter(|line| line.starts_with("\"age1")).count();
+    assert_eq!(keys("certs/local-ca-key.pem"), 2, "the operator's and the machine's, in the signed lock");
+
+    let first = fs::read(vault.beside("local-ca-key.pem")).expect("a key");
+    let renewed = on(&vault, &["rotate", "certs/local-ca-cert.pem"]).succeeds();
+    renewed.says("rotated: certs/local-ca-cert.pem, certs/local-ca-key.pem");
+    open_local_ca(&vault);
+    assert_ne!(fs::read(vault.beside("local-ca-key.pem")).expect("a key"), first);
+    expect_signs_for_web_1_alone(&vault);
+}
+
+/// What the lock says of a secret, without its facts.
+fn lock_table(vault: &Vault, name: &str) -> String {
+    let lock = fs::read_to_string(vault.path().join("vault.lock")).expect("a lock");
+    let table = lock.split(&format!("[secret.\"{name}\"]")).nth(1).expect("a table").to_owned();
+    table.split("\n[").next().expect("a table").to_owned()
+}
+
+/// A machine gets certificates by its profile: also that of a local CA which was another one's.
+#[test]
+fn a_local_ca_that_is_nobodys_goes_to_the_machine_that_asks() {
+    if !machine::has(&PROGRAMS) {
+        return;
+    }
+    let vault = with_local_ca();
+    on(&vault, &["machine", "add", "web-2"]).succeeds();
+    on(&vault, &["machine", "add", "web-2", "--local-ca"]).exits(1).explains_once("belongs to web-1");
+    let first = vault.open("certs/local-ca-key.pem");
+    on(&vault, &["machine", "remove", "web-1"]).succeeds();
+    on(&vault, &["machine", "add", "web-2", "--local-ca"])
+        .succeeds()
+        .says("replaced: certs/local-ca-cert.pem");
+    assert_ne!(vault.open("certs/local-ca-key.pem"), first);
+    let identity = vault.path().join("machines/web-2.key");
+    for name in ["certs/local-ca-cert.pem", "certs/local-ca-key.pem"] {
+        let sealed = vault.path().join(format!("{name}.age"));
+        program("age").args(["-d", "-i"]).arg(&identity).arg(sealed).succeeds();
+        let policy = fs::read_to_string(vault.path().join("vault.toml")).expect("a policy");
+        let table = policy.split(&format!("[secret.\"{name}\"]")).nth(1).expect("a table");
+        let audience = table.lines().find(|line| line.starts_with("audience")).expect("an audience");
+        assert_eq!(audience, "audience = [\"ops\", \"web-2\"]", "{name}");
+        assert!(!policy.contains("web-1"), "{policy}");
+    }
+    // What web-1 knew is worth nothing any more.
+    let table = lock_table(&vault, "certs/local-ca-key.pem");
+    assert!(!table.contains("exposed-to"), "{table}");
 }
 
 #[test]

@@ -294,7 +294,7 @@ pub fn server(
 /// # Errors
 ///
 /// If the CA cannot sign it, or the name of the machine is no DNS name.
-pub fn local_ca(ca: &Authority, machine: &str, now: Timestamp) -> Result<Vec<NewSecret>, StandardError> {
+pub fn local_ca(ca: &Authority, machine: &str, now: Timestamp) -> Result<[NewSecret; 2], StandardError> {
     let mut subject = format!("odbox local CA of {machine}");
     // RFC 5280, ub-common-name. What is no ASCII is no DNS name either.
     if subject.is_ascii() {
@@ -315,16 +315,16 @@ pub fn loopback_ca(
     subject: &str,
     days: u32,
     now: Timestamp,
-) -> Result<Vec<NewSecret>, StandardError> {
+) -> Result<[NewSecret; 2], StandardError> {
     local_ca_secrets(ca.intermediate(subject, None, days, now)?, "what a machine signs certificates by")
 }
 
-fn local_ca_secrets(certified: Certified, description: &str) -> Result<Vec<NewSecret>, StandardError> {
+fn local_ca_secrets(certified: Certified, description: &str) -> Result<[NewSecret; 2], StandardError> {
     let mut secrets = certificate(LOCAL_CA, certified, description, Origin::Generated)?;
     for secret in &mut secrets {
         secret.table.owner = Some(LOCAL_CA.to_owned());
     }
-    Ok(secrets.into())
+    Ok(secrets)
 }
 
 /// A template that every Odoo vault has.

@@ -42,6 +42,12 @@ impl NewPair {
 
     /// Says what was made or replaced, which names are no longer served, and who cannot open it yet.
     pub fn say(&self, before: &Verified, common: &Common) {
+        self.say_what(before, common);
+        self.say_who_cannot_open(before, common);
+    }
+
+    /// Says what was made or replaced, and which names are no longer served.
+    pub fn say_what(&self, before: &Verified, common: &Common) {
         let Self { certificate, key, facts } = self;
         let lock = &before.lock().secrets;
         // Somebody else may have written the names.
@@ -59,7 +65,6 @@ impl NewPair {
                 commands::warn(&format!("{certificate} is no longer good for {gone}, as the one before was"));
             }
         }
-        self.say_who_cannot_open(before, common);
     }
 
     /// A new secret is for people only, until they say which machine needs it.

@@ -17,6 +17,8 @@ use crate::{
 
 /// The name of the module that a vault's problems are about.
 const MODULE: &str = "vault";
+/// What a machine signs certificates by.
+const LOCAL_CA_KEY: &str = "certs/local-ca-key.pem";
 
 pub(super) fn failed(system: &System, world: &World<'_>) -> Vec<Problem> {
     let Some(vault) = world.vault else {
@@ -36,7 +38,7 @@ pub(super) fn failed(system: &System, world: &World<'_>) -> Vec<Problem> {
     let judge = |need: &By<SecretUse>| {
         let served = Served::find(vault, &need.value.secret);
         match served {
-            None => Some(missing(&need.value)),
+            None => Some(missing(&need.value, machine)),
             Some(served) if !keys.is_subset(&served.audience) => Some(undecryptable(&need.value, machine)),
             Some(served) => not_its_service(&need.value, &served)
                 .or_else(|| unreadable(&need.value, &served))
@@ -116,14 +118,18 @@ fn faces(vault: &NodeVault, name: &SecretName) -> BTreeSet<SecretName> {
     secrets.into_iter().chain(others).collect()
 }
 
-fn missing(SecretUse { secret, unit, why, .. }: &SecretUse) -> Problem {
+fn missing(SecretUse { secret, unit, why, .. }: &SecretUse, machine: &str) -> Problem {
     let problem = Problem::new(format!("{unit} needs `{secret}` ({why}), which the vault does not have"));
-    problem.about(MODULE, "source").help(how_to_make(secret))
+    problem.about(MODULE, "source").help(how_to_make(secret, machine))
 }
 
 fn undecryptable(SecretUse { secret, unit, why, .. }: &SecretUse, machine: &str) -> Problem {
     let problem = Problem::new(format!("{unit} needs `{secret}` ({why}), which `{machine}` cannot decrypt"));
-    problem.about(MODULE, "machine").help(format!("`vaultgen grant {secret} {machine}`"))
+    // That of another machine signs for the name of that one: nothing to be granted.
+    problem.about(MODULE, "machine").help(match secret.as_str() == LOCAL_CA_KEY {
+        true => local_ca_for(machine),
+        false => format!("`vaultgen grant {secret} {machine}`"),
+    })
 }
 
 /// A unit that the secret's own rule does not let in.
@@ -189,12 +195,16 @@ fn user_of<'a>(unit: &'a String, system: &'a System) -> Option<(&'a String, &'a 
     Some((unit, user, groups))
 }
 
-fn how_to_make(secret: &SecretName) -> String {
+fn local_ca_for(machine: &str) -> String {
+    format!("`vaultgen machine add {machine} --local-ca`")
+}
+
+fn how_to_make(secret: &SecretName, machine: &str) -> String {
     let name = secret.as_str();
     let base = name.rsplit('/').next().unwrap_or(name);
     match name.split('/').next() {
         Some("passwords") => format!("`vaultgen password {}`", base.split('.').next().unwrap_or(base)),
-        Some("certs") if base.starts_with("local-ca-") => "`vaultgen machine add NAME --local-ca`".to_owned(),
+        Some("certs") if base.starts_with("local-ca-") => local_ca_for(machine),
         Some("certs") => format!(
             "`vaultgen certs {}`",
             base.trim_end_matches(".pem").trim_end_matches("-key").trim_end_matches("-cert")

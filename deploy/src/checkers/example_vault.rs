@@ -28,6 +28,10 @@ fn what_to_run_first(node: &str) -> String {
              cp vault/allowed_signers allowed_signers\n\n\
          (a machine that runs already can have its SSH host key for it: `vaultgen machine add {machine} --ssh HOST`, and\n\
          identity = \"/etc/ssh/ssh_host_ed25519_key\" in [vault]), {file}\n    \
+             [service-stack]\n    \
+             domain = \"odoo.example.org\"          # by which browsers reach it\n\n    \
+             [login]\n    \
+             admin-email = \"you@example.org\"      # for the ACME server\n\n    \
              [vault]\n    \
              source = \"vault\"\n    \
              signers = \"allowed_signers\"\n    \
@@ -76,6 +80,8 @@ mod tests {
             "cp vault/allowed_signers allowed_signers\n",
             "from = \"ec2-aarch64\"\n",
             "signers = \"allowed_signers\"\n",
+            "domain = \"odoo.example.org\" ",
+            "admin-email = \"you@example.org\" ",
             "deploy check web-1.toml",
         ] {
             assert!(said.contains(part), "{part} is not in {said}");

@@ -125,8 +125,16 @@ pub fn implied() -> Vec<(&'static str, NodeFile)> {
 #[must_use]
 pub fn read(node: &Node<'_>, problems: &mut Problems) -> Vec<(&'static str, Box<dyn Module>)> {
     let mut read =
-        |module: &Registration| Some((module.name, node.module(module.name, module.read, problems)?));
+        |module: &Registration| Some((module.name, node.module(module.name, module.read, problems)?.0));
     MODULES.iter().filter_map(&mut read).collect()
+}
+
+/// What each option of the modules of a node is, in the order of [`MODULES`].
+#[must_use]
+pub fn effective(node: &Node<'_>, problems: &mut Problems) -> Vec<(&'static Registration, Vec<Described>)> {
+    let mut options =
+        |module: &'static Registration| Some((module, node.module(module.name, module.read, problems)?.1));
+    MODULES.iter().filter_map(&mut options).collect()
 }
 
 /// The module that `docs/modules.md` shows is one.

@@ -3,19 +3,22 @@
 mod options;
 mod source;
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use toml::de::DeTable;
 
-use self::options::lookup;
+use self::{options::lookup, source::From};
 pub use self::{
-    options::{Described, Options},
+    options::{Described, Options, Origin},
     source::{NodeFile, SHIPPED, shipped},
 };
 use crate::{
     choice,
     problem::{Place, Problem, Problems, Source},
-    value::{HostName, Text, TimeZone},
+    value::{HostName, TimeZone},
 };
 
 choice! {
@@ -68,13 +71,27 @@ pub struct Table<'a> {
     source: Source,
     /// Where paths in it begin; none in the program.
     folder: Option<PathBuf>,
+    /// The module that brings it with it, if one does.
+    implied_by: Option<&'static str>,
     entries: &'a DeTable<'a>,
+}
+
+impl Table<'_> {
+    fn origin(&self, span: Range<usize>) -> Origin {
+        let place = Place { source: self.source.clone(), span };
+        match (self.implied_by, &self.folder) {
+            (Some(module), _) => Origin::Implied(module),
+            (None, Some(_)) => Origin::File(place),
+            (None, None) => Origin::Shipped(place),
+        }
+    }
 }
 
 /// A file of a node, parsed.
 struct Layer<'a> {
     source: Source,
     folder: Option<PathBuf>,
+    implied_by: Option<&'static str>,
     entries: DeTable<'a>,
 }
 
@@ -82,6 +99,8 @@ struct Layer<'a> {
 pub struct Node<'a> {
     /// What it says of the machine.
     pub machine: Machine,
+    /// The options that say it.
+    pub options: Vec<Described>,
     layers: Vec<Layer<'a>>,
 }
 
@@ -102,29 +121,30 @@ impl<'a> Node<'a> {
         let mut layers: Vec<Layer<'_>> = files.iter().map(|file| layer(file, &mut syntax)).collect();
         for (module, file) in implied {
             if layers.iter().any(|layer| lookup(&layer.entries, module).is_some()) {
-                layers.push(layer(file, &mut syntax));
+                layers.push(Layer { implied_by: Some(module), ..layer(file, &mut syntax) });
             }
         }
         syntax.none()?;
-        let machine = machine(&files[0], &layers, modules, problems);
-        Ok(Self { machine, layers })
+        let (machine, options) = machine(&files[0], &layers, modules, problems);
+        Ok(Self { machine, options, layers })
     }
 
-    /// Reads the options of a module, if the node has it.
+    /// Reads the options of a module, if the node has it, and tells what each is.
     pub fn module<T>(
         &self,
         module: &'static str,
         read: impl FnOnce(&mut Options<'_>) -> T,
         problems: &mut Problems,
-    ) -> Option<T> {
+    ) -> Option<(T, Vec<Described>)> {
         let tables = self.tables(module, problems);
         if tables.is_empty() {
             return None;
         }
         let mut options = Options::new(module, tables);
         let value = read(&mut options);
-        problems.extend(options.finish().1);
-        Some(value)
+        let (described, wrong) = options.finish();
+        problems.extend(wrong);
+        Some((value, described))
     }
 
     /// Where the node sets an option, or else has the module.
@@ -162,7 +182,8 @@ impl<'a> Node<'a> {
 }
 
 fn table<'a>(layer: &Layer<'_>, entries: &'a DeTable<'a>) -> Table<'a> {
-    Table { source: layer.source.clone(), folder: layer.folder.clone(), entries }
+    let Layer { source, folder, implied_by, .. } = layer;
+    Table { source: source.clone(), folder: folder.clone(), implied_by: *implied_by, entries }
 }
 
 /// What a module takes, for the reference.
@@ -185,7 +206,8 @@ fn layer<'a>(file: &'a NodeFile, problems: &mut Problems) -> Layer<'a> {
             None => problem,
         }
     }));
-    Layer { source, folder: file.folder().map(Path::to_owned), entries: document.into_inner() }
+    let folder = file.folder().map(Path::to_owned);
+    Layer { source, folder, implied_by: None, entries: document.into_inner() }
 }
 
 /// Reads what is not in a module's table.
@@ -194,17 +216,18 @@ fn machine(
     layers: &[Layer<'_>],
     modules: &[&'static str],
     problems: &mut Problems,
-) -> Machine {
+) -> (Machine, Vec<Described>) {
     let tables = layers.iter().map(|layer| table(layer, &layer.entries));
     let mut options = Options::new("the node", tables.collect());
     let machine = read_machine(&mut options, file);
-    problems.extend(options.finish_beside(modules).1);
-    machine
+    let (described, wrong) = options.finish_beside(modules);
+    problems.extend(wrong);
+    (machine, described)
 }
 
 fn read_machine(options: &mut Options<'_>, file: &NodeFile) -> Machine {
     // Was followed when the files were found.
-    options.optional::<Text>(source::FROM);
+    options.optional::<From>(source::FROM);
     Machine {
         name: file.name().to_owned(),
         architecture: options.required("architecture", Architecture::X86_64),
@@ -216,13 +239,21 @@ fn read_machine(options: &mut Options<'_>, file: &NodeFile) -> Machine {
 
 /// What somebody may have meant by a name.
 fn suggestion<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    let near = |name: &&str| strsim::jaro_winkler(written, name);
-    let nearest =
-        known.clone().map(|name| (near(&name), name)).max_by(|(one, _), (other, _)| one.total_cmp(other));
-    match nearest {
-        Some((likeness, name)) if likeness > 0.8 => format!("did you mean `{name}`?"),
-        _ => format!("it has {}", known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    match nearest(written, known.clone()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("it has {}", listed(known)),
     }
+}
+
+/// The name that is like what was written, if one is.
+fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = known.map(|name| (strsim::jaro_winkler(written, name), name));
+    let (likeness, name) = likeness.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    (likeness > 0.8).then_some(name)
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use crate::{
     value::{Located, NodePath, OptionValue, Wrong},
 };
 
-/// An option as the reference shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An option as the reference and a node's own list show it.
+#[derive(Clone, Debug)]
 pub struct Described {
     /// Its key.
     pub key: &'static str,
@@ -22,6 +22,19 @@ pub struct Described {
     pub expected: String,
     /// What it is when nothing is written, if there is anything.
     pub default: Option<String>,
+    /// What is written, as a node file has it, and where.
+    pub written: Option<(String, Origin)>,
+}
+
+/// Where what is written comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A file of the operator.
+    File(Place),
+    /// A node that is in the program.
+    Shipped(Place),
+    /// What this module brings with it.
+    Implied(&'static str),
 }
 
 /// The options of one module: each is read once, what was not read is unknown, and nothing stops at the first mistake.
@@ -40,24 +53,25 @@ impl<'a> Options<'a> {
 
     /// An option with a default.
     pub fn get<T: OptionValue>(&mut self, key: &'static str, default: T) -> T {
-        self.describe::<T>(key, Some(default.show()));
-        self.find(key).unwrap_or(default)
+        let found = self.find(key);
+        self.describe(key, Some(default.show()), found.as_ref());
+        found.unwrap_or(default)
     }
 
     /// An option that may be left out.
     pub fn optional<T: OptionValue>(&mut self, key: &'static str) -> Option<T> {
-        self.describe::<T>(key, None);
-        self.find(key)
+        let found = self.find(key);
+        self.describe(key, None, found.as_ref());
+        found
     }
 
     /// An option that every node has to set; `instead` is what it is until then.
     pub fn required<T: OptionValue>(&mut self, key: &'static str, instead: T) -> T {
-        self.describe::<T>(key, None);
         if self.written(key).is_none() {
             let problem = Problem::new(format!("{} does not say its `{key}`", self.module));
             self.problems.push(problem.help(format!("write `{key} = …`: {}", T::expected())));
         }
-        self.find(key).unwrap_or(instead)
+        self.optional(key).unwrap_or(instead)
     }
 
     /// A file or folder that may be left out, as it is found from the file that names it.
@@ -100,9 +114,13 @@ impl<'a> Options<'a> {
         (self.described, self.problems)
     }
 
-    fn describe<T: OptionValue>(&mut self, key: &'static str, default: Option<String>) {
+    fn describe<T: OptionValue>(&mut self, key: &'static str, default: Option<String>, found: Option<&T>) {
         debug_assert!(self.described.iter().all(|option| option.key != key), "{key} is read twice");
-        self.described.push(Described { key, expected: T::expected().into_owned(), default });
+        let written = found.and_then(|value| {
+            let (table, written) = self.written(key)?;
+            Some((value.show(), table.origin(written.span())))
+        });
+        self.described.push(Described { key, expected: T::expected().into_owned(), default, written });
     }
 
     fn written(&self, key: &str) -> Option<(&Table<'a>, &Spanned<DeValue<'a>>)> {

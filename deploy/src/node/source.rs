@@ -1,17 +1,24 @@
 //! Finding the files of a node: those in the program, and the operator's own, which may start from another.
 
 use std::{
-    io::Read,
+    borrow::Cow,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use include_dir::{Dir, File, include_dir};
 use miette::NamedSource;
-use toml::de::DeTable;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
-use super::{options::lookup, suggestion};
-use crate::problem::{Place, Problem, Problems, Source};
+use super::{listed, nearest, options::lookup};
+use crate::{
+    problem::{Place, Problem, Problems, Source},
+    value::{OptionValue, Text, Wrong},
+};
 
 /// The key that names the node from which another one starts.
 pub(super) const FROM: &str = "from";
@@ -76,6 +83,12 @@ impl NodeFile {
         &self.name
     }
 
+    /// As it is shown: the path of an operator's, `NAME.toml` of a shipped one.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.source.name()
+    }
+
     /// The folder that its paths begin in; none for a node that is in the program.
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {
@@ -95,11 +108,25 @@ impl NodeFile {
             return Ok(Self::from_text(name, &format!("{name}.toml"), text));
         }
         if !node.ends_with(".toml") {
-            let help = suggestion(node, shipped().into_iter().map(|(name, _)| name));
-            let problem = Problem::new(format!("there is no node `{}`", node.escape_debug()));
-            return Err(problem.help(format!("{help}; or give the path of a file that ends in .toml")));
+            let problem = Problem::new(format!("there is no shipped node `{}`", node.escape_debug()));
+            return Err(problem.help(Self::instead_of(node, below)));
         }
         Self::read(&below.unwrap_or(Path::new("")).join(node))
+    }
+
+    /// What somebody may have meant who names a node that there is not.
+    fn instead_of(node: &str, below: Option<&Path>) -> String {
+        let file = format!("{node}.toml");
+        if below.unwrap_or(Path::new("")).join(&file).is_file() {
+            return format!("did you mean your own file, `{}`?", file.escape_debug());
+        }
+        let names = || shipped().into_iter().map(|(name, _)| name);
+        let meant = nearest(node, names()).map(|name| format!("did you mean `{name}`?"));
+        let all = || format!("there is {}", listed(names()));
+        format!(
+            "{} A node of your own is given as the path of its file, which ends in .toml",
+            meant.unwrap_or_else(|| all() + ".")
+        )
     }
 
     fn read(path: &Path) -> Result<Self, Problem> {
@@ -114,7 +141,10 @@ impl NodeFile {
         }
         let mut text = String::new();
         let file = std::fs::File::open(path).map_err(|error| unread(error.to_string()))?;
-        file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| unread(error.to_string()))?;
+        file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => unread("it is no text in UTF-8".to_owned()),
+            _ => unread(error.to_string()),
+        })?;
         if text.len() as u64 > MAX_BYTES {
             return Err(unread(format!("it has more than {MAX_BYTES} bytes")));
         }
@@ -130,6 +160,25 @@ impl NodeFile {
         let value = lookup(document.get_ref(), FROM)?;
         let from = value.get_ref().as_str()?.to_owned();
         Some((from, Place { source: self.source(), span: value.span() }))
+    }
+}
+
+/// The node that another one starts from, as it is written.
+pub(super) struct From(Text);
+
+impl OptionValue for From {
+    fn expected() -> Cow<'static, str> {
+        "the name of a shipped node, or the path of a node's file".into()
+    }
+
+    fn read(value: &Spanned<DeValue<'_>>) -> Result<Self, Wrong> {
+        Text::read(value)
+            .map(Self)
+            .map_err(|wrong| Wrong { help: format!("write {}", Self::expected()), ..wrong })
+    }
+
+    fn show(&self) -> String {
+        self.0.show()
     }
 }
 

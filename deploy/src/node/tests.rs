@@ -3,7 +3,7 @@ use vault_format::report;
 use super::*;
 use crate::{
     modules::{self, MODULES},
-    value::{Count, Located, Port},
+    value::{Count, Located, Port, Text},
 };
 
 fn files(texts: &[(&str, &str)]) -> Vec<NodeFile> {
@@ -23,7 +23,7 @@ fn read<T>(
         Err(syntax) => return (None, shown(&syntax)),
     };
     let value = node.module(module, read, &mut problems);
-    (value, shown(&problems))
+    (value.map(|(value, _)| value), shown(&problems))
 }
 
 fn shown(problems: &Problems) -> String {

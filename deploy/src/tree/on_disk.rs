@@ -19,6 +19,10 @@ pub enum TreeError {
     #[error("`{0}` is there, and is no tree that `deploy render` wrote")]
     #[diagnostic(help("name a folder that is not there yet, is empty, or was rendered before"))]
     NoTree(PathBuf),
+    /// There is no folder to put it into.
+    #[error("there is no folder `{0}` to write into")]
+    #[diagnostic(help("make that one first"))]
+    NoParent(PathBuf),
     /// Nothing is there, or something else.
     #[error("`{0}` is no tree that `deploy render` wrote")]
     #[diagnostic(help("render one first: `deploy render NODE --out DIR`"))]
@@ -58,6 +62,9 @@ impl Tree {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
+        if !parent.is_dir() {
+            return Err(TreeError::NoParent(parent.to_owned()));
+        }
         let draft = tempfile::Builder::new().prefix(".deploy-").tempdir_in(parent).map_err(at(parent))?;
         let (new, old) = (draft.path().join("new"), draft.path().join("old"));
         self.write_into(&new)?;
@@ -98,7 +105,9 @@ impl Tree {
     pub fn read(folder: &Path) -> Result<Self, TreeError> {
         let path = folder.join(MANIFEST_FILE);
         let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => TreeError::NotRendered(folder.to_owned()),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                TreeError::NotRendered(folder.to_owned())
+            }
             _ => at(&path)(error),
         })?;
         let manifest: Manifest =
@@ -149,6 +158,9 @@ fn link(_: &AbsolutePath, _: &Path) -> Result<(), TreeError> {
 fn is_tree_or_free(folder: &Path) -> Result<bool, TreeError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(TreeError::NoTree(folder.to_owned()));
+        }
         other => other.map_err(at(folder))?,
     };
     let is_empty = entries.count() == 0;

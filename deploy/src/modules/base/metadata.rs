@@ -40,7 +40,8 @@ printf '%s\n' "$label" >"$RUNTIME_DIRECTORY/name"
 
 pub(super) fn contribute(machine: &Machine, system: &mut Contributor<'_>) -> Result<(), Unwritable> {
     if machine.platform != Platform::Ec2 {
-        let problem = Problem::new("the node does not say its host name, and no metadata of an instance do");
+        let problem =
+            Problem::new("the node does not say its host name, and it is no instance whose metadata tell it");
         system.problem(problem.help("write `host-name = …`, above the first [module]"));
         return Ok(());
     }

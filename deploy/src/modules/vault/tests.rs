@@ -226,7 +226,7 @@ fn keys_of_the_example_open_nothing_but_the_example() {
     let files = NodeFile::find(node.to_str().expect("a path")).expect("a node");
     let problems = refused(pipeline::resolve(&files, Variant::Run));
     for key in ["root-ssh-key", "admin-ssh-key"] {
-        assert!(problems.contains(&format!("`{key}` is that of the example")), "{problems}");
+        assert!(problems.contains(&format!("`{key}` is the example's")), "{problems}");
     }
 }
 
@@ -305,6 +305,21 @@ fn pgadmin_has_a_password_and_nginx_a_certificate() {
         "{problems}"
     );
     assert_eq!(handed(&["nginx.service"], &vault, |_| {}), "");
+}
+
+#[test]
+fn a_machine_without_a_local_ca_is_told_how_it_gets_one() {
+    let hint = "| `vaultgen machine add box --local-ca`";
+    let vault = Vault::with("certs/local-ca-cert.pem", "x").machine("box").build();
+    let problems = handed(&["local-ca.service"], &vault, |_| {});
+    assert!(problems.contains(&format!("(to issue certificates), which the vault does not have {hint}")));
+    let key = "age17z0pr2h0eyv06390dqd90cfskq28ydjwc35y83shszy4u4wgcamq2q8ypc";
+    let vault = Vault::with("certs/local-ca-key.pem", "x")
+        .policy(&format!("\n[machines]\nbox = {{ keys = [\"{key}\"] }}"))
+        .machine("web-1")
+        .build();
+    let problems = handed(&["local-ca.service"], &vault, |_| {});
+    assert!(problems.contains(&format!("which `box` cannot decrypt {hint}")), "that of another: {problems}");
 }
 
 #[test]

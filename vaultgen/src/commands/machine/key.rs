@@ -24,6 +24,14 @@ pub struct KeySource {
     ssh: Option<Host>,
 }
 
+impl KeySource {
+    /// Whether any key is named.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.recipient.is_some() || self.ssh_host_key.is_some() || self.ssh.is_some()
+    }
+}
+
 /// The key of a machine: its own public key, or an identity that we make for it.
 pub enum MachineKey {
     Its(Recipient),

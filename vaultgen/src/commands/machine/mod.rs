@@ -42,7 +42,7 @@ enum Action {
     /// Add a machine, and encrypt what its profile names for it
     ///
     /// Unless a flag says which key it has, it gets a new identity in DIR/machines/NAME.key, to be moved to
-    /// the machine's /etc/age.key.
+    /// the machine's /etc/age.key. A machine that is there already can be given a local CA, and keeps all else.
     Add(AddArgs),
     /// Remove a machine from the policy and from every audience
     Remove {
@@ -74,12 +74,31 @@ struct AddArgs {
     name: String,
     #[command(flatten)]
     key: KeySource,
-    /// What it gets: odoo-box, what such a machine needs; none, nothing until `vaultgen grant`
-    #[arg(long, value_enum, default_value_t = ProfileName::OdooBox)]
-    profile: ProfileName,
-    /// Also make it a CA of its own below the vault's, which signs for its name and localhost only
+    /// What it gets: odoo-box, what such a machine needs; none, nothing until `vaultgen grant` [default:
+    /// odoo-box]
+    #[arg(long, value_enum)]
+    profile: Option<ProfileName>,
+    /// Also make it a CA of its own below the vault's, which signs for its name and localhost only. `vaultgen
+    /// rotate certs/local-ca-cert.pem` makes the next one
     #[arg(long)]
     local_ca: bool,
+}
+
+impl AddArgs {
+    /// Whether nothing would change of a machine that is there, whose profile is this.
+    fn change_nothing_of(&self, present: Option<&str>) -> Result<(), MachineError> {
+        let name = self.name.clone();
+        if self.key.is_given() {
+            return Err(MachineError::KeepsKey(name));
+        }
+        let present = present.unwrap_or(Profile::None.name());
+        match self.profile.map(Profile::from) {
+            Some(profile) if profile.name() != present => {
+                Err(MachineError::KeepsProfile { name, profile: present.to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -154,13 +173,18 @@ fn list(vault: &Verified, common: &Common) -> miette::Result<()> {
 
 fn add(args: &AddArgs, common: &Common) -> miette::Result<()> {
     let name = &args.name;
-    let profile = Profile::from(args.profile);
     let open = OpenVault::open(common, |secret, _| args.local_ca && authority::has(secret))?;
     let policy = open.vault.policy();
-    if policy.groups().contains_key(name) {
-        return Err(MachineError::Taken(name.to_owned()).into());
+    match policy.groups().get(name).map(|group| &group.kind) {
+        None => {}
+        Some(GroupKind::Machine(profile)) if args.local_ca => {
+            args.change_nothing_of(profile.as_deref())?;
+            return local_ca::give(&open, name, common);
+        }
+        Some(_) => return Err(MachineError::Taken(name.to_owned()).into()),
     }
-    let own = if args.local_ca { local_ca::make(&open.vault, name, common)? } else { Vec::new() };
+    let profile = Profile::from(args.profile.unwrap_or(ProfileName::OdooBox));
+    let own = if args.local_ca { local_ca::make(&open.vault, name, common)?.into() } else { Vec::new() };
     let mut change = open.change()?;
     let key = MachineKey::of(name, &args.key, common)?;
     change.policy().add_machine(name, key.recipient(), profile.name());
@@ -169,6 +193,7 @@ fn add(args: &AddArgs, common: &Common) -> miette::Result<()> {
     let included = secrets.filter(|secret| profile.includes(secret, policy.secret(secret).kind)).cloned();
     let granted: BTreeSet<SecretName> =
         included.chain(own.iter().map(|secret| secret.name.clone())).collect();
+    local_ca::describe(&own, change.policy());
     own.into_iter().for_each(|secret| change.put_secret(secret));
     for secret in &granted {
         change.policy().add_to_audience(secret, &policy.secret(secret).groups, name);
@@ -237,9 +262,21 @@ fn require_machine(open: &OpenVault, name: &str) -> Result<(), MachineError> {
 enum MachineError {
     #[error("a group or machine is called {0} already")]
     #[diagnostic(help(
-        "see them with `vaultgen recipients list`; a new key for a machine: `vaultgen machine replace`"
+        "see them with `vaultgen recipients list`; a new key for a machine: `vaultgen machine replace`; a local \
+         CA for one: `vaultgen machine add NAME --local-ca`"
     ))]
     Taken(String),
+    #[error("{0} is in the vault already, and keeps its key")]
+    #[diagnostic(help(
+        "without a key, `vaultgen machine add {0} --local-ca` adds the local CA alone; a new key: `vaultgen \
+         machine replace`"
+    ))]
+    KeepsKey(String),
+    #[error("{name} is in the vault already, and keeps its profile, {profile}")]
+    #[diagnostic(help(
+        "leave --profile out; single secrets: `vaultgen grant NAME {name}` and `vaultgen revoke NAME {name}`"
+    ))]
+    KeepsProfile { name: String, profile: String },
     #[error("no machine is called {0}")]
     #[diagnostic(help("see them with `vaultgen machine list`"))]
     Unknown(String),

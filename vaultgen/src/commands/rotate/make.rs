@@ -101,7 +101,7 @@ impl Maker<'_> {
                 renewal::password(self.vault(), name, &Password::generate()?, Origin::Generated)?
             }
             (Renewal::Leaf(pair), Some(ca)) => renewal::leaf(self.vault(), pair, ca, now)?,
-            (Renewal::LocalCa(_, machine), Some(ca)) => standard::local_ca(ca, machine, now)?,
+            (Renewal::LocalCa(_, machine), Some(ca)) => standard::local_ca(ca, machine, now)?.into(),
             _ => Vec::new(),
         })
     }

@@ -80,12 +80,36 @@ impl ServiceStack {
             let told = problem(format!("Let's Encrypt gives nobody a certificate for `{}`", self.domain));
             return Err(told.help("write the public `domain`, or add [local-ca], which issues for localhost"));
         }
+        if let Some(name) = own.and_then(|_| self.beyond_local_ca(world)) {
+            let told = Problem::new(format!(
+                "the local CA of this machine signs for {name} and whatever is below, and not for `{}`",
+                self.domain
+            ));
+            return Err(told.about("service-stack", "domain").help(
+                "write such a `domain`; or an `acme-server` that gives certificates for this one; or have the \
+                 machine called by its whole host name in the vault (`vaultgen machine add`)",
+            ));
+        }
         let Some(email) = &world.offers.admin_email else {
             let told =
                 problem("an ACME server wants to know a mail address, and the node has none".to_owned());
             return Err(told.help("write `admin-email` in [login]"));
         };
         Ok(Order { domain: &self.domain, email, server, own })
+    }
+
+    /// The names that the local CA signs for, if the domain is none of them: its name constraints say so, and no
+    /// browser would take the certificate.
+    fn beyond_local_ca(&self, world: &World<'_>) -> Option<String> {
+        let vault = world.vault?;
+        // That of the snake-oil vault is for loopback alone: both of its machines have it.
+        let machine = vault.identity.is_none().then(|| vault.machine().to_ascii_lowercase());
+        let names = || machine.as_deref().into_iter().chain(["localhost"]);
+        let domain = self.domain.as_str();
+        let is_below =
+            |name: &str| domain.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        let told = || names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        (!names().any(is_below)).then(told)
     }
 }
 

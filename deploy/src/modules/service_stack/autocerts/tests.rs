@@ -97,5 +97,8 @@ fn the_key_is_for_nginx_and_the_account_for_nobody() {
 fn what_no_server_would_issue_is_told_before() {
     assert!(problem(LOGIN).contains("Let's Encrypt gives nobody a certificate for `localhost`"));
     assert!(problem("[local-ca]\n").contains("wants to know a mail address"));
+    let beyond = problem(&format!("domain = \"odoo.example.org\"\n{LOGIN}[local-ca]\n"));
+    assert!(beyond.contains("signs for `localhost` and whatever is below, and not for `odoo.example.org`"));
+    resolved(&format!("domain = \"odoo.localhost\"\n{LOGIN}[local-ca]\n"));
     assert!(problem("acme-server = \"http://acme.example.org\"\n").contains("does not begin with https://"));
 }

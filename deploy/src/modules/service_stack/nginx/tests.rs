@@ -70,7 +70,9 @@ fn its_certificate_is_a_credential() {
 
 #[test]
 fn the_domain_is_pinned_to_tls() {
-    let configuration = configuration("domain = \"odoo.example.org\"\nautocerts = true\n", Variant::Run);
+    let options =
+        "domain = \"odoo.example.org\"\nautocerts = true\nacme-server = \"https://acme.example.org/dir\"\n";
+    let configuration = configuration(options, Variant::Run);
     has(
         &configuration,
         &[

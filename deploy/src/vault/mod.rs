@@ -2,28 +2,28 @@
 //!
 //! It stays ciphertext: nothing here has, or asks for, a key that opens it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+mod embedded;
+mod example;
+mod offer;
 
-use include_dir::Dir;
+use std::collections::{BTreeMap, BTreeSet};
+
 use miette::Diagnostic;
 use vault_format::{
     LOCK_FILE, Policy, Recipient, SIGNATURE_FILE, SIGNERS_FILE, VaultFiles, VaultFolder, Verified,
-    files::Entry,
     folder::FolderError,
-    lock::VaultId,
     policy::GroupKind,
     report,
     signers::AllowedSigners,
     verify::{self, Unsound},
 };
 
+use self::embedded::Embedded;
+pub use self::offer::VaultOffer;
 use crate::{
     node::{Machine, Platform, SHIPPED},
     problem::{Problem, Problems},
-    value::{AbsolutePath, Located, MachineName, SshKey},
+    value::{Located, MachineName, SshKey},
 };
 
 /// Most bytes of a file with signers, and of a file of the vault.
@@ -35,25 +35,6 @@ const VERIFY: &str = "`vaultgen verify` tells all that is wrong with it";
 
 /// The name of the module that a vault's problems are about.
 const MODULE: &str = "vault";
-
-/// What a node says of its vault, and where it is served.
-#[derive(Clone, Debug)]
-pub struct VaultOffer {
-    /// Where its folder is; none for the snake-oil vault.
-    pub source: Option<Located>,
-    /// Who may sign it; a file outside of it.
-    pub signers: Option<Located>,
-    /// The public key that root logs in with over SSH.
-    pub root_ssh_key: Option<Located>,
-    /// The public key that the administrator logs in with over SSH.
-    pub admin_ssh_key: Option<Located>,
-    /// What the machine is called in it; none for the node's name.
-    pub machine: Option<MachineName>,
-    /// Whether it is the snake-oil vault.
-    pub snakeoil: bool,
-    /// Where it is served.
-    pub mount: AbsolutePath,
-}
 
 /// The vault that a machine gets.
 #[derive(Debug)]
@@ -93,18 +74,28 @@ impl NodeVault {
                 .into());
         };
         let mut problems = Problems::default();
+        if let (Located::OnDisk(_), Located::InProgram(_)) = (source, signers) {
+            problems.push(example::left_over(
+                "signers",
+                "a copy of the vault's own allowed_signers, outside of it",
+            ));
+            problems.extend(example::keys(offer));
+            return Err(problems);
+        }
         let signers = noted(outside(signers, source).and_then(|()| read(signers, "signers")), &mut problems);
         let files = noted(vault_files(source), &mut problems);
-        let keys = noted(LoginKeys::read(offer), &mut problems);
+        let keys = LoginKeys::read(offer).map_err(|wrong| problems.extend(wrong)).ok();
         let (Some(signers), Some(files), Some(keys)) = (signers, files, keys) else { return Err(problems) };
         let mut vault = Self::of(files.as_ref(), signers, keys, name)?;
-        vault.is_example = is_example(&vault.verified.lock().id);
+        vault.is_example = example::is_one(&vault.verified.lock().id);
         snakeoil::refuse_vault(vault.verified.lock()).map_err(|error| {
             Problem::new(error.to_string()).about(MODULE, "source").help("make a vault with `vaultgen init`")
         })?;
-        if !vault.is_example {
-            refuse_example_keys(offer)?;
+        if vault.is_example {
+            vault.take_machine_of_example();
+            return Ok(vault);
         }
+        example::keys(offer).none()?;
         Ok(vault)
     }
 
@@ -129,20 +120,30 @@ impl NodeVault {
         is_machine.then_some(&group.keys)
     }
 
-    fn snake_oil(offer: &VaultOffer, machine: &Machine, name: MachineName) -> Result<Self, Problems> {
-        if offer.source.is_some() || offer.signers.is_some() {
-            let problem = Problem::new("a vault of its own beside the snake-oil vault: a machine has one");
-            return Err(problem
-                .about(MODULE, "source")
-                .help("write `snakeoil = false`, since what this node starts from has it on; or leave out `source` and `signers`")
-                .into());
+    /// An example knows one machine, by the name of its node. A node of another name that starts from that one is told by
+    /// `deploy check` what to make first, and not that this machine is missing in a vault which nobody can change.
+    fn take_machine_of_example(&mut self) {
+        let groups = self.verified.policy().groups().iter();
+        let mut machines = groups.filter(|(_, group)| matches!(group.kind, GroupKind::Machine(_)));
+        if let Some(known) = machines.next().and_then(|(name, _)| MachineName::new(name).ok()) {
+            self.machine = known;
         }
+    }
+
+    fn snake_oil(offer: &VaultOffer, machine: &Machine, name: MachineName) -> Result<Self, Problems> {
         if machine.platform != Platform::DevVm {
             let problem =
                 Problem::new("snake-oil secrets on a machine that is no dev VM: everybody knows them");
             return Err(problem
                 .about(MODULE, "snakeoil")
                 .help("make a vault with `vaultgen init`, and write its folder as `source`")
+                .into());
+        }
+        if offer.source.is_some() || offer.signers.is_some() {
+            let problem = Problem::new("a vault of its own beside the snake-oil vault: a machine has one");
+            return Err(problem
+                .about(MODULE, "source")
+                .help("write `snakeoil = false`, also where it is what this node starts from that has it on; or leave out `source` and `signers`")
                 .into());
         }
         let files =
@@ -193,11 +194,12 @@ struct LoginKeys {
 }
 
 impl LoginKeys {
-    fn read(offer: &VaultOffer) -> Result<Self, Problem> {
-        Ok(Self {
-            root: ssh_keys(offer.root_ssh_key.as_ref(), "root-ssh-key")?,
-            admin: ssh_keys(offer.admin_ssh_key.as_ref(), "admin-ssh-key")?,
-        })
+    fn read(offer: &VaultOffer) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let root = noted(ssh_keys(offer.root_ssh_key.as_ref(), "root-ssh-key"), &mut problems);
+        let admin = noted(ssh_keys(offer.admin_ssh_key.as_ref(), "admin-ssh-key"), &mut problems);
+        let (Some(root), Some(admin)) = (root, admin) else { return Err(problems) };
+        Ok(Self { root, admin })
     }
 }
 
@@ -211,24 +213,6 @@ fn vault_files(source: &Located) -> Result<Box<dyn VaultFiles>, Problem> {
         Located::OnDisk(path) => Box::new(VaultFolder::open(path).map_err(unread)?),
         Located::InProgram(path) => Box::new(Embedded::shipped(path)?),
     })
-}
-
-/// Refuses the examples' keys on a machine with a vault of its own: nobody has their private halves, so nobody could
-/// log in.
-fn refuse_example_keys(offer: &VaultOffer) -> Result<(), Problems> {
-    let keys = [("root-ssh-key", &offer.root_ssh_key), ("admin-ssh-key", &offer.admin_ssh_key)];
-    let problem = |key: &'static str| {
-        Problem::new(format!("`{key}` is that of the example, whose private half nobody has"))
-            .about(MODULE, key)
-            .help(format!("write `{key} = …` in [vault], the path of a public key of yours"))
-    };
-    let mut problems = Problems::default();
-    problems.extend(
-        keys.into_iter()
-            .filter(|(_, file)| matches!(file, Some(Located::InProgram(_))))
-            .map(|(key, _)| problem(key)),
-    );
-    problems.none()
 }
 
 /// What the machine is called in the vault: what the node says, or else the node's own name. The snake-oil vault knows
@@ -277,8 +261,21 @@ fn read(file: &Located, key: &'static str) -> Result<String, Problem> {
         }
     };
     text.map_err(|why| {
-        Problem::new(format!("cannot read `{}`: {why}", file.path().display())).about(MODULE, key)
+        let problem = Problem::new(format!("cannot read `{}`: {why}", file.path().display()));
+        problem.about(MODULE, key).help(what_to_write(key))
     })
+}
+
+fn what_to_write(key: &str) -> &'static str {
+    match key {
+        "signers" => {
+            "copy the vault's allowed_signers there, once you know its fingerprint (`ssh-keygen -lf`) to be the signer's; \
+             a path begins at the file that it is written in"
+        }
+        _ => {
+            "write the path of a file with public keys, such as id_ed25519.pub; it begins at the file that it is written in"
+        }
+    }
 }
 
 /// Reads the public keys of a user.
@@ -286,7 +283,10 @@ fn ssh_keys(file: Option<&Located>, key: &'static str) -> Result<Vec<SshKey>, Pr
     let Some(file) = file else { return Ok(Vec::new()) };
     let text = read(file, key)?;
     let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    let wrong = |why| Problem::new(format!("`{}` {why}", file.path().display())).about(MODULE, key);
+    let wrong = |why| {
+        let problem = Problem::new(format!("`{}` {why}", file.path().display()));
+        problem.about(MODULE, key).help(what_to_write(key))
+    };
     lines.map(|line| SshKey::new(line).map_err(wrong)).collect()
 }
 
@@ -309,46 +309,4 @@ fn unread(error: FolderError) -> Problem {
     Problem::new(format!("the vault: {}", report::one_line(&error)))
         .about(MODULE, "source")
         .help("make one with `vaultgen init`")
-}
-
-/// Whether a vault is one of those that ship with the nodes, wherever it was copied to.
-fn is_example(id: &VaultId) -> bool {
-    let locks = SHIPPED.dirs().filter_map(|node| node.get_file(node.path().join("vault").join(LOCK_FILE)));
-    let ids =
-        locks.filter_map(|lock| vault_format::Lock::parse(lock.contents_utf8()?).ok()).map(|lock| lock.id);
-    ids.into_iter().any(|example| example == *id)
-}
-
-/// A vault in the program.
-#[derive(Debug)]
-struct Embedded(BTreeMap<String, &'static [u8]>);
-
-impl Embedded {
-    fn shipped(source: &Path) -> Result<Self, Problem> {
-        let Some(folder) = SHIPPED.get_dir(source) else {
-            return Err(Problem::new("the program has no such vault").about(MODULE, "source"));
-        };
-        let mut files = BTreeMap::new();
-        add(folder, folder.path(), &mut files);
-        Ok(Self(files))
-    }
-}
-
-fn add(folder: &'static Dir<'static>, root: &Path, files: &mut BTreeMap<String, &'static [u8]>) {
-    for file in folder.files() {
-        let path = file.path().strip_prefix(root).unwrap_or(file.path());
-        files.insert(path.to_string_lossy().into_owned(), file.contents());
-    }
-    folder.dirs().for_each(|folder| add(folder, root, files));
-}
-
-impl VaultFiles for Embedded {
-    fn read(&self, path: &str, _limit: u64) -> Result<Vec<u8>, FolderError> {
-        self.0.get(path).map(|bytes| bytes.to_vec()).ok_or_else(|| FolderError::Missing(path.into()))
-    }
-
-    fn entries(&self) -> Result<Vec<Entry>, FolderError> {
-        let entry = |path: &String| Entry { path: path.clone(), is_plain_file: true };
-        Ok(self.0.keys().map(entry).collect())
-    }
 }
