@@ -1,5 +1,6 @@
 //! What must hold of a whole system, whoever contributed what.
 
+mod login;
 mod policy;
 mod secrets;
 mod units;
@@ -12,5 +13,6 @@ pub fn failed(system: &System, world: &World<'_>) -> Vec<Problem> {
     let mut failed = units::failed(system);
     failed.extend(secrets::failed(system, world));
     failed.extend(policy::failed(system, world));
+    failed.extend(login::failed(system, world));
     failed
 }
