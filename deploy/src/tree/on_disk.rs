@@ -1,4 +1,4 @@
-//! A tree on a disk: written beside its place and moved there, so that there is never half of one.
+//! A tree on a disk.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::{MANIFEST_FILE, Manifest, ROOT_FOLDER, Tree};
+use super::{MANIFEST_FILE, Manifest, ROOT_FOLDER, Tree, draft::Draft};
 use crate::{system::Content, value::AbsolutePath};
 
 /// A tree that cannot be written or read.
@@ -41,7 +41,7 @@ pub enum TreeError {
     },
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> TreeError {
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> TreeError {
     let path = path.to_owned();
     move |error| TreeError::Io { path, error }
 }
@@ -53,22 +53,10 @@ impl Tree {
     ///
     /// If anything else is there, or the system refuses; then what was there is as it was.
     pub fn write(&self, folder: &Path) -> Result<(), TreeError> {
-        let is_there = is_tree_or_free(folder)?;
-        let parent = match folder.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let draft = tempfile::Builder::new().prefix(".deploy-").tempdir_in(parent).map_err(at(parent))?;
-        let (new, old) = (draft.path().join("new"), draft.path().join("old"));
-        self.write_into(&new)?;
-        if is_there {
-            fs::rename(folder, &old).map_err(at(folder))?;
-        }
-        fs::rename(&new, folder).map_err(|error| {
-            // What was there is put back; if that fails as well, there is nothing left to try.
-            let _ = fs::rename(&old, folder);
-            at(folder)(error)
-        })
+        refuse_what_is_no_tree(folder)?;
+        let draft = Draft::beside(folder)?;
+        self.write_into(&draft.tree())?;
+        draft.take_place(folder)
     }
 
     fn write_into(&self, folder: &Path) -> Result<(), TreeError> {
@@ -145,14 +133,14 @@ fn link(_: &AbsolutePath, _: &Path) -> Result<(), TreeError> {
     Ok(())
 }
 
-/// Whether there is something that may be replaced.
-fn is_tree_or_free(folder: &Path) -> Result<bool, TreeError> {
+/// A tree may be replaced, and an empty folder.
+fn refuse_what_is_no_tree(folder: &Path) -> Result<(), TreeError> {
     let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other.map_err(at(folder))?,
     };
     let is_empty = entries.count() == 0;
     let is_tree = fs::read_to_string(folder.join(MANIFEST_FILE))
         .is_ok_and(|text| serde_json::from_str::<Manifest>(&text).is_ok());
-    if is_empty || is_tree { Ok(true) } else { Err(TreeError::NoTree(folder.to_owned())) }
+    if is_empty || is_tree { Ok(()) } else { Err(TreeError::NoTree(folder.to_owned())) }
 }
