@@ -124,17 +124,17 @@ enum Lock {
 
 #[cfg(target_os = "linux")]
 fn lock(folder: &Path) -> io::Result<Lock> {
-    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    use std::os::unix::fs::MetadataExt;
 
     use rustix::{
-        fs::{FlockOperation, OFlags, flock},
+        fs::{FlockOperation, Mode, OFlags, flock, open},
         io::Errno,
     };
 
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
-    let file = match File::options().read(true).custom_flags(flags.bits().cast_signed()).open(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lock::Taken),
-        opened => opened?,
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = match open(folder, flags, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(Lock::Taken),
+        opened => File::from(opened?),
     };
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => return Ok(Lock::Taken),

@@ -1,12 +1,13 @@
 //! A tree on a disk.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
 
 use miette::Diagnostic;
+use rayon::prelude::*;
 use thiserror::Error;
 
 use super::{MANIFEST_FILE, Manifest, ROOT_FOLDER, Tree, draft::Draft};
@@ -62,18 +63,18 @@ impl Tree {
     fn write_into(&self, folder: &Path) -> Result<(), TreeError> {
         let root = folder.join(ROOT_FOLDER);
         fs::create_dir_all(&root).map_err(at(&root))?;
-        for (path, content) in &self.files {
+        let parents: BTreeSet<PathBuf> = self.files.keys().map(|path| below(&root, &path.parent())).collect();
+        parents.iter().try_for_each(|parent| fs::create_dir_all(parent).map_err(at(parent)))?;
+        self.files.par_iter().try_for_each(|(path, content)| {
             let path = below(&root, path);
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent).map_err(at(parent))?;
-            }
             match content {
                 Content::Text(text) => fs::write(&path, text).map_err(at(&path))?,
                 Content::Bytes(bytes) => fs::write(&path, bytes).map_err(at(&path))?,
                 Content::Folder => fs::create_dir_all(&path).map_err(at(&path))?,
                 Content::Link(target) => link(target, &path)?,
             }
-        }
+            Ok(())
+        })?;
         let manifest = folder.join(MANIFEST_FILE);
         fs::write(&manifest, self.manifest.to_text()).map_err(at(&manifest))
     }
