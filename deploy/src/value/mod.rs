@@ -6,6 +6,7 @@ mod name;
 mod number;
 mod path;
 mod text;
+mod time_zone;
 
 use std::{borrow::Cow, ops::Range};
 
@@ -14,10 +15,11 @@ use toml::{Spanned, de::DeValue};
 pub use self::{
     addon::Addon,
     calendar::Calendar,
-    name::{Domain, HostName, MachineName, PackageName, PostgresName, TimeZone, UserName},
+    name::{Domain, HostName, MachineName, PackageName, PostgresName, UserName},
     number::{Count, Mebibytes, Minutes, Port},
     path::{AbsolutePath, DataPath, Located, NodePath},
     text::{Email, HttpsUrl, SshKey, Text},
+    time_zone::TimeZone,
 };
 
 /// The value of an option: what it looks like in TOML, and what is wrong with one that is none.
