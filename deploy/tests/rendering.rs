@@ -21,6 +21,20 @@ const NODE: &str = "architecture = \"x86_64\"\nplatform = \"devm\"\n[swap-file]\
 /// The same with another size, and so another tree.
 const OTHER: &str = "architecture = \"x86_64\"\nplatform = \"devm\"\n[swap-file]\nsize = 512\n";
 
+/// A disk of its own for backups, whose place has a hyphen.
+const BACKUP: &str = "\
+[backup]
+basedir = \"/srv/back-up\"
+device = \"/dev/disk/by-partlabel/backup\"
+[service-stack]
+[vault]
+snakeoil = true
+machine = \"devm-x86_64\"
+[login]
+mode = \"standard\"
+admin-email = \"admin@example.org\"
+";
+
 fn render(node: impl AsRef<std::ffi::OsStr>, out: &Path) -> Run {
     deploy().arg("render").arg(node).arg("--out").arg(out)
 }
@@ -95,6 +109,16 @@ fn an_empty_folder_is_taken_and_anything_else_refused_as_it_was() {
     render(&file, &file_in_the_way).exits(1).says("error: ");
     render(&file, Path::new("/")).exits(1).says("error: ");
     assert_eq!(tree::snapshot(folder.path()), before, "not a byte, a mode or a time has changed");
+}
+
+/// A unit of a mount has a backslash in its name where its place has a hyphen.
+#[test]
+fn whatever_is_rendered_is_read_back() {
+    let (folder, file) = node(&format!("{NODE}{BACKUP}"));
+    let out = folder.path().join("tree");
+    render(&file, &out).succeeds();
+    assert!(out.join("root/etc/systemd/system/srv-back\\x2dup.mount").exists());
+    deploy().arg("diff").arg(&file).arg(&out).succeeds();
 }
 
 #[test]

@@ -96,10 +96,12 @@ impl Tree {
         let mut files = BTreeMap::new();
         for (name, facts) in &manifest.files {
             let no_path = || TreeError::Path(folder.to_owned(), name.clone());
-            let path = AbsolutePath::new(name).map_err(|_| no_path())?;
+            let path = AbsolutePath::of_file(name).map_err(|_| no_path())?;
             let content = match (facts.kind.as_str(), &facts.target) {
                 ("folder", _) => Content::Folder,
-                ("link", Some(target)) => Content::Link(AbsolutePath::new(target).map_err(|_| no_path())?),
+                ("link", Some(target)) => {
+                    Content::Link(AbsolutePath::of_file(target).map_err(|_| no_path())?)
+                }
                 ("file", _) => content(&below(&root, &path), facts.sha256.is_some())?,
                 _ => return Err(no_path()),
             };

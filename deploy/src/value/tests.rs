@@ -81,6 +81,16 @@ fn paths_are_absolute_and_normal() {
 }
 
 #[test]
+fn a_file_that_is_named_nowhere_has_more_characters() {
+    for sound in ["/etc/vaultd/vault/a,b=c.age", "/etc/systemd/system/srv-back\\x2dup.mount"] {
+        assert!(AbsolutePath::of_file(sound).is_ok() && AbsolutePath::new(sound).is_err(), "{sound}");
+    }
+    for wrong in ["a", "/a b", "/a\n", "/a/../b", "/a//b", "/a\u{1b}", "/\u{e4}", "/a/"] {
+        assert!(AbsolutePath::of_file(wrong).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
 fn data_has_a_path_of_its_own() {
     for sound in
         ["'/swapfile'", "'/backup'", "'/srv/backup'", "'/run/vault'", "'/var/lib/backup'", "'/binary'"]
