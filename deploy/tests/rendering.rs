@@ -21,6 +21,20 @@ const NODE: &str = "architecture = \"x86_64\"\nplatform = \"devm\"\n[swap-file]\
 /// The same with another size, and so another tree.
 const OTHER: &str = "architecture = \"x86_64\"\nplatform = \"devm\"\n[swap-file]\nsize = 512\n";
 
+/// A disk of its own for backups, whose place has a hyphen.
+const BACKUP: &str = "\
+[backup]
+basedir = \"/srv/back-up\"
+device = \"/dev/disk/by-partlabel/backup\"
+[service-stack]
+[vault]
+snakeoil = true
+machine = \"devm-x86_64\"
+[login]
+mode = \"standard\"
+admin-email = \"admin@example.org\"
+";
+
 fn render(node: impl AsRef<std::ffi::OsStr>, out: &Path) -> Run {
     deploy().arg("render").arg(node).arg("--out").arg(out)
 }
@@ -97,6 +111,16 @@ fn an_empty_folder_is_taken_and_anything_else_refused_as_it_was() {
     assert_eq!(tree::snapshot(folder.path()), before, "not a byte, a mode or a time has changed");
 }
 
+/// A unit of a mount has a backslash in its name where its place has a hyphen.
+#[test]
+fn whatever_is_rendered_is_read_back() {
+    let (folder, file) = node(&format!("{NODE}{BACKUP}"));
+    let out = folder.path().join("tree");
+    render(&file, &out).succeeds();
+    assert!(out.join("root/etc/systemd/system/srv-back\\x2dup.mount").exists());
+    deploy().arg("diff").arg(&file).arg(&out).succeeds();
+}
+
 #[test]
 fn a_node_that_is_wrong_writes_nothing() {
     let (folder, file) = node("architecture = \"x86_64\"\n");
@@ -124,11 +148,11 @@ fn a_kill_at_any_change_leaves_the_whole_tree_of_before_or_of_after() {
         render(&file, &out).succeeds();
         fs::write(&file, OTHER).expect("a node file");
         let _ = stop.signals(render(&file, &out), "KILL").run();
-        if out.exists() {
-            let found = tree::contents(&out);
-            assert!(found == before || found == after, "half a tree after a kill at {}", stop.call);
-        }
+        assert!(out.exists(), "no tree after a kill at {}", stop.call);
+        let found = tree::contents(&out);
+        assert!(found == before || found == after, "half a tree after a kill at {}", stop.call);
         render(&file, &out).succeeds();
+        assert_eq!(names(folder.path()), ["box.toml", "tree"], "left of a kill at {}", stop.call);
         assert_eq!(
             tree::contents(&out),
             after,
@@ -136,6 +160,65 @@ fn a_kill_at_any_change_leaves_the_whole_tree_of_before_or_of_after() {
             stop.call
         );
     }
+}
+
+/// strace(1) plays the file system.
+#[test]
+fn a_file_system_that_cannot_exchange_folders_gets_the_tree_too() {
+    if !machine::has(&[Need::Program("strace")]) {
+        return;
+    }
+    let (folder, file) = node(NODE);
+    let (out, fresh) = (folder.path().join("tree"), folder.path().join("fresh"));
+    let without = |calls: &[&str]| {
+        let injected = calls.iter().flat_map(|call| ["-e".to_owned(), format!("inject={call}")]);
+        let words = ["strace", "-f", "-o", "/dev/null"].map(str::to_owned).into_iter().chain(injected);
+        render(&file, &out).under(words)
+    };
+    render(&file, &out).succeeds();
+    let before = tree::contents(&out);
+    fs::write(&file, OTHER).expect("a node file");
+    // The first finds the place taken, the second frees it, the third fails, the fourth puts back what was there.
+    let no_exchange = "renameat2:error=EINVAL";
+    without(&[no_exchange, "rename:error=EIO:when=3"]).exits(1).says("error: ");
+    assert!(tree::contents(&out) == before, "what was there is put back");
+    without(&[no_exchange]).succeeds();
+    render(&file, &fresh).succeeds();
+    assert!(tree::contents(&out) == tree::contents(&fresh), "it is replaced");
+    assert_eq!(names(folder.path()), ["box.toml", "fresh", "tree"], "and nothing is beside it");
+}
+
+/// What is removed is what a killed run left, and nothing of anybody else.
+#[test]
+fn a_draft_that_somebody_writes_and_a_folder_of_that_name_stay() {
+    let (folder, file) = node(NODE);
+    let beside = |name: &str| folder.path().join(format!(".deploy-render-{name}"));
+    for name in ["left/new/root", "foreign/thesis", "writing/new"] {
+        fs::create_dir_all(beside(name)).expect("a folder");
+    }
+    std::os::unix::fs::symlink(beside("foreign"), beside("link")).expect("a link");
+    let lock = fs::File::open(beside("writing")).expect("a folder");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("a lock");
+    render(&file, &folder.path().join("tree")).succeeds();
+    let stay =
+        [".deploy-render-foreign", ".deploy-render-link", ".deploy-render-writing", "box.toml", "tree"];
+    assert_eq!(names(folder.path()), stay);
+    drop(lock);
+    render(&file, &folder.path().join("tree")).succeeds();
+    assert_eq!(names(folder.path()), [stay[0], stay[1], stay[3], stay[4]], "whoever wrote it is gone");
+}
+
+/// Each is removed by who is done, and by nobody else.
+#[test]
+fn many_at_the_same_place_do_not_disturb_each_other() {
+    let (folder, file) = node(NODE);
+    let out = folder.path().join("tree");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..10).for_each(|_| drop(render(&file, &out).succeeds())));
+        }
+    });
+    assert_eq!(names(folder.path()), ["box.toml", "tree"]);
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn named(vault: &NodeVault) -> impl Iterator<Item = (String, String)> {
 /// Whether a unit is ours, of a package that we know to have it, or a file of the tree.
 fn is_there(subject: &Subject<'_>, unit: &str) -> bool {
     let Resolved { system, .. } = subject.resolved;
-    let path = AbsolutePath::new(&format!("/etc/systemd/system/{unit}"));
+    let path = AbsolutePath::of_file(&format!("/etc/systemd/system/{unit}"));
     let is_file = || path.is_ok_and(|path| subject.tree.files.contains_key(&path));
     system.units.contains_key(unit) || system.packaged_units.contains_key(unit) || is_file()
 }

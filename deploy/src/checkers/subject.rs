@@ -38,7 +38,7 @@ impl<'a> Subject<'a> {
     /// The text at a path of the machine.
     #[must_use]
     pub fn text(&self, path: &str) -> Option<&'a str> {
-        let path = AbsolutePath::new(path).ok()?;
+        let path = AbsolutePath::of_file(path).ok()?;
         text(self.tree.files.get(&path)?)
     }
 

@@ -4,7 +4,7 @@
 //! It looks at a copy of the settings, in which the vault, the signers and the identity are those of the tree, and the
 //! user of its server is one that is here. Without an identity in the tree it gets one that opens nothing.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use toml::{Table, Value};
 use vault_format::{Timestamp, identity::Identities};
@@ -28,12 +28,15 @@ const DEFAULTS: [(&str, &str); 3] = [
 const USER: &str = "nobody";
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Outcome> {
-    let file = subject.text(FILE).map(|text| Outcome::of("vaultd check", FILE, judge(subject, text)));
+    let file = subject.text(FILE).map(|text| {
+        let judged = VAULTD.privileged().and_then(|vaultd| judge(subject, text, vaultd));
+        Outcome::of("vaultd check", FILE, judged)
+    });
     file.into_iter().collect()
 }
 
-fn judge(subject: &Subject<'_>, text: &str) -> Result<Verdict, Verdict> {
-    let mut vaultd = VAULTD.privileged()?;
+/// What that program says of the settings.
+pub(super) fn judge(subject: &Subject<'_>, text: &str, mut vaultd: Command) -> Result<Verdict, Verdict> {
     if !is_root() {
         return Err(Verdict::Skipped("it takes root".to_owned()));
     }

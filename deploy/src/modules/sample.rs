@@ -67,7 +67,7 @@ impl Tree {
 
     /// What is at a path.
     pub(crate) fn at(&self, path: &str) -> Option<&Content> {
-        self.files.get(&AbsolutePath::new(path).expect("a path"))
+        self.files.get(&AbsolutePath::of_file(path).expect("a path"))
     }
 
     /// Where a link that is there points.

@@ -233,7 +233,7 @@ fn read_machine(options: &mut Options<'_>, file: &NodeFile) -> Machine {
         architecture: options.required("architecture", Architecture::X86_64),
         platform: options.required("platform", Platform::Ec2),
         host_name: options.optional("host-name"),
-        time_zone: options.get("time-zone", TimeZone::known("Etc/UTC")),
+        time_zone: options.get("time-zone", TimeZone::utc()),
     }
 }
 

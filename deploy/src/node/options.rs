@@ -127,15 +127,18 @@ impl<'a> Options<'a> {
         self.tables.iter().find_map(|table| Some((table, lookup(table.entries, key)?)))
     }
 
-    /// The value that is written, if it is one; else the problem is noted.
+    /// The value that is written, if it is one; else everything that is wrong with it is noted.
     fn find<T: OptionValue>(&mut self, key: &'static str) -> Option<T> {
         let (table, value) = self.written(key)?;
-        match T::read(value) {
+        let problem = |Wrong { message, help, span }| {
+            let place = Place { source: table.source.clone(), span: span.unwrap_or_else(|| value.span()) };
+            Problem::new(format!("`{key}`: {message}")).help(help).at(place)
+        };
+        match T::read_whole(value) {
             Ok(value) => Some(value),
-            Err(Wrong { message, help, span }) => {
-                let place =
-                    Place { source: table.source.clone(), span: span.unwrap_or_else(|| value.span()) };
-                self.problems.push(Problem::new(format!("`{key}`: {message}")).help(help).at(place));
+            Err(wrong) => {
+                let problems: Vec<Problem> = wrong.into_iter().map(problem).collect();
+                self.problems.extend(problems);
                 None
             }
         }

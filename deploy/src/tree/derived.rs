@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    formats::unit::UnitFile,
     system::{By, Enabled, Entry, File, System, User},
     value::{AbsolutePath, UserName},
 };
@@ -18,7 +19,8 @@ pub(super) fn entries(system: &System) -> BTreeMap<AbsolutePath, By<Entry>> {
     let units = AbsolutePath::known(UNITS);
     for (name, By { module, value: unit }) in &system.units {
         let path = units.join(name);
-        put(&mut entries, path.clone(), File::text(unit.file.render()), module);
+        let file = binding(&unit.file, name, system);
+        put(&mut entries, path.clone(), File::text(file.render()), module);
         enable(&mut entries, name, &unit.enabled, path, module);
     }
     for (name, By { module, value: enabled }) in &system.packaged_units {
@@ -27,6 +29,21 @@ pub(super) fn entries(system: &System) -> BTreeMap<AbsolutePath, By<Entry>> {
     }
     put(&mut entries, AbsolutePath::known("/etc/sysusers.d/odbox.conf"), File::text(users(system)), "base");
     entries
+}
+
+/// A unit that may listen where it says that it does, and nowhere else: a port stays its owner's while that does not run.
+fn binding(file: &UnitFile, name: &str, system: &System) -> UnitFile {
+    let mut file = file.clone();
+    if !name.ends_with(".service") {
+        return file;
+    }
+    let mut service = file.section("Service");
+    // A port that the kernel chooses (0) is nobody's; programs in Go ask for one to see whether there is IPv6.
+    service.set("SocketBindDeny", "1-65535");
+    for (port, _) in system.ports.iter().filter(|(_, unit)| unit.value == name) {
+        service.number("SocketBindAllow", *port);
+    }
+    file
 }
 
 fn put(

@@ -7,6 +7,7 @@
 
 mod derived;
 mod difference;
+mod draft;
 mod manifest;
 mod on_disk;
 

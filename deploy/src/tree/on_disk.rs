@@ -1,15 +1,16 @@
-//! A tree on a disk: written beside its place and moved there, so that there is never half of one.
+//! A tree on a disk.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
 
 use miette::Diagnostic;
+use rayon::prelude::*;
 use thiserror::Error;
 
-use super::{MANIFEST_FILE, Manifest, ROOT_FOLDER, Tree};
+use super::{MANIFEST_FILE, Manifest, ROOT_FOLDER, Tree, draft::Draft};
 use crate::{system::Content, value::AbsolutePath};
 
 /// A tree that cannot be written or read.
@@ -45,7 +46,7 @@ pub enum TreeError {
     },
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> TreeError {
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> TreeError {
     let path = path.to_owned();
     move |error| TreeError::Io { path, error }
 }
@@ -57,42 +58,27 @@ impl Tree {
     ///
     /// If anything else is there, or the system refuses; then what was there is as it was.
     pub fn write(&self, folder: &Path) -> Result<(), TreeError> {
-        let is_there = is_tree_or_free(folder)?;
-        let parent = match folder.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        if !parent.is_dir() {
-            return Err(TreeError::NoParent(parent.to_owned()));
-        }
-        let draft = tempfile::Builder::new().prefix(".deploy-").tempdir_in(parent).map_err(at(parent))?;
-        let (new, old) = (draft.path().join("new"), draft.path().join("old"));
-        self.write_into(&new)?;
-        if is_there {
-            fs::rename(folder, &old).map_err(at(folder))?;
-        }
-        fs::rename(&new, folder).map_err(|error| {
-            // What was there is put back; if that fails as well, there is nothing left to try.
-            let _ = fs::rename(&old, folder);
-            at(folder)(error)
-        })
+        refuse_what_is_no_tree(folder)?;
+        let draft = Draft::beside(folder)?;
+        self.write_into(&draft.tree())?;
+        draft.take_place(folder)
     }
 
     fn write_into(&self, folder: &Path) -> Result<(), TreeError> {
         let root = folder.join(ROOT_FOLDER);
         fs::create_dir_all(&root).map_err(at(&root))?;
-        for (path, content) in &self.files {
+        let parents: BTreeSet<PathBuf> = self.files.keys().map(|path| below(&root, &path.parent())).collect();
+        parents.iter().try_for_each(|parent| fs::create_dir_all(parent).map_err(at(parent)))?;
+        self.files.par_iter().try_for_each(|(path, content)| {
             let path = below(&root, path);
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent).map_err(at(parent))?;
-            }
             match content {
                 Content::Text(text) => fs::write(&path, text).map_err(at(&path))?,
                 Content::Bytes(bytes) => fs::write(&path, bytes).map_err(at(&path))?,
                 Content::Folder => fs::create_dir_all(&path).map_err(at(&path))?,
                 Content::Link(target) => link(target, &path)?,
             }
-        }
+            Ok(())
+        })?;
         let manifest = folder.join(MANIFEST_FILE);
         fs::write(&manifest, self.manifest.to_text()).map_err(at(&manifest))
     }
@@ -116,10 +102,12 @@ impl Tree {
         let mut files = BTreeMap::new();
         for (name, facts) in &manifest.files {
             let no_path = || TreeError::Path(folder.to_owned(), name.clone());
-            let path = AbsolutePath::new(name).map_err(|_| no_path())?;
+            let path = AbsolutePath::of_file(name).map_err(|_| no_path())?;
             let content = match (facts.kind.as_str(), &facts.target) {
                 ("folder", _) => Content::Folder,
-                ("link", Some(target)) => Content::Link(AbsolutePath::new(target).map_err(|_| no_path())?),
+                ("link", Some(target)) => {
+                    Content::Link(AbsolutePath::of_file(target).map_err(|_| no_path())?)
+                }
                 ("file", _) => content(&below(&root, &path), facts.sha256.is_some())?,
                 _ => return Err(no_path()),
             };
@@ -154,10 +142,10 @@ fn link(_: &AbsolutePath, _: &Path) -> Result<(), TreeError> {
     Ok(())
 }
 
-/// Whether there is something that may be replaced.
-fn is_tree_or_free(folder: &Path) -> Result<bool, TreeError> {
+/// A tree may be replaced, and an empty folder.
+fn refuse_what_is_no_tree(folder: &Path) -> Result<(), TreeError> {
     let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
             return Err(TreeError::NoTree(folder.to_owned()));
         }
@@ -166,5 +154,5 @@ fn is_tree_or_free(folder: &Path) -> Result<bool, TreeError> {
     let is_empty = entries.count() == 0;
     let is_tree = fs::read_to_string(folder.join(MANIFEST_FILE))
         .is_ok_and(|text| serde_json::from_str::<Manifest>(&text).is_ok());
-    if is_empty || is_tree { Ok(true) } else { Err(TreeError::NoTree(folder.to_owned())) }
+    if is_empty || is_tree { Ok(()) } else { Err(TreeError::NoTree(folder.to_owned())) }
 }

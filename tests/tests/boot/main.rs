@@ -13,5 +13,6 @@ mod new_vault;
 mod on_change;
 mod owners;
 mod services;
+mod slow;
 mod succession;
 mod trouble;

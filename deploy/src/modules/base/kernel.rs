@@ -31,6 +31,9 @@ pub(super) fn contribute(system: &mut Contributor<'_>) {
     system.file(AbsolutePath::known("/etc/default/grub.d/50-odbox.cfg"), File::text(COMMAND_LINE));
     system.file(AbsolutePath::known("/etc/sysctl.d/60-odbox-memory.conf"), File::text(SYSCTL));
 
+    // By which systemd has the kernel refuse services each other's ports (SocketBindDeny=).
+    system.package("libbpf1");
+
     let mut manager = UnitFile::new();
     manager.section("Manager").set("DefaultLimitCORE", "0");
     let path = AbsolutePath::known("/etc/systemd/system.conf.d/odbox.conf");

@@ -28,6 +28,8 @@ pub(super) fn contribute(machine: &Machine, system: &mut Contributor<'_>) {
 
     let zone = &machine.time_zone;
     system.package("tzdata");
+    // Older names of zones, such as US/Eastern: a user of Odoo may have one, and PostgreSQL has to know it then.
+    system.package("tzdata-legacy");
     let zone_file = AbsolutePath::known("/usr/share/zoneinfo").join(zone.as_str());
     system.file(AbsolutePath::known("/etc/localtime"), File::link(zone_file));
     system.file(AbsolutePath::known("/etc/timezone"), File::text(format!("{zone}\n")));

@@ -61,7 +61,7 @@ impl Vault {
     /// What everybody may read: ciphertext, and what is public. So the process that verifies it needs no privilege.
     fn contribute_files(vault: &NodeVault, system: &mut Contributor<'_>) {
         for (path, bytes) in &vault.files {
-            match AbsolutePath::new(&format!("{FOLDER}/{path}")) {
+            match AbsolutePath::of_file(&format!("{FOLDER}/{path}")) {
                 Ok(at) => system.file(at, file(bytes)),
                 Err(why) => system.problem(
                     Problem::new(format!("the vault's file `{}` {why}", path.escape_debug()))

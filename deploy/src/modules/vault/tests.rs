@@ -10,6 +10,7 @@ use crate::{
     pipeline,
     problem::Problems,
     system::{Content, System},
+    tree::Tree,
     value::Domain,
 };
 
@@ -126,6 +127,26 @@ fn a_vault_of_ones_own_brings_no_identity() {
     assert!(tree.at("/etc/age.key").is_none());
     assert!(tree.at("/etc/vaultd/vault/api/token.age").is_some());
     assert!(!tree.text("/etc/vaultd/vaultd.toml").contains("snakeoil"));
+}
+
+/// Whatever `vaultgen` takes as a name, the machine gets, and a tree of it is read back.
+#[test]
+fn a_secret_may_have_any_name_that_vaultgen_takes() {
+    let names = ["api/a,b", "api/c=d", "+e@f/g.h_i-j"];
+    let policy =
+        "[machines]\nbox = { keys = [\"age1dxnmy3xf39kecyd863g32j46rwkg45ygf48hgqzrk7nj8p4au5zsu5xrgn\"] }";
+    let vault = names.iter().fold(Vault::with("x", "y"), |vault, name| vault.and(name, *name)).policy(policy);
+    let vault = vault.build();
+    let resolved = with_vault(&vault, "box");
+    let resolved = resolved.unwrap_or_else(|problems| panic!("{}", sample::all(&problems)));
+    let tree = resolved.tree();
+    for name in names {
+        let path = format!("/etc/vaultd/vault/{name}.age");
+        assert!(matches!(tree.at(&path), Some(Content::Text(_) | Content::Bytes(_))), "{path}");
+    }
+    let out = vault.beside("tree");
+    tree.write(&out).expect("a tree");
+    assert_eq!(Tree::read(&out).expect("the same tree"), tree);
 }
 
 #[test]
