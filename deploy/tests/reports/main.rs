@@ -1,0 +1,6 @@
+//! Odoo's reports, printed by the program that is rendered as Odoo's `wkhtmltopdf`, around Debian's own, and looked at
+//! as text and as pictures.
+
+mod pages;
+mod printer;
+mod safety;
