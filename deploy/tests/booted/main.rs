@@ -5,4 +5,5 @@ mod backup;
 mod certificates;
 mod databases;
 mod machine;
+mod reports;
 mod web;

@@ -2,5 +2,6 @@
 //! as text and as pictures.
 
 mod pages;
+mod pdf;
 mod printer;
 mod safety;

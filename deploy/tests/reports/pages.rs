@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use crate::printer::{Printer, SUBSTITUTE, picture, texts, words};
+use crate::{
+    pdf::{picture, texts, words},
+    printer::{Printer, SUBSTITUTE},
+};
 
 const NUMBERED: &str = "<div>Acme Page <span class='page'></span> / <span class='topage'></span></div>";
 /// What Odoo has in its style sheets: a header takes no height of its own, and a footer has a margin above.
@@ -58,16 +61,16 @@ fn headers_and_footers_are_where_odoo_means_them_and_never_in_the_body() {
     let pdf = printer.print(&[&arguments[..], &["--footer-html", "footer.html", "body.html"]].concat());
     let page = picture(&pdf, 2);
     close_to(Some([page.width, page.height, 0, 0]), [210, 297, 0, 0]);
-    close_to(page.area(GREEN), [7, 40, 203, 265]);
-    close_to(page.area(RED), [7, 5, 203, 25]);
-    close_to(page.area(BLUE), [7, 265, 203, 275]);
+    close_to(page.area(|pixel| pixel == GREEN), [7, 40, 203, 265]);
+    close_to(page.area(|pixel| pixel == RED), [7, 5, 203, 25]);
+    close_to(page.area(|pixel| pixel == BLUE), [7, 265, 203, 275]);
 
     // One that does not fit ends where the body begins.
     printer.document("header.html", STYLE, &coloured("header", "#f00", 400));
     let pdf = printer.print(&[&arguments[..], &["body.html"]].concat());
     let page = picture(&pdf, 1);
-    close_to(page.area(GREEN), [7, 40, 203, 265]);
-    let [_, top, _, bottom] = page.area(RED).expect("a header");
+    close_to(page.area(|pixel| pixel == GREEN), [7, 40, 203, 265]);
+    let [_, top, _, bottom] = page.area(|pixel| pixel == RED).expect("a header");
     assert!(top.abs_diff(5) <= 1 && bottom >= 265, "it is below the body: {top} {bottom}");
 }
 
@@ -86,8 +89,8 @@ fn a_header_without_odoos_styles_ends_above_the_body() {
     printer.document("body.html", "", &coloured("", "#0f0", 50));
     let arguments = ["--header-spacing", "5", "--header-line", "--header-html", "header.html", "body.html"];
     let page = picture(&printer.print(&arguments), 1);
-    close_to(page.area(RED), [7, 15, 203, 35]);
-    close_to(page.area([0, 0, 0]), [7, 35, 203, 35]);
+    close_to(page.area(|pixel| pixel == RED), [7, 15, 203, 35]);
+    close_to(page.area(|pixel| pixel == [0, 0, 0]), [7, 35, 203, 35]);
 }
 
 #[test]
@@ -103,8 +106,8 @@ fn landscape_and_custom_paper_have_the_same_margins() {
         let header = ["--header-spacing", "35", "--header-html", "header.html", "body.html"];
         let page = picture(&printer.print(&[paper, &header].concat()), 1);
         close_to(Some([page.width, page.height, 0, 0]), [width, height, 0, 0]);
-        close_to(page.area(GREEN), [7, 40, width - 7, height - 32]);
-        let [left, top, right, _] = page.area(RED).expect("a header");
+        close_to(page.area(|pixel| pixel == GREEN), [7, 40, width - 7, height - 32]);
+        let [left, top, right, _] = page.area(|pixel| pixel == RED).expect("a header");
         close_to(Some([left, top, right, 0]), [7, 5, width - 7, 0]);
     }
 }
@@ -177,5 +180,5 @@ fn one_document_without_margins_is_printed_too() {
     let Some(printer) = Printer::new() else { return };
     printer.document("body.html", "", &coloured("", "#0f0", 50));
     let page = picture(&printer.print(&["--viewport-size", "1280x1024", "body.html"]), 1);
-    close_to(page.area(GREEN), [7, 40, 203, 90]);
+    close_to(page.area(|pixel| pixel == GREEN), [7, 40, 203, 90]);
 }

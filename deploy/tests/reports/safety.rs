@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::printer::{Printer, texts};
+use crate::{pdf::texts, printer::Printer};
 
 const SECRET: &str = "topsecret";
 

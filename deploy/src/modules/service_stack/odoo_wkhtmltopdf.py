@@ -29,6 +29,9 @@ from PyPDF2 import PdfFileReader, PdfFileWriter
 from PyPDF2.generic import DecodedStreamObject, DictionaryObject, NameObject, StreamObject
 
 PROGRAM = "/usr/bin/wkhtmltopdf"
+CHILDREN = []
+# What Qt says of a service that sees no network devices. Odoo logs a warning for whatever is said.
+NOISE = "Could not create AF_NETLINK socket"
 # How many of it run at a time: most of that time they wait for scripts to end.
 AT_A_TIME = 4
 # Pages of headers and footers in one document: WebKit has no more than a thousand frames for it.
@@ -163,8 +166,6 @@ def file(path):
 
 def main():
     os.umask(0o077)
-    # Its children end with it, and what is temporary goes.
-    os.setpgrp()
     signal.signal(signal.SIGTERM, end)
     # Newer releases of PyPDF2 have other names for what is used here, and warn of these.
     warnings.simplefilter("ignore")
@@ -174,8 +175,9 @@ def main():
 
 
 def end(*_):
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.killpg(0, signal.SIGTERM)
+    """Ends with what it has started, and without what is temporary."""
+    for child in CHILDREN:
+        child.kill()
     sys.exit(2)
 
 
@@ -208,7 +210,12 @@ def run(options, arguments, source, target):
     command = [PROGRAM, *options.passed, *sides, *arguments, os.path.abspath(source), str(target)]
     # Without a folder of its own Qt says so each time.
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(target.parent)}
-    status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment).returncode
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    child = subprocess.Popen(command, env=environment, **streams)
+    CHILDREN.append(child)
+    said = child.communicate()[1].decode(errors="replace")
+    sys.stderr.writelines(line for line in said.splitlines(True) if not line.startswith(NOISE))
+    status = child.returncode
     if status < 0 or not target.exists() or target.stat().st_size == 0:
         raise Failure("%s is not printed: %s ended with %d" % (source, PROGRAM, status))
     return PdfFileReader(str(target), strict=False), status
