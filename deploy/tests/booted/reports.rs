@@ -10,7 +10,7 @@ use fixtures::machine::{
     Need::{File, Program},
 };
 
-use crate::machine::{Machine, NEEDS};
+use crate::machine::{Machine, NEEDS, shared};
 
 /// What of Odoo's service is not its sandbox, or is not there: its command, its root, its secrets, and whom it waits for.
 const LEFT_OUT: [&str; 9] = [
@@ -59,6 +59,11 @@ fn reports_are_printed_within_odoos_sandbox() {
         File("/usr/lib/python3/dist-packages/PyPDF2", "python3-pypdf2"),
     ];
     if !machine::has(&NEEDS) || !machine::has(&needs) {
+        return;
+    }
+    // Debian 13 has none.
+    if !shared("/usr/bin/wkhtmltopdf").exists() {
+        eprintln!("skipped: the machine's programs are of a release without wkhtmltopdf");
         return;
     }
     let machine = Machine::of("[service-stack]\n", Variant::Run);

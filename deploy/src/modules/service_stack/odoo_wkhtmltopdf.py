@@ -295,5 +295,8 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except Failure as failure:
-        print("wkhtmltopdf (odbox): %s" % failure, file=sys.stderr)
-        sys.exit(2)
+        message = str(failure)
+    except Exception as failure:
+        message = repr(failure)
+    print("wkhtmltopdf (odbox):", message, file=sys.stderr)
+    sys.exit(2)
