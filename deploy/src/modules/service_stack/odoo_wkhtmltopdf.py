@@ -69,6 +69,7 @@ html, body { margin: 0 }
 iframe { position: absolute; left: 0; width: 100%%; height: 0; border: 0 }
 </style><script>
 %(fonts)s
+var missing = %(frames)d;
 function place(frame, top, isHeader) {
     useLocalFonts(frame.contentDocument);
     var body = frame.contentDocument.body.getBoundingClientRect();
@@ -77,9 +78,12 @@ function place(frame, top, isHeader) {
     frame.parentNode.style.height = %(height)d - top + "px";
     frame.style.top = -body.top + "px";
     frame.style.height = %(height)d - top + body.top + "px";
+    if (--missing == 0) document.body.removeChild(document.getElementById("missing"));
 }
 </script></head><body>%(pages)s</body></html>
 """
+# One page more, as long as a frame is missing.
+MISSING = '<div class="page" id="missing"></div>'
 FRAME = '<div><iframe scrolling="no" src="%s" onload="place(this, %d, %s)"></iframe></div>'
 
 
@@ -256,12 +260,13 @@ def marginal_pages(options, pages, paper, folder):
             for page in some
         )
         source, target = folder / ("margins-%d.html" % start), folder / ("margins-%d.pdf" % start)
-        values = {"width": frame, "height": height * scale - 2, "fonts": LOCAL_FONTS, "pages": "".join(filled)}
-        source.write_text(DOCUMENT % values, encoding="utf-8")
+        sizes = {"width": frame, "height": height * scale - 2, "frames": len(files) * len(some)}
+        shown = "".join(filled) + (MISSING if files else "")
+        source.write_text(DOCUMENT % {**sizes, "fonts": LOCAL_FONTS, "pages": shown}, encoding="utf-8")
         document, _ = run(options, arguments, source, target)
         # Their scripts may do anything to it.
         if document.numPages != len(some):
-            raise Failure("headers and footers of %d pages take %d" % (len(some), document.numPages))
+            raise Failure("headers or footers are not printed: one does not load, or changes more than itself")
         margins.extend(document.pages)
     return margins
 
