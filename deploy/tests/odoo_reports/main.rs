@@ -78,7 +78,7 @@ fn invoices_have_the_companys_header_and_footer_on_each_page() {
         }
         assert!(body.contains("Chair") || body.contains("Total"), "{number}: {body}");
     }
-    // The company's logo.
+    // Of the ink nothing is at the edges.
     let page = picture(&pdf, 3);
     let [left, top, right, bottom] =
         page.area(|[red, green, blue]| red.max(green).max(blue) < 250).expect("ink");
