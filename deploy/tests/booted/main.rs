@@ -6,4 +6,5 @@ mod certificates;
 mod databases;
 mod machine;
 mod ports;
+mod reports;
 mod web;

@@ -20,8 +20,12 @@ use crate::{
 pub(super) const SERVER: &str = "odoo.service";
 /// The unit that initialises the database.
 const INIT: &str = "odoo-init.service";
-/// The folder of the program that it runs.
-const INIT_FOLDER: &str = "/usr/local/lib/odbox/odoo";
+/// The folder of our programs that run in its root.
+const PROGRAMS: &str = "/usr/local/lib/odbox/odoo";
+/// Where Odoo finds programs. Its own option `bin_path` comes after all of these, and the first `wkhtmltopdf` counts.
+const PATH: &str = "/usr/local/lib/odbox/odoo/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// What is installed in the root. The fonts are those of reports, which are text with them, and curves without.
+const PACKAGES: [&str; 4] = ["odoo-14", "ca-certificates", "fonts-lato", "fonts-open-sans"];
 /// The port of the server, on this machine only.
 pub(super) const HTTP_PORT: u16 = 8069;
 /// The port of its process for long polling.
@@ -38,7 +42,7 @@ const COMMAND: &str = "/usr/local/bin/odoo";
 /// What of the machine is bound into the root, beside its data; with `-`, where it is there.
 const BINDS: [&str; 5] = [
     postgresql::SOCKETS,
-    INIT_FOLDER,
+    PROGRAMS,
     SETTINGS_FOLDER,
     // Debian 11 gets no more updates: whom to trust is what this machine's Debian says.
     "/etc/ssl/certs",
@@ -56,7 +60,7 @@ exec systemd-run --quiet --wait --collect "$ends" --expand-environment=no \
     --property=RootDirectory=/opt/odoo-14/root --property=MountAPIVFS=yes --property=PrivateDevices=yes \
     --property=WorkingDirectory=/var/lib/odoo --property=BindPaths=/var/lib/odoo \
     --property="BindReadOnlyPaths=@BINDS@" --property=ProtectSystem=strict --property=ReadWritePaths=/var/lib/odoo \
-    --setenv=ODOO_RC=/etc/odoo/odoo.conf \
+    --setenv=ODOO_RC=/etc/odoo/odoo.conf --setenv=PATH=@PATH@ \
     /usr/bin/odoo "$@"
 "#;
 
@@ -73,14 +77,16 @@ impl ServiceStack {
         for folder in [home.clone(), home.join("sessions"), store.parent(), store] {
             system.file(folder, File::folder().owner(&user).mode(0o700));
         }
-        let packages = vec!["odoo-14", "ca-certificates"];
-        system.artifact(AbsolutePath::known(ROOT), Artifact::DebianRoot { suite: "bullseye", packages });
+        let root = Artifact::DebianRoot { suite: "bullseye", packages: PACKAGES.to_vec() };
+        system.artifact(AbsolutePath::known(ROOT), root);
 
-        let init = AbsolutePath::known(INIT_FOLDER).join("init.py");
-        system.file(init, File::text(include_str!("odoo_init.py")));
+        let programs = AbsolutePath::known(PROGRAMS);
+        system.file(programs.join("init.py"), File::text(include_str!("odoo_init.py")));
+        let printer = File::script(include_str!("odoo_wkhtmltopdf.py"));
+        system.file(programs.join("bin").join("wkhtmltopdf"), printer);
         let settings = AbsolutePath::known(SETTINGS_FOLDER).join("odoo.conf");
         system.file(settings, File::text(self.settings()?));
-        let command = COMMAND_TEXT.replace("@BINDS@", &self.binds().join(" "));
+        let command = COMMAND_TEXT.replace("@BINDS@", &self.binds().join(" ")).replace("@PATH@", PATH);
         system.file(AbsolutePath::known(COMMAND), File::script(command));
         system.listen(HTTP_PORT, SERVER);
         system.listen(LONGPOLLING_PORT, SERVER);
@@ -147,7 +153,7 @@ impl ServiceStack {
             .words("After", [database::INIT])?
             .words("Before", [SERVER])?;
         let mut service = unit.section("Service");
-        let program = ["/usr/bin/python3".to_owned(), format!("{INIT_FOLDER}/init.py")].map(Word::from);
+        let program = ["/usr/bin/python3".to_owned(), format!("{PROGRAMS}/init.py")].map(Word::from);
         service
             .set("Type", "oneshot")
             .set("RemainAfterExit", "yes")
@@ -199,6 +205,7 @@ impl ServiceStack {
         }
         // wkhtmltopdf's engine, which runs scripts as machine code otherwise, and memory for that it does not get.
         service.environment("JSC_useJIT", "0")?;
+        service.environment("PATH", PATH)?;
         // Whoever runs scheduled jobs is nice to the others (setpriority(2)).
         let sandbox = Sandbox::of(&ids::ODOO.user()).network(network).system_calls("setpriority");
         sandbox.writes([AbsolutePath::known(HOME)]).apply(service)?;

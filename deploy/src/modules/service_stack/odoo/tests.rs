@@ -62,6 +62,26 @@ fn database_and_role_are_those_of_the_options_everywhere() {
 }
 
 #[test]
+fn reports_are_printed_by_our_program_and_load_from_the_server_itself() {
+    let tree = rendered("");
+    let program = "/usr/local/lib/odbox/odoo/bin/wkhtmltopdf";
+    assert_eq!(tree.access(program), ("root", "root", "0755"));
+    // Debian's wkhtmltoimage is found as before.
+    let programs =
+        tree.files.keys().filter(|path| path.as_str().starts_with("/usr/local/lib/odbox/odoo/bin/"));
+    assert_eq!(programs.count(), 1);
+    for unit in ["odoo.service", "odoo-init.service"] {
+        let text = tree.text(&format!("/etc/systemd/system/{unit}"));
+        let before = "Environment=PATH=/usr/local/lib/odbox/odoo/bin:/usr/sbin:/usr/bin:/sbin:/bin\n";
+        assert!(text.contains(before), "{unit}: {text}");
+        assert!(text.contains("BindReadOnlyPaths=/usr/local/lib/odbox/odoo\n"), "{unit}: {text}");
+    }
+    assert!(tree.text("/usr/local/bin/odoo").contains(" --setenv=PATH=/usr/local/lib/odbox/odoo/bin:"));
+    let server = format!("SERVER = \"http://127.0.0.1:{}\"\n", super::HTTP_PORT);
+    assert!(tree.text("/usr/local/lib/odbox/odoo/init.py").contains(&server));
+}
+
+#[test]
 fn secrets_are_credentials_and_nowhere_else() {
     let tree = rendered("");
     for (unit, credential) in [

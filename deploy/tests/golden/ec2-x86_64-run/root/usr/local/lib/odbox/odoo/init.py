@@ -1,4 +1,4 @@
-"""Initialises Odoo's database where it is empty, and sees to it that admin/admin does not log in.
+"""Initialises Odoo's database where it is empty, and sees to it that admin/admin does not log in and reports print.
 
 It takes the options of the server, and runs before it. The password is the credential `password`
 (systemd.exec(5)): read here, it is in no argument and no environment.
@@ -21,6 +21,8 @@ from odoo.tools import config
 
 # The login, and the password, that Odoo's data begins with.
 ADMIN = "admin"
+# Where the server listens.
+SERVER = "http://127.0.0.1:8069"
 
 
 def main():
@@ -30,6 +32,7 @@ def main():
         registry = Registry(name) if is_initialised(name) else initialise(name)
         with closing(registry.cursor()) as cursor:
             replace_password(cursor)
+            print_from_here(cursor)
             cursor.commit()
 
 
@@ -58,6 +61,16 @@ def replace_password(cursor):
         if users._crypt_context().verify(ADMIN, hashed or ""):
             users.browse(identifier).password = password()
             print("the web login of admin has its password from the vault")
+
+
+def print_from_here(cursor):
+    """Has reports load styles and pictures from this server itself, where nothing else is set.
+
+    By the name that browsers know they would come through Nginx, with a certificate that need not be trusted here.
+    """
+    parameters = odoo.api.Environment(cursor, odoo.SUPERUSER_ID, {})["ir.config_parameter"]
+    if not parameters.get_param("report.url"):
+        parameters.set_param("report.url", SERVER)
 
 
 def password():
