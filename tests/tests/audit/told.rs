@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use fixtures::{machine, vault::Vault};
+use fixtures::{command::program, machine, vault::Vault};
+use serde_json::json;
 use vault_format::SecretName;
 
 use super::{
@@ -19,8 +20,11 @@ fn a_finding_names_its_secret_and_who_knows_it() {
     let repository = repository();
     let told = repository.audit(&["HEAD", "--html", "page.html"]).succeeds();
     let page = fs::read_to_string(repository.join("page.html")).expect("a page");
-    assert!(page.contains("<p>Known to bob.</p>") && page.contains("<dd>bob <code>age1"), "{page}");
-    told.says(&format!(" ({KEY}): a removed key knows the value")).says("           known to bob\n");
+    let short = format!("bob [{}…]", &bob(&repository)[..16]);
+    assert!(page.contains(&format!("<p>Known to {short}.</p>")), "{page}");
+    assert!(page.contains("<dd>bob <code>age1"), "{page}");
+    told.says(&format!(" ({KEY}): a removed key knows the value"));
+    told.says(&format!("           known to {short}\n"));
     told.says(&format!("web-1: profile none, serves 1, decrypts 1: {KEY}\n"));
     // The authority's certificate is for no name.
     told.says("CN=odbox vault CA (p256) until ");
@@ -100,12 +104,75 @@ fn keys_that_come_and_go_are_counted() {
         return;
     }
     let repository = repository();
-    let policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
-    let key =
-        policy.split("bob = { kind = \"person\", keys = [\"").nth(1).and_then(|rest| rest.split('"').next());
-    repository.vaultgen(&["recipients", "remove", "bob", key.expect("a key")]);
+    repository.vaultgen(&["recipients", "remove", "bob", &bob(&repository)]);
     commit(&repository, "2026-04-05", "bob is gone");
     repository.audit(&["HEAD~1..HEAD"]).succeeds().says("keys of bob: 1 removed\n");
+}
+
+/// Bob's key, by the policy.
+fn bob(repository: &Repository) -> String {
+    let policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
+    let key = policy.split("bob = { kind = \"person\", keys = [\"").nth(1);
+    key.and_then(|rest| rest.split('"').next()).expect("a key").to_owned()
+}
+
+/// Also where all that names him came before.
+#[test]
+fn a_range_names_a_removed_key_as_the_last_policy_did() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    let key = bob(&repository);
+    repository.vaultgen(&["recipients", "remove", "bob", &key]);
+    commit(&repository, "2026-04-05", "bob is gone");
+    repository.vaultgen(&["password", "db/app", "--generate", "--batch"]);
+    commit(&repository, "2026-04-06", "something else");
+    let then = repository.git(&["rev-parse", "HEAD~2"]).succeeds().text().trim().to_owned();
+    for question in [&[][..], &["HEAD"], &["HEAD~1..HEAD"]] {
+        let removed = repository.report(question)["vaults"][0]["removed_keys"].clone();
+        let bob = json!([{ "key": key, "names": ["bob"], "grade": "signed-claim", "commit": then }]);
+        assert_eq!(removed, bob, "{question:?}");
+        let told = repository.audit(question).succeeds();
+        told.says(&format!("           known to bob [{}…]\n", &key[..16]));
+    }
+}
+
+/// Whoever can push can call a key as they like.
+#[test]
+fn a_name_that_nobody_signed_is_told_as_such() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let (repository, vault) = (Repository::new(), Vault::with("token", "1").build());
+    repository.put(&vault, "vault");
+    repository.commit("2026-01-01", "a vault");
+    let text = program("age-keygen").succeeds().text();
+    let key = text.lines().find_map(|line| line.strip_prefix("# public key: ")).expect("a public key");
+    let policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
+    let call = |name: &str| {
+        let line = format!("[recipients]\n{name} = {{ kind = \"person\", keys = [{key:?}] }}\n");
+        repository.write("vault/vault.toml", policy.replace("[recipients]\n", &line));
+    };
+    let known_to = || {
+        repository.write("vault/vault.toml", &policy);
+        sign_next(&repository.join("vault"), &vault.path(), |lock| {
+            let secret = lock.secrets.values_mut().next().expect("a secret");
+            secret.exposed_to.insert(key.parse().expect("a key"));
+        });
+        repository.commit("2026-01-03", "known to a key");
+        repository.audit(&["HEAD~1..HEAD"]).succeeds()
+    };
+    call("mallory");
+    repository.commit("2026-01-02", "a policy that nobody signed");
+    known_to().says(&format!("known to mallory [{}…] (nobody signed that name)\n", &key[..16]));
+    // One that was signed is better, also if it is older.
+    call("eve");
+    sign_next(&repository.join("vault"), &vault.path(), |_| {});
+    repository.commit("2026-01-02", "a signed policy");
+    call("mallory");
+    repository.commit("2026-01-02", "a policy that nobody signed");
+    known_to().says(&format!("known to eve [{}…]\n", &key[..16]));
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub struct Walk<'a> {
 
 /// What a history has.
 pub struct History {
+    /// The last commit.
+    pub tip: Option<ObjectId>,
     /// The vaults of the last commit.
     pub vaults: Vaults,
     /// The last commit's tree.
@@ -75,6 +77,7 @@ impl History {
     #[must_use]
     pub fn nothing() -> Self {
         Self {
+            tip: None,
             vaults: Vaults::new(),
             tree: None,
             steps: BTreeMap::new(),
@@ -123,6 +126,7 @@ impl<'a> Walk<'a> {
         let last = self.points.remove(&tip).ok_or(GitError::History)?;
         self.findings.extend(self.leaks.into_findings());
         Ok(History {
+            tip: Some(tip),
             vaults: last.vaults,
             tree: Some(last.tree),
             steps: self.steps,

@@ -1,7 +1,7 @@
 //! Any Git repository, read without a checkout and without its own settings.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -9,14 +9,19 @@ use gix::{
     ObjectId,
     bstr::ByteSlice,
     objs::{TreeRefIter, tree::EntryMode},
+    revision::walk::Sorting,
+    traverse::commit::simple::CommitTimeOrder::NewestFirst,
 };
 use miette::Diagnostic;
 use thiserror::Error;
 use time::OffsetDateTime;
-use vault_format::{Timestamp, report};
+use vault_format::{Recipient, Timestamp, lock::VaultId, report, signers::AllowedSigners};
 
 use super::report::{CommitFacts, PersonFacts};
-use crate::git::{GitError, Revision};
+use crate::{
+    former::{self, FormerName},
+    git::{GitError, Revision},
+};
 
 /// Memory for trees that are looked at again and again: those of 100,000 secrets fit in.
 const OBJECT_CACHE: usize = 16 << 20;
@@ -126,6 +131,24 @@ impl Repository {
             next = decoded.parents().next();
             Some((id, at))
         })
+    }
+
+    /// The last names that the policies of a vault had for some keys, in the commits that lead to `tip`.
+    #[must_use]
+    pub fn former_names(
+        &self,
+        tip: ObjectId,
+        vault: &str,
+        id: &VaultId,
+        signers: &AllowedSigners,
+        keys: BTreeSet<Recipient>,
+    ) -> BTreeMap<Recipient, FormerName> {
+        let Some(path) = path_of(vault).filter(|_| !keys.is_empty()) else { return BTreeMap::new() };
+        let mut search = former::Search::new(&self.repository, &path, id, signers, keys);
+        let newest_first = Sorting::ByCommitTime(NewestFirst);
+        let walk = self.repository.rev_walk([tip]).sorting(newest_first).all();
+        search.look_at(walk.into_iter().flatten().map_while(|commit| Some(commit.ok()?.id)));
+        search.found()
     }
 
     /// The tree of a commit.

@@ -1,15 +1,16 @@
 //! Changes and places in words, for people.
 
 use vault_format::{
-    CIPHERTEXT_SUFFIX, SecretName,
+    CIPHERTEXT_SUFFIX, Recipient, SecretName,
     audit::{
-        Change, Finding, Place,
+        Change, Finding, Grade, Place,
         change::{Direction, KeyNames},
         state::{AccessFacts, PublicFacts},
     },
 };
 
 use super::report::{Question, Scope};
+use crate::former::FormerName;
 
 /// How many names are told before the rest is counted.
 const TOLD: usize = 4;
@@ -86,6 +87,13 @@ pub fn keys(readers: &[KeyNames]) -> String {
         .collect();
     names.dedup();
     counted(names.iter().map(String::as_str), names.len())
+}
+
+/// Whose a removed key was, and the key by its first letters.
+#[must_use]
+pub fn former(key: &Recipient, former: &FormerName) -> String {
+    let doubt = if former.grade == Grade::GitClaim { " (nobody signed that name)" } else { "" };
+    format!("{} [{}]{doubt}", former.names.join(" and "), self::key(key.as_str()))
 }
 
 /// A public key by its first letters.
