@@ -193,6 +193,49 @@ fn a_secret_with_another_name_is_asked_about_under_both() {
     });
     repository.commit("2026-02-01", "a better name");
     let ask = |name: &str| repository.audit(&["--secret", name]).succeeds();
+    let step = repository.report(&["HEAD~1..HEAD"])["vaults"][0]["history"][0]["changes"][0].clone();
+    assert_eq!((&step["what"], &step["grade"]), (&"renamed".into(), &"proved".into()));
     ask("token").says("  it was renamed to key: ask about that too\n");
     ask("key").says("  it was called token before: ask about that too\n");
 }
+
+/// `vaultgen sign` encrypts what was moved anew: only of keys is something public that tells what they are.
+#[test]
+fn a_key_that_was_signed_under_another_name_is_the_same_key() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    repository.vaultgen(&["password", "db/app", "--generate", "--batch"]);
+    commit(&repository, "2026-04-05", "a password");
+    let moves = [
+        (KEY, "certs/www-key.pem"),
+        ("certs/shop.example.org-cert.pem", "certs/www-cert.pem"),
+        ("db/app", "db/web"),
+    ];
+    let mut policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
+    for (from, to) in moves {
+        let file = |name: &str| format!("vault/{name}.age");
+        repository.git(&["mv", &file(from), &file(to)]).succeeds();
+        policy = policy.replace(&format!("[secret.{from:?}]\n"), &format!("[secret.{to:?}]\n"));
+    }
+    repository.write("vault/vault.toml", policy);
+    repository.vaultgen(&["sign", "--yes"]);
+    repository.vaultgen(&["grant", "certs/www-key.pem", "bob"]);
+    commit(&repository, "2026-04-06", "better names");
+
+    let told = repository.audit(&["HEAD~1..HEAD"]).succeeds();
+    told.says(&format!("renamed {KEY} to certs/www-key.pem, by its public key\n"))
+        .says("renamed certs/shop.example.org-cert.pem to certs/www-cert.pem, by its public key\n")
+        // Who gains by it is told all the same.
+        .says("      bob can decrypt certs/www-key.pem now\n")
+        .says("added db/web for ")
+        .says("removed db/app\n");
+    let report = repository.report(&["HEAD~1..HEAD"]);
+    let changes = report["vaults"][0]["history"][0]["changes"].as_array().expect("changes").clone();
+    let renames = changes.iter().filter(|change| change["what"] == "renamed");
+    assert!(renames.clone().all(|change| change["grade"] == "signed-claim"), "{changes:#?}");
+    assert_eq!(renames.count(), 2);
+    repository.audit(&["--secret", KEY]).succeeds().says("  it was renamed to certs/www-key.pem: ask about");
+}
+

@@ -24,7 +24,14 @@ pub fn change(change: &Change) -> String {
     match change {
         Change::Added { secrets, readers } => format!("added {} for {}", names(secrets), keys(readers)),
         Change::Removed { secrets } => format!("removed {}", names(secrets)),
-        Change::Renamed { from, to } => format!("renamed {from} to {to}"),
+        Change::Renamed { from, to, grade } => {
+            let why = match grade {
+                Grade::Proved => "",
+                Grade::SignedClaim => ", by its public key",
+                Grade::GitClaim => ", as its files claim",
+            };
+            format!("renamed {from} to {to}{why}")
+        }
         Change::Rotated { secrets } => format!("new value for {}", names(secrets)),
         Change::Reencrypted { secrets } => {
             format!("encrypted anew, for the same readers: {}", names(secrets))
