@@ -239,3 +239,21 @@ fn a_key_that_was_signed_under_another_name_is_the_same_key() {
     repository.audit(&["--secret", KEY]).succeeds().says("  it was renamed to certs/www-key.pem: ask about");
 }
 
+/// Another name makes nobody forget.
+#[test]
+fn a_secret_that_was_moved_is_known_to_whoever_knew_it() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    let key = bob(&repository);
+    let [from, to] = [KEY, "certs/www-key.pem"];
+    repository.git(&["mv", &format!("vault/{from}.age"), &format!("vault/{to}.age")]).succeeds();
+    let policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
+    repository.write("vault/vault.toml", policy.replace(from, to));
+    repository.vaultgen(&["sign", "--yes"]);
+    commit(&repository, "2026-04-06", "a better name");
+    let told = repository.audit(&["HEAD~1..HEAD"]).succeeds();
+    told.says(&format!(" ({to}): a removed key knows the value"));
+    told.says(&format!("known to bob [{}…]\n", &key[..16]));
+}
