@@ -212,6 +212,10 @@ impl<'a> Walk<'a> {
         let Fetched { tree, changes, mut states } = fetched;
         let parents: Vec<&Point> = commit.parents.iter().filter_map(|id| self.points.get(id)).collect();
         let others: Vec<Vaults> = parents.iter().skip(1).map(|point| point.vaults.clone()).collect();
+        let aside: Vec<Vaults> = match self.watched {
+            Some(_) => self.side_parents(commit, shape).map(|point| point.vaults.clone()).collect(),
+            None => Vec::new(),
+        };
         let from_elsewhere = self.brought_by_others(&parents, tree)?;
         let mut vaults = parents.first().map(|point| point.vaults.clone()).unwrap_or_default();
         let mut facts = None;
@@ -260,8 +264,15 @@ impl<'a> Walk<'a> {
             } else {
                 watched.look_aside(&vaults, &facts);
             }
+            aside.iter().for_each(|before| watched.look_beyond(before, &vaults, &facts));
         }
         Ok(Point { tree, vaults, children: shape.children(commit.id) })
+    }
+
+    /// The parents of a commit that are asked about and are not on the main line.
+    fn side_parents(&self, commit: &Commit, shape: &Shape) -> impl Iterator<Item = &Point> {
+        let aside = commit.parents.iter().filter(|parent| !shape.main_line.contains(*parent));
+        aside.filter_map(|parent| self.points.get(parent))
     }
 
     /// What a merge has from another parent than its first: somebody else's commit brought it.

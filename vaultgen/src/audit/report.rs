@@ -255,7 +255,8 @@ pub struct ReaderAccess {
     pub still: bool,
     /// Whether the last state has a value that it could read; never of a secret that was taken out.
     pub knows_present_value: bool,
-    /// Whether it could on a side branch only. Such a reader has no end: who has the branch has the file.
+    /// Whether it could on a side branch only. Then it is taken out by the last commit after which no line of that
+    /// branch has it, or by the merge.
     pub side_branch: bool,
 }
 
