@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::{
     Grade,
     readers::{ReaderKind, Readers},
+    rename::{self, Rename},
     state::{AccessFacts, Claims, SignerFacts},
 };
 use crate::{
-    Policy, Recipient, SecretName, Timestamp,
-    facts::Facts,
+    Policy, Recipient, SecretName,
     lock::LockedSecret,
     policy::{Access, Mode},
 };
@@ -321,54 +321,8 @@ impl<'a> Differences<'a> {
             renames.push(Rename { from, to, old, new, grade: Grade::Proved });
             false
         });
-        renames.extend(self.take_moved_keys());
+        renames.extend(rename::take_moved_keys(&mut self.went, &mut self.came));
         renames
-    }
-
-    /// Takes out what was encrypted anew under another name, as `vaultgen sign` does it: a key or a certificate whose
-    /// public part went once, and came once. Of a password, nothing is public that could tell.
-    fn take_moved_keys(&mut self) -> Vec<Rename<'a>> {
-        let mut by_part: BTreeMap<PublicPart<'a>, [Vec<(&'a SecretName, &'a LockedSecret)>; 2]> =
-            BTreeMap::new();
-        for (side, secrets) in [&self.went, &self.came].into_iter().enumerate() {
-            for (name, secret) in secrets {
-                let Some(part) = secret.facts.as_ref().and_then(public_part) else { continue };
-                by_part.entry(part).or_default()[side].push((*name, *secret));
-            }
-        }
-        let mut renames = Vec::new();
-        for [went, came] in by_part.into_values() {
-            let ([(from, old)], [(to, new)]) = (went.as_slice(), came.as_slice()) else { continue };
-            renames.push(Rename { from, to, old, new, grade: Grade::SignedClaim });
-        }
-        self.went.retain(|(name, _)| !renames.iter().any(|rename| rename.from == *name));
-        self.came.retain(|(name, _)| !renames.iter().any(|rename| rename.to == *name));
-        renames
-    }
-}
-
-/// One secret under two names.
-struct Rename<'a> {
-    from: &'a SecretName,
-    to: &'a SecretName,
-    old: &'a LockedSecret,
-    new: &'a LockedSecret,
-    grade: Grade,
-}
-
-/// What is public of a key or a certificate, and of no other: kind, public key, and who has it until when.
-type PublicPart<'a> = (&'static str, String, Option<(&'a str, &'a str, Timestamp, Timestamp)>);
-
-fn public_part(facts: &Facts) -> Option<PublicPart<'_>> {
-    match facts {
-        Facts::PrivateKey { spki_sha256 } => Some(("private key", spki_sha256.to_string(), None)),
-        Facts::SshKey { fingerprint } => Some(("SSH key", fingerprint.clone(), None)),
-        Facts::Certificate(facts) => {
-            let (subject, issuer) = (facts.subject.as_str(), facts.issuer.as_str());
-            let rest = (subject, issuer, facts.not_before, facts.not_after);
-            Some(("certificate", facts.spki_sha256.to_string(), Some(rest)))
-        }
-        Facts::PasswordHash(_) => None,
     }
 }
 

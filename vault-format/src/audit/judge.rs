@@ -1,5 +1,7 @@
 //! What is wrong with one state of a vault.
 
+mod machines;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -7,7 +9,7 @@ use std::{
 
 use super::{
     Claims, Code, Finding, Grade, Place, Severity,
-    state::{AccessFacts, MachineFacts, StateFacts, days_between},
+    state::{StateFacts, days_between},
 };
 use crate::{
     LOCK_FILE, POLICY_FILE, SIGNATURE_FILE, SIGNERS_FILE, SecretName, Timestamp,
@@ -17,7 +19,6 @@ use crate::{
     lock::LockedSecret,
     password::HashFacts,
     policy::{GroupKind, Kind},
-    profile::Profile,
     recipient::Recipient,
     report,
     signature::SignatureError,
@@ -102,7 +103,7 @@ pub fn judge(claims: Claims<'_>, facts: &StateFacts, bench: Bench<'_>) -> Vec<Fi
         }));
     }
     findings.extend(of_policy(claims, &lines));
-    findings.extend(of_machines(claims, facts, &lines));
+    findings.extend(machines::of_machines(claims, facts, &lines));
     findings.extend(of_recovery(claims, &lines));
     findings.extend(of_keys(claims, facts, &lines));
     findings
@@ -209,87 +210,6 @@ fn of_policy(claims: Claims<'_>, lines: &Lines<'_>) -> Vec<Finding> {
         findings.push(Finding::new(Code::NoSecret, claims.grade, lines.secret(name), reason).about(name));
     }
     findings
-}
-
-/// What machines can decrypt without need.
-fn of_machines(claims: Claims<'_>, facts: &StateFacts, lines: &Lines<'_>) -> Vec<Finding> {
-    let derived: BTreeSet<&SecretName> = claims
-        .lock
-        .secrets
-        .keys()
-        .filter(|name| claims.policy.secret(name).kind == Kind::PasswordHash)
-        .filter_map(|name| claims.policy.secret(name).from.as_ref())
-        .collect();
-    let mut findings = Vec::new();
-    for machine in &facts.machines {
-        for name in &machine.decrypts {
-            let needless = needless(name, claims, machine.profile.as_deref(), &derived)
-                .map(|why| (Code::AudienceTooWide.severity(), why))
-                .or_else(|| Some((Severity::Low, no_use(name, claims, facts, machine)?)));
-            let Some((severity, why)) = needless else { continue };
-            let reason = format!("{} can decrypt {name}: {why}", machine.name);
-            let finding = Finding::new(Code::AudienceTooWide, claims.grade, lines.secret(name), reason);
-            findings.push(finding.about(name).at(severity));
-        }
-    }
-    findings
-}
-
-/// Why a machine does not need a secret, where that can be told.
-fn needless(
-    name: &SecretName,
-    claims: Claims<'_>,
-    profile: Option<&str>,
-    derived: &BTreeSet<&SecretName>,
-) -> Option<&'static str> {
-    let policy = claims.policy.secret(name);
-    let names_services = !policy.access.services.is_empty();
-    if policy.kind == Kind::PrivateKey && name.as_str().ends_with("-ca-key.pem") && !names_services {
-        return Some("the key of a certificate authority belongs to people");
-    }
-    if policy.kind == Kind::SshKey && policy.access.owner == "root" && !names_services {
-        return Some("a login key belongs to people, and no service is named for it");
-    }
-    let gets = profile == Some(Profile::OdooBox.name()) && Profile::OdooBox.includes(name, policy.kind);
-    if policy.kind == Kind::Password && derived.contains(name) && !gets && !names_services {
-        return Some("its hash is enough for a login, and no service is named for it");
-    }
-    None
-}
-
-/// Why no service of a machine is known to need a secret. Which services a machine has is not in the policy, but who may
-/// open what is: where that is the superuser alone, under each of its paths, the policy was never told of a use.
-fn no_use(
-    name: &SecretName,
-    claims: Claims<'_>,
-    facts: &StateFacts,
-    machine: &MachineFacts,
-) -> Option<&'static str> {
-    let policy = claims.policy.secret(name);
-    // Certificates are public, and hashes are for logins, which the superuser sets up.
-    let is_exempt = matches!(policy.kind, Kind::Certificate | Kind::PasswordHash);
-    let profile = machine.profile.as_deref();
-    let gets = profile == Some(Profile::OdooBox.name()) && Profile::OdooBox.includes(name, policy.kind);
-    // What the templates of a state show is known only where it is sound.
-    let is_unknown = claims.grade == Grade::GitClaim && !facts.templates.is_empty();
-    if is_exempt || gets || is_unknown || !policy.on_change.is_empty() {
-        return None;
-    }
-    let at = facts.secrets.binary_search_by(|secret| secret.name.cmp(name)).ok()?;
-    let secret = &facts.secrets[at];
-    let mut paths = [name].into_iter().chain(&secret.views).chain(&secret.templates);
-    let is_used = paths.any(|path| {
-        let served = machine.serves.binary_search_by(|served| served.path.cmp(path));
-        served.is_ok_and(|at| !is_for_superuser_alone(&machine.serves[at].access))
-    });
-    (!is_used).then_some("only root may open it there, and no service is named for it")
-}
-
-fn is_for_superuser_alone(access: &AccessFacts) -> bool {
-    let AccessFacts { owner, group, mode, services } = access;
-    let [.., of_group, of_others] = mode.as_bytes() else { return false };
-    let is_shared = *of_others != b'0' || *of_group != b'0' && group != "root";
-    owner == "root" && !is_shared && services.is_empty()
 }
 
 fn of_recovery(claims: Claims<'_>, lines: &Lines<'_>) -> Vec<Finding> {
