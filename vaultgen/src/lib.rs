@@ -10,6 +10,7 @@ mod authority;
 mod certificate;
 mod cli;
 mod commands;
+mod former;
 mod git;
 mod home;
 mod input;

@@ -188,6 +188,8 @@ fn neglect(repository: &Repository, signers: &Path) {
     let run = |arguments: &[&str]| vaultgen().args(arguments).arg("--vault").arg(vault.path()).succeeds();
     run(&["machine", "add", "web-1"]);
     run(&["grant", "certs/vault-ca-key.pem", "web-1"]);
+    vaultgen().args(["add", "token", "--vault"]).arg(vault.path()).input("the value").succeeds();
+    run(&["grant", "token", "web-1"]);
     run(&["recipients", "add", "bob", &public_key()]);
     run(&["grant", "passwords/root.txt", "bob"]);
     run(&["revoke", "passwords/root.txt", "bob"]);

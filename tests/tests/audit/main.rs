@@ -4,6 +4,7 @@ mod bad_input;
 mod chain;
 mod everything;
 mod formats;
+mod memory;
 mod pages;
 mod sarif;
 mod scene;

@@ -135,9 +135,54 @@ fn whoever_could_read_it_on_a_side_branch_is_told_too() {
         (&aside[0]["names"][0], &aside[0]["still"], &aside[0]["knows_present_value"]),
         (&"eve".into(), &false.into(), &true.into())
     );
+    assert_eq!(
+        (&aside[0]["since"]["at"], &aside[0]["until"]["at"]),
+        (&"2026-04-10T12:00:00Z".into(), &"2026-04-11T12:00:00Z".into())
+    );
     let told = repository.audit(&["HEAD", "--secret", KEY]).succeeds();
-    told.says(" on a side branch; knows the present value all the same");
-    repository.audit(&["HEAD", "--secret", KEY, "--at", "2026-03"]).succeeds().tells_nothing_of("  eve [");
+    told.says(" until 2026-04-11 (signed by operator, committed by Olivia Operator in ");
+    told.says(") on a side branch; knows the present value all the same");
+    let asked = |at: &str| repository.audit(&["HEAD", "--secret", KEY, "--at", at]).succeeds();
+    asked("2026-03").tells_nothing_of("  eve [");
+    asked("2026-04").says("  eve [");
+    asked("2026-04-12").tells_nothing_of("  eve [");
+}
+
+/// Whoever was never taken out on the branch is so by the merge that leaves it behind.
+#[test]
+fn a_side_branch_ends_with_the_last_of_its_lines() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    let git =
+        |day: &str, arguments: &[&str]| super::scene::git(repository.path(), day).args(arguments).succeeds();
+    let public = program("age-keygen").succeeds().text();
+    let public = public.lines().find_map(|line| line.strip_prefix("# public key: ")).expect("a public key");
+    git("2026-04-09", &["checkout", "-q", "-b", "side"]);
+    repository.vaultgen(&["recipients", "add", "eve", public]);
+    repository.vaultgen(&["grant", KEY, "eve"]);
+    commit(&repository, "2026-04-10", "for a day");
+    git("2026-04-10", &["checkout", "-q", "-b", "other"]);
+    git("2026-04-11", &["commit", "-q", "--allow-empty", "-m", "goes on"]);
+    git("2026-04-10", &["checkout", "-q", "side"]);
+    repository.vaultgen(&["revoke", KEY, "eve"]);
+    commit(&repository, "2026-04-12", "and no more");
+    git("2026-04-12", &["checkout", "-q", "main"]);
+    let merge =
+        |day: &str, branch: &str| git(day, &["merge", "-q", "-s", "ours", "-m", "left behind", branch]);
+    merge("2026-04-14", "other");
+    let until = || {
+        let access = repository.report(&["HEAD", "--secret", KEY])["vaults"][0]["access"].clone();
+        let readers = access["readers"].as_array().expect("readers").clone();
+        let aside: Vec<&Value> = readers.iter().filter(|reader| reader["side_branch"] == true).collect();
+        assert_eq!((aside.len(), &aside[0]["names"][0]), (1, &"eve".into()), "{access:#}");
+        aside[0]["until"]["at"].clone()
+    };
+    assert_eq!(until(), "2026-04-14T12:00:00Z");
+    // The other line took her out earlier.
+    merge("2026-04-15", "side");
+    assert_eq!(until(), "2026-04-14T12:00:00Z");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use fixtures::{machine, vault::Vault};
+use fixtures::{command::program, machine, vault::Vault};
+use serde_json::json;
 use vault_format::SecretName;
 
 use super::{
@@ -19,8 +20,11 @@ fn a_finding_names_its_secret_and_who_knows_it() {
     let repository = repository();
     let told = repository.audit(&["HEAD", "--html", "page.html"]).succeeds();
     let page = fs::read_to_string(repository.join("page.html")).expect("a page");
-    assert!(page.contains("<p>Known to bob.</p>") && page.contains("<dd>bob <code>age1"), "{page}");
-    told.says(&format!(" ({KEY}): a removed key knows the value")).says("           known to bob\n");
+    let short = format!("bob [{}…]", &bob(&repository)[..16]);
+    assert!(page.contains(&format!("<p>Known to {short}.</p>")), "{page}");
+    assert!(page.contains("<dd>bob <code>age1"), "{page}");
+    told.says(&format!(" ({KEY}): a removed key knows the value"));
+    told.says(&format!("           known to {short}\n"));
     told.says(&format!("web-1: profile none, serves 1, decrypts 1: {KEY}\n"));
     // The authority's certificate is for no name.
     told.says("CN=odbox vault CA (p256) until ");
@@ -100,12 +104,75 @@ fn keys_that_come_and_go_are_counted() {
         return;
     }
     let repository = repository();
-    let policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
-    let key =
-        policy.split("bob = { kind = \"person\", keys = [\"").nth(1).and_then(|rest| rest.split('"').next());
-    repository.vaultgen(&["recipients", "remove", "bob", key.expect("a key")]);
+    repository.vaultgen(&["recipients", "remove", "bob", &bob(&repository)]);
     commit(&repository, "2026-04-05", "bob is gone");
     repository.audit(&["HEAD~1..HEAD"]).succeeds().says("keys of bob: 1 removed\n");
+}
+
+/// Bob's key, by the policy.
+fn bob(repository: &Repository) -> String {
+    let policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
+    let key = policy.split("bob = { kind = \"person\", keys = [\"").nth(1);
+    key.and_then(|rest| rest.split('"').next()).expect("a key").to_owned()
+}
+
+/// Also where all that names him came before.
+#[test]
+fn a_range_names_a_removed_key_as_the_last_policy_did() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    let key = bob(&repository);
+    repository.vaultgen(&["recipients", "remove", "bob", &key]);
+    commit(&repository, "2026-04-05", "bob is gone");
+    repository.vaultgen(&["password", "db/app", "--generate", "--batch"]);
+    commit(&repository, "2026-04-06", "something else");
+    let then = repository.git(&["rev-parse", "HEAD~2"]).succeeds().text().trim().to_owned();
+    for question in [&[][..], &["HEAD"], &["HEAD~1..HEAD"]] {
+        let removed = repository.report(question)["vaults"][0]["removed_keys"].clone();
+        let bob = json!([{ "key": key, "names": ["bob"], "grade": "signed-claim", "commit": then }]);
+        assert_eq!(removed, bob, "{question:?}");
+        let told = repository.audit(question).succeeds();
+        told.says(&format!("           known to bob [{}…]\n", &key[..16]));
+    }
+}
+
+/// Whoever can push can call a key as they like.
+#[test]
+fn a_name_that_nobody_signed_is_told_as_such() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let (repository, vault) = (Repository::new(), Vault::with("token", "1").build());
+    repository.put(&vault, "vault");
+    repository.commit("2026-01-01", "a vault");
+    let text = program("age-keygen").succeeds().text();
+    let key = text.lines().find_map(|line| line.strip_prefix("# public key: ")).expect("a public key");
+    let policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
+    let call = |name: &str| {
+        let line = format!("[recipients]\n{name} = {{ kind = \"person\", keys = [{key:?}] }}\n");
+        repository.write("vault/vault.toml", policy.replace("[recipients]\n", &line));
+    };
+    let known_to = || {
+        repository.write("vault/vault.toml", &policy);
+        sign_next(&repository.join("vault"), &vault.path(), |lock| {
+            let secret = lock.secrets.values_mut().next().expect("a secret");
+            secret.exposed_to.insert(key.parse().expect("a key"));
+        });
+        repository.commit("2026-01-03", "known to a key");
+        repository.audit(&["HEAD~1..HEAD"]).succeeds()
+    };
+    call("mallory");
+    repository.commit("2026-01-02", "a policy that nobody signed");
+    known_to().says(&format!("known to mallory [{}…] (nobody signed that name)\n", &key[..16]));
+    // One that was signed is better, also if it is older.
+    call("eve");
+    sign_next(&repository.join("vault"), &vault.path(), |_| {});
+    repository.commit("2026-01-02", "a signed policy");
+    call("mallory");
+    repository.commit("2026-01-02", "a policy that nobody signed");
+    known_to().says(&format!("known to eve [{}…]\n", &key[..16]));
 }
 
 #[test]
@@ -126,6 +193,67 @@ fn a_secret_with_another_name_is_asked_about_under_both() {
     });
     repository.commit("2026-02-01", "a better name");
     let ask = |name: &str| repository.audit(&["--secret", name]).succeeds();
+    let step = repository.report(&["HEAD~1..HEAD"])["vaults"][0]["history"][0]["changes"][0].clone();
+    assert_eq!((&step["what"], &step["grade"]), (&"renamed".into(), &"proved".into()));
     ask("token").says("  it was renamed to key: ask about that too\n");
     ask("key").says("  it was called token before: ask about that too\n");
+}
+
+/// `vaultgen sign` encrypts what was moved anew: only of keys is something public that tells what they are.
+#[test]
+fn a_key_that_was_signed_under_another_name_is_the_same_key() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    repository.vaultgen(&["password", "db/app", "--generate", "--batch"]);
+    commit(&repository, "2026-04-05", "a password");
+    let moves = [
+        (KEY, "certs/www-key.pem"),
+        ("certs/shop.example.org-cert.pem", "certs/www-cert.pem"),
+        ("db/app", "db/web"),
+    ];
+    let mut policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
+    for (from, to) in moves {
+        let file = |name: &str| format!("vault/{name}.age");
+        repository.git(&["mv", &file(from), &file(to)]).succeeds();
+        policy = policy.replace(&format!("[secret.{from:?}]\n"), &format!("[secret.{to:?}]\n"));
+    }
+    repository.write("vault/vault.toml", policy);
+    repository.vaultgen(&["sign", "--yes"]);
+    repository.vaultgen(&["grant", "certs/www-key.pem", "bob"]);
+    commit(&repository, "2026-04-06", "better names");
+
+    let told = repository.audit(&["HEAD~1..HEAD"]).succeeds();
+    told.says(&format!("renamed {KEY} to certs/www-key.pem, by its public key\n"))
+        .says("renamed certs/shop.example.org-cert.pem to certs/www-cert.pem, by its public key\n")
+        // Who gains by it is told all the same.
+        .says("      bob can decrypt certs/www-key.pem now\n")
+        .says("added db/web for ")
+        .says("removed db/app\n");
+    let report = repository.report(&["HEAD~1..HEAD"]);
+    let changes = report["vaults"][0]["history"][0]["changes"].as_array().expect("changes").clone();
+    let renames = changes.iter().filter(|change| change["what"] == "renamed");
+    assert!(renames.clone().all(|change| change["grade"] == "signed-claim"), "{changes:#?}");
+    assert_eq!(renames.count(), 2);
+    repository.audit(&["--secret", KEY]).succeeds().says("  it was renamed to certs/www-key.pem: ask about");
+}
+
+/// Another name makes nobody forget.
+#[test]
+fn a_secret_that_was_moved_is_known_to_whoever_knew_it() {
+    if !machine::has(&NEEDS) {
+        return;
+    }
+    let repository = repository();
+    let key = bob(&repository);
+    let [from, to] = [KEY, "certs/www-key.pem"];
+    repository.git(&["mv", &format!("vault/{from}.age"), &format!("vault/{to}.age")]).succeeds();
+    let policy = fs::read_to_string(repository.join("vault/vault.toml")).expect("a policy");
+    repository.write("vault/vault.toml", policy.replace(from, to));
+    repository.vaultgen(&["sign", "--yes"]);
+    commit(&repository, "2026-04-06", "a better name");
+    let told = repository.audit(&["HEAD~1..HEAD"]).succeeds();
+    told.says(&format!(" ({to}): a removed key knows the value"));
+    told.says(&format!("known to bob [{}…]\n", &key[..16]));
 }

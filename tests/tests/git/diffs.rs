@@ -113,6 +113,37 @@ fn keys_are_told_by_their_names() {
     diff().says("+policy unknown: ").says(&nobody).says("signed by operator");
 }
 
+/// A policy names the keys of today only, and who left knows the value all the same.
+#[test]
+fn a_removed_key_is_told_by_its_last_name() {
+    if !machine::has(&PEERS) {
+        return;
+    }
+    let clone = Clone::new();
+    let identity = program("age-keygen").succeeds().text();
+    let bob = identity.lines().find_map(|line| line.strip_prefix("# public key: ")).expect("a key");
+    clone.vaultgen(&["recipients", "add", "bob", bob, "--batch"]).succeeds();
+    clone.vaultgen(&["password", "db/app", "--generate", "--batch"]).succeeds();
+    clone.vaultgen(&["grant", "db/app", "bob", "--batch"]).succeeds();
+    clone.git(&["add", "."]).succeeds();
+    clone.commits();
+    clone.vaultgen(&["revoke", "db/app", "bob", "--batch"]).succeeds();
+    let known_to = format!("+known to removed keys bob [{}…]\n", &bob[..16]);
+    let diff = || clone.git(&["diff", "HEAD", "--", "vault/db/app.age"]).succeeds();
+    diff().says("-audience bob, ops\n").says("+audience ops\n").says(&known_to);
+    // His name goes too.
+    clone.vaultgen(&["recipients", "remove", "bob", bob, "--batch"]).succeeds();
+    diff().says(&known_to);
+    // What somebody calls him now who cannot sign counts less.
+    let policy = clone.vault().join("vault.toml");
+    let text = std::fs::read_to_string(&policy).expect("a policy");
+    let line = format!("[recipients]\nmallory = {{ kind = \"person\", keys = [{bob:?}] }}\n");
+    std::fs::write(&policy, text.replace("[recipients]\n", &line)).expect("a policy");
+    clone.git(&["commit", "-q", "--no-verify", "-a", "-m", "a policy that nobody signed"]).succeeds();
+    let shown = clone.git(&["show", "--", "vault/db/app.age"]).succeeds();
+    shown.says(&known_to).tells_nothing_of("mallory");
+}
+
 #[test]
 fn what_no_lock_lists_is_described_by_itself() {
     if !machine::has(&PEERS) {

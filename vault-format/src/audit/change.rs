@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{
+    Grade,
     readers::{ReaderKind, Readers},
+    rename::{self, Rename},
     state::{AccessFacts, Claims, SignerFacts},
 };
 use crate::{
@@ -36,6 +38,8 @@ pub enum Change {
         from: SecretName,
         /// The new one.
         to: SecretName,
+        /// Proved by the same bytes, or claimed by the same public facts.
+        grade: Grade,
     },
     /// These have another value.
     Rotated {
@@ -307,37 +311,48 @@ impl<'a> Differences<'a> {
         differences
     }
 
-    /// Takes out what went under one name and came under another: the same bytes.
-    fn take_renames(&mut self) -> Vec<Change> {
+    /// Takes out what went under one name and came under another.
+    fn take_renames(&mut self) -> Vec<Rename<'a>> {
         let went = &mut self.went;
         let mut renames = Vec::new();
-        self.came.retain(|(to, secret)| {
-            let Some(at) = went.iter().position(|(_, known)| known.sha256 == secret.sha256) else {
-                return true;
-            };
-            let (from, _) = went.remove(at);
-            renames.push(Change::Renamed { from: from.clone(), to: (*to).clone() });
+        self.came.retain(|(to, new)| {
+            let Some(at) = went.iter().position(|(_, old)| old.sha256 == new.sha256) else { return true };
+            let (from, old) = went.remove(at);
+            renames.push(Rename { from, to, old, new, grade: Grade::Proved });
             false
         });
+        renames.extend(rename::take_moved_keys(&mut self.went, &mut self.came));
         renames
     }
 }
 
 fn of_secrets(before: Claims<'_>, after: Claims<'_>) -> Vec<Change> {
     let mut differences = Differences::between(&before.lock.secrets, &after.lock.secrets);
-    let mut changes = differences.take_renames();
+    let renames = differences.take_renames();
+    // Of a state that nobody signed, anybody may have written it.
+    let weakest = before.grade.max(after.grade);
+    let is_signed = weakest != Grade::GitClaim;
+    let renamed = |rename: &Rename<'_>| Change::Renamed {
+        from: rename.from.clone(),
+        to: rename.to.clone(),
+        grade: if is_signed { rename.grade } else { weakest },
+    };
+    let mut changes: Vec<Change> = renames.iter().map(renamed).collect();
     let (mut added, mut gained, mut lost) = (Grouped::default(), Grouped::default(), Grouped::default());
     let (mut rotated, mut reencrypted) = (Vec::new(), Vec::new());
     for (name, secret) in differences.came {
         added.put(&secret.recipients, name);
     }
-    for (name, known, secret) in differences.changed {
+    let renamed = renames.iter().map(|rename| (rename.to, rename.old, rename.new, true));
+    let changed = differences.changed.into_iter().map(|(name, old, new)| (name, old, new, false));
+    for (name, known, secret, is_renamed) in changed.chain(renamed) {
         let came: BTreeSet<_> = secret.recipients.difference(&known.recipients).cloned().collect();
         let went: BTreeSet<_> = known.recipients.difference(&secret.recipients).cloned().collect();
-        let has_new_value = known.rotated != secret.rotated;
+        // With a new name comes a new date, and the value is the same all the same.
+        let has_new_value = known.rotated != secret.rotated && !is_renamed;
         if has_new_value {
             rotated.push(name.clone());
-        } else if came.is_empty() && went.is_empty() && known.sha256 != secret.sha256 {
+        } else if came.is_empty() && went.is_empty() && known.sha256 != secret.sha256 && !is_renamed {
             reencrypted.push(name.clone());
         }
         if !came.is_empty() {

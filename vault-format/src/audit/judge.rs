@@ -1,5 +1,7 @@
 //! What is wrong with one state of a vault.
 
+mod machines;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -17,7 +19,6 @@ use crate::{
     lock::LockedSecret,
     password::HashFacts,
     policy::{GroupKind, Kind},
-    profile::Profile,
     recipient::Recipient,
     report,
     signature::SignatureError,
@@ -102,7 +103,7 @@ pub fn judge(claims: Claims<'_>, facts: &StateFacts, bench: Bench<'_>) -> Vec<Fi
         }));
     }
     findings.extend(of_policy(claims, &lines));
-    findings.extend(of_machines(claims, &lines));
+    findings.extend(machines::of_machines(claims, facts, &lines));
     findings.extend(of_recovery(claims, &lines));
     findings.extend(of_keys(claims, facts, &lines));
     findings
@@ -209,56 +210,6 @@ fn of_policy(claims: Claims<'_>, lines: &Lines<'_>) -> Vec<Finding> {
         findings.push(Finding::new(Code::NoSecret, claims.grade, lines.secret(name), reason).about(name));
     }
     findings
-}
-
-/// What machines can decrypt without need.
-fn of_machines(claims: Claims<'_>, lines: &Lines<'_>) -> Vec<Finding> {
-    let machines = claims.policy.groups().iter().filter_map(|(name, group)| match &group.kind {
-        GroupKind::Machine(profile) => Some((name, group, profile.as_deref())),
-        _ => None,
-    });
-    let derived: BTreeSet<&SecretName> = claims
-        .lock
-        .secrets
-        .keys()
-        .filter(|name| claims.policy.secret(name).kind == Kind::PasswordHash)
-        .filter_map(|name| claims.policy.secret(name).from.as_ref())
-        .collect();
-    let mut findings = Vec::new();
-    for (machine, group, profile) in machines {
-        let opened =
-            claims.lock.secrets.iter().filter(|(_, secret)| !secret.recipients.is_disjoint(&group.keys));
-        for (name, _) in opened {
-            let Some(why) = needless(name, claims, profile, &derived) else { continue };
-            let reason = format!("{machine} can decrypt {name}: {why}");
-            findings.push(
-                Finding::new(Code::AudienceTooWide, claims.grade, lines.secret(name), reason).about(name),
-            );
-        }
-    }
-    findings
-}
-
-/// Why a machine does not need a secret, where that can be told.
-fn needless(
-    name: &SecretName,
-    claims: Claims<'_>,
-    profile: Option<&str>,
-    derived: &BTreeSet<&SecretName>,
-) -> Option<&'static str> {
-    let policy = claims.policy.secret(name);
-    let names_services = !policy.access.services.is_empty();
-    if policy.kind == Kind::PrivateKey && name.as_str().ends_with("-ca-key.pem") && !names_services {
-        return Some("the key of a certificate authority belongs to people");
-    }
-    if policy.kind == Kind::SshKey && policy.access.owner == "root" && !names_services {
-        return Some("a login key belongs to people, and no service is named for it");
-    }
-    let gets = profile == Some(Profile::OdooBox.name()) && Profile::OdooBox.includes(name, policy.kind);
-    if policy.kind == Kind::Password && derived.contains(name) && !gets && !names_services {
-        return Some("its hash is enough for a login, and no service is named for it");
-    }
-    None
 }
 
 fn of_recovery(claims: Claims<'_>, lines: &Lines<'_>) -> Vec<Finding> {

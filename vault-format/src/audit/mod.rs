@@ -5,6 +5,7 @@
 //! | [`state`] | the facts of one state: who can decrypt, who may open, what is old |
 //! | [`readers`] | which people and machines a public key stands for |
 //! | [`change`] | what came between two states |
+//! | `rename` | which secret went on under another name |
 //! | [`finding`] | what can be wrong, with code, severity and remedy |
 //! | [`judge`] | what is wrong with one state |
 //!
@@ -15,6 +16,7 @@ pub mod change;
 pub mod finding;
 pub mod judge;
 pub mod readers;
+mod rename;
 pub mod state;
 
 use serde::{Deserialize, Serialize};

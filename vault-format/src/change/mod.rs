@@ -6,7 +6,7 @@ mod error;
 mod stage;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -146,6 +146,8 @@ impl Change {
         lock.ancestors.truncate(MAX_ANCESTORS);
         let policy = PolicyEditor::of(proposal.policy_text()).map_err(|_| ChangeError::Editor)?;
         let mut change = Self::on(lock, policy, proposal.signers().clone(), now);
+        let signed = proposal.lock().secrets.values();
+        let signed: HashMap<Digest, &LockedSecret> = signed.map(|secret| (secret.sha256, secret)).collect();
         for difference in proposal.differences() {
             match difference {
                 Difference::PublicFile(path) => change.put_public_file(path, files.read(path, MAX_PUBLIC)?),
@@ -153,7 +155,13 @@ impl Change {
                 Difference::Removed(name) => change.remove_secret(name),
                 Difference::Added(name) | Difference::Changed(name) => {
                     let kind = proposal.policy().secret(name).kind;
-                    change.secrets.push(proposed_secret(files, name, kind, identities)?);
+                    let ciphertext = files.read(&name.ciphertext_path(), MAX_FILE)?;
+                    // What was moved or copied is known to whoever could read it where it was.
+                    if let Some(source) = signed.get(&Digest::of(&ciphertext)) {
+                        let known = source.recipients.union(&source.exposed_to).cloned().collect();
+                        change.known.insert(name.clone(), known);
+                    }
+                    change.secrets.push(proposed_secret(&ciphertext, name, kind, identities)?);
                 }
             }
         }
@@ -302,13 +310,12 @@ impl Change {
 
 /// A secret that somebody put into the folder without signing.
 fn proposed_secret(
-    files: &dyn VaultFiles,
+    ciphertext: &[u8],
     name: &SecretName,
     kind: Kind,
     identities: &Identities,
 ) -> Result<NewSecret, ChangeError> {
-    let ciphertext = files.read(&name.ciphertext_path(), MAX_FILE)?;
-    let plaintext = cipher::decrypt(&ciphertext, identities)
+    let plaintext = cipher::decrypt(ciphertext, identities)
         .map_err(|error| ChangeError::Cipher { name: name.clone(), error })?;
     let facts =
         Facts::of(kind, &plaintext).map_err(|error| ChangeError::Kind { name: name.clone(), error })?;

@@ -89,6 +89,28 @@ impl Watched {
         }
     }
 
+    /// Looks at where a side branch went on or was merged: whoever could read the secret in `before` and cannot in
+    /// `after` was taken out.
+    pub fn look_beyond(
+        &mut self,
+        before: &BTreeMap<String, Rc<Reading>>,
+        after: &BTreeMap<String, Rc<Reading>>,
+        commit: &CommitFacts,
+    ) {
+        for (folder, timeline) in &mut self.by_vault {
+            let keys = |vaults: &BTreeMap<String, Rc<Reading>>| match vaults.get(folder) {
+                // What cannot be read says nothing of who can.
+                Some(reading) => Some(recipients(reading.claims()?, &self.secret)),
+                None => Some(BTreeSet::new()),
+            };
+            let (Some(could), Some(can)) = (keys(before), keys(after)) else { continue };
+            let reading = after.get(folder).map(Rc::as_ref);
+            for key in could.difference(&can) {
+                timeline.leaves_aside(key, moment(commit, reading));
+            }
+        }
+    }
+
     /// Who could read the secret of this vault at any moment of `at`, or ever. `state` is the state then.
     #[must_use]
     pub fn access(&self, folder: &str, at: Option<&At>, state: Option<&StateFacts>) -> Option<SecretAccess> {
@@ -117,6 +139,10 @@ impl Watched {
             rotated: timeline.rotated.iter().map(ToString::to_string).collect(),
         })
     }
+}
+
+fn recipients(claims: Claims<'_>, secret: &SecretName) -> BTreeSet<Recipient> {
+    claims.lock.secrets.get(secret).map(|locked| locked.recipients.clone()).unwrap_or_default()
 }
 
 fn moment(commit: &CommitFacts, reading: Option<&Reading>) -> Moment {
@@ -160,6 +186,14 @@ impl Timeline {
                 .entry(key.clone())
                 .or_insert_with(|| Reader::new(&known, key, moment(), locked.rotated));
             reader.values.insert(locked.rotated);
+        }
+    }
+
+    /// A side branch can fork again, so the last of its lines that takes somebody out is the end.
+    fn leaves_aside(&mut self, key: &Recipient, end: Moment) {
+        let Some(reader) = self.aside.get_mut(key) else { return };
+        if reader.until.as_ref().is_none_or(|until| until.at <= end.at) {
+            reader.until = Some(end);
         }
     }
 

@@ -62,7 +62,7 @@ impl Ahead<'_> {
     }
 
     /// Reads commits in their order, until nobody wants more.
-    pub fn read(&self, commits: &[Commit], to: &SyncSender<Result<Fetched, GitError>>) {
+    pub fn read(mut self, commits: &[Commit], to: &SyncSender<Result<Fetched, GitError>>) {
         let (shared, trusted, seen) = (self.repository.shared(), self.trusted, self.seen);
         let fetch = |draft: Draft| {
             let Draft { tree, changes, files } = draft;
@@ -83,7 +83,7 @@ impl Ahead<'_> {
     }
 
     /// The trees, which are read on one core: its cache has most of them already.
-    fn draft(&self, commit: &Commit) -> Result<Draft, GitError> {
+    fn draft(&mut self, commit: &Commit) -> Result<Draft, GitError> {
         let tree = self.repository.tree(commit.id)?;
         let before = commit.parents.iter().find_map(|parent| self.repository.tree(*parent).ok());
         let changes = self.repository.changes(before, tree)?;
@@ -93,6 +93,8 @@ impl Ahead<'_> {
             let files = self.repository.vault(tree, &folder, &name)?;
             Some((folder, files))
         });
-        Ok(Draft { tree, files: files.collect(), changes })
+        let files: Vec<(String, Revision)> = files.collect();
+        self.repository.make_room(files.iter().map(|(_, files)| files.paths().count()).sum());
+        Ok(Draft { tree, files, changes })
     }
 }

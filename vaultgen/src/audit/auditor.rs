@@ -21,6 +21,7 @@ use vault_format::{
 use super::{
     Inquiry,
     history::{History, Vaults, Walk},
+    keyring::removed_keys,
     reading::Reading,
     report::{At, CommitFacts, Step, VaultReport, Verdict},
     repository::Repository,
@@ -69,8 +70,8 @@ impl<'a> Auditor<'a> {
 
     /// The vaults of the last commit that was walked.
     pub fn of_last_commit(&mut self) -> Vec<Audited> {
-        let (tree, vaults) = (self.history.tree, self.history.vaults.clone());
-        self.each(vaults, tree)
+        let (tip, tree, vaults) = (self.history.tip, self.history.tree, self.history.vaults.clone());
+        self.each(vaults, tip, tree)
     }
 
     /// The vaults of an earlier commit.
@@ -83,20 +84,20 @@ impl<'a> Auditor<'a> {
         let only = self.inquiry.vault.as_deref();
         let walk = Walk::new(self.repository, trusted, only, self.seen, None);
         let (tree, vaults) = walk.vaults_of(commit)?;
-        Ok(self.each(vaults, Some(tree)))
+        Ok(self.each(vaults, Some(commit), Some(tree)))
     }
 
-    fn each(&mut self, vaults: Vaults, tree: Option<ObjectId>) -> Vec<Audited> {
+    fn each(&mut self, vaults: Vaults, tip: Option<ObjectId>, tree: Option<ObjectId>) -> Vec<Audited> {
         let mut audited = Vec::new();
         for (folder, reading) in vaults {
             let files = tree.and_then(|tree| self.repository.vault(tree, &folder, "the commit"));
             let blob = |name: &SecretName| files.as_ref()?.blob(&name.ciphertext_path());
             let state = self.facts(&reading, &|name| self.seen.proof(blob(name)?));
-            audited.push(self.report(folder, state, Some(reading)));
+            audited.push(self.report(folder, tip, state, Some(reading)));
         }
         // Their history is told all the same.
         let gone: Vec<String> = self.history.steps.keys().cloned().collect();
-        audited.extend(gone.into_iter().map(|folder| self.report(folder, None, None)));
+        audited.extend(gone.into_iter().map(|folder| self.report(folder, None, None, None)));
         audited
     }
 
@@ -117,7 +118,7 @@ impl<'a> Auditor<'a> {
             if !is_vault {
                 // A vault of Odoo Box is told of as Git has it.
                 if let Some(legacy) = before.filter(|before| before.verdict() == Verdict::Legacy) {
-                    audited.push(self.report(folder, None, Some(legacy)));
+                    audited.push(self.report(folder, None, None, Some(legacy)));
                 }
                 continue;
             }
@@ -128,10 +129,10 @@ impl<'a> Auditor<'a> {
             let proofs = self.proofs(&files, &reading);
             let state = self.facts(&reading, &|name| proofs.get(name).cloned());
             self.take_uncommitted_step(&folder, before.as_deref(), &reading);
-            audited.push(self.report(folder, state, Some(reading)));
+            audited.push(self.report(folder, self.history.tip, state, Some(reading)));
         }
         let gone: Vec<String> = self.history.steps.keys().cloned().collect();
-        audited.extend(gone.into_iter().map(|folder| self.report(folder, None, None)));
+        audited.extend(gone.into_iter().map(|folder| self.report(folder, None, None, None)));
         Ok(audited)
     }
 
@@ -165,10 +166,21 @@ impl<'a> Auditor<'a> {
         Some(StateFacts::of(reading.claims()?, &reading.shown(), proof, self.inquiry.now))
     }
 
-    fn report(&mut self, folder: String, state: Option<StateFacts>, reading: Option<Rc<Reading>>) -> Audited {
+    /// The report of a vault whose last commit is `tip`.
+    fn report(
+        &mut self,
+        folder: String,
+        tip: Option<ObjectId>,
+        state: Option<StateFacts>,
+        reading: Option<Rc<Reading>>,
+    ) -> Audited {
         let history = self.history.steps.remove(&folder).unwrap_or_default();
         let watched = self.history.watched.as_ref();
+        let claims = reading.as_ref().and_then(|reading| reading.claims());
+        let trusted = self.inquiry.trusted.as_ref();
+        let removed_keys = claims.map(|claims| removed_keys(self.repository, tip, &folder, claims, trusted));
         let report = VaultReport {
+            removed_keys: removed_keys.unwrap_or_default(),
             verdict: reading.as_ref().map_or(Verdict::Gone, |reading| reading.verdict()),
             signer: reading.as_ref().and_then(|reading| reading.signer.clone()),
             commit: last_commit(&history, state.as_ref().map(|state| state.lock_sha256)),

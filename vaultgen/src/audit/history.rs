@@ -40,6 +40,16 @@ struct Point {
     children: usize,
 }
 
+impl Point {
+    /// Frees the states on the threads that made them. Freed here, their memory would be taken for what is kept of each
+    /// step, a few bytes in each of its blocks, and the C library could give none of those back.
+    fn drop_elsewhere(self) {
+        for state in self.vaults.into_values().filter_map(Rc::into_inner) {
+            rayon::spawn(move || drop(state));
+        }
+    }
+}
+
 /// What is looked for in a history.
 pub struct Walk<'a> {
     repository: &'a Repository,
@@ -58,6 +68,8 @@ pub struct Walk<'a> {
 
 /// What a history has.
 pub struct History {
+    /// The last commit.
+    pub tip: Option<ObjectId>,
     /// The vaults of the last commit.
     pub vaults: Vaults,
     /// The last commit's tree.
@@ -75,6 +87,7 @@ impl History {
     #[must_use]
     pub fn nothing() -> Self {
         Self {
+            tip: None,
             vaults: Vaults::new(),
             tree: None,
             steps: BTreeMap::new(),
@@ -123,6 +136,7 @@ impl<'a> Walk<'a> {
         let last = self.points.remove(&tip).ok_or(GitError::History)?;
         self.findings.extend(self.leaks.into_findings());
         Ok(History {
+            tip: Some(tip),
             vaults: last.vaults,
             tree: Some(last.tree),
             steps: self.steps,
@@ -187,7 +201,7 @@ impl<'a> Walk<'a> {
         let Some(point) = self.points.get_mut(&parent) else { return };
         point.children = point.children.saturating_sub(1);
         if point.children == 0 {
-            self.points.remove(&parent);
+            self.points.remove(&parent).into_iter().for_each(Point::drop_elsewhere);
         }
     }
 
@@ -208,6 +222,10 @@ impl<'a> Walk<'a> {
         let Fetched { tree, changes, mut states } = fetched;
         let parents: Vec<&Point> = commit.parents.iter().filter_map(|id| self.points.get(id)).collect();
         let others: Vec<Vaults> = parents.iter().skip(1).map(|point| point.vaults.clone()).collect();
+        let aside: Vec<Vaults> = match self.watched {
+            Some(_) => self.side_parents(commit, shape).map(|point| point.vaults.clone()).collect(),
+            None => Vec::new(),
+        };
         let from_elsewhere = self.brought_by_others(&parents, tree)?;
         let mut vaults = parents.first().map(|point| point.vaults.clone()).unwrap_or_default();
         let mut facts = None;
@@ -256,8 +274,15 @@ impl<'a> Walk<'a> {
             } else {
                 watched.look_aside(&vaults, &facts);
             }
+            aside.iter().for_each(|before| watched.look_beyond(before, &vaults, &facts));
         }
         Ok(Point { tree, vaults, children: shape.children(commit.id) })
+    }
+
+    /// The parents of a commit that are asked about and are not on the main line.
+    fn side_parents(&self, commit: &Commit, shape: &Shape) -> impl Iterator<Item = &Point> {
+        let aside = commit.parents.iter().filter(|parent| !shape.main_line.contains(*parent));
+        aside.filter_map(|parent| self.points.get(parent))
     }
 
     /// What a merge has from another parent than its first: somebody else's commit brought it.

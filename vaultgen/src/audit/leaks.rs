@@ -63,7 +63,10 @@ impl Leaks {
             let misplaced = misplaced(arrival, vaults);
             self.findings.extend(misplaced.map(|(code, reason)| arrival.finding(code, None, commit, reason)));
         }
-        look_into(&repository.shared(), seen, came.iter().map(|arrival| arrival.blob));
+        // Whoever reads ahead has looked into nearly all of them, and another view of a repository takes some memory.
+        if came.iter().any(|arrival| seen.sights(arrival.blob).is_none()) {
+            look_into(&repository.shared(), seen, came.iter().map(|arrival| arrival.blob));
+        }
         for arrival in came {
             let sights = seen.sights(arrival.blob).unwrap_or_default();
             if !sights.is_empty() && self.told.insert((arrival.blob, arrival.path.clone())) {

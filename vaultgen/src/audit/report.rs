@@ -8,6 +8,8 @@ use vault_format::{
     timestamp::as_text,
 };
 
+use crate::former::FormerName;
+
 /// Everything that an audit found.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -116,11 +118,24 @@ pub struct VaultReport {
     /// The last state; nothing where it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<StateFacts>,
+    /// Keys that are in the audience of a secret no more and know its present value, by the names that they had last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub removed_keys: Vec<RemovedKey>,
     /// Its changes, the oldest first.
     pub history: Vec<Step>,
     /// Who could read the secret that was asked about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<SecretAccess>,
+}
+
+/// A key that was taken out of an audience, and whose it was.
+#[derive(Debug, Serialize)]
+pub struct RemovedKey {
+    /// The public key.
+    pub key: Recipient,
+    /// By what a policy called it last.
+    #[serde(flatten)]
+    pub former: FormerName,
 }
 
 /// How a state stands.
@@ -240,7 +255,8 @@ pub struct ReaderAccess {
     pub still: bool,
     /// Whether the last state has a value that it could read; never of a secret that was taken out.
     pub knows_present_value: bool,
-    /// Whether it could on a side branch only. Such a reader has no end: who has the branch has the file.
+    /// Whether it could on a side branch only. Then it is taken out by the last commit after which no line of that
+    /// branch has it, or by the merge.
     pub side_branch: bool,
 }
 

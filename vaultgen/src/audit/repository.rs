@@ -1,7 +1,7 @@
 //! Any Git repository, read without a checkout and without its own settings.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -9,17 +9,25 @@ use gix::{
     ObjectId,
     bstr::ByteSlice,
     objs::{TreeRefIter, tree::EntryMode},
+    revision::walk::Sorting,
+    traverse::commit::simple::CommitTimeOrder::NewestFirst,
 };
 use miette::Diagnostic;
 use thiserror::Error;
 use time::OffsetDateTime;
-use vault_format::{Timestamp, report};
+use vault_format::{Recipient, Timestamp, lock::VaultId, report, signers::AllowedSigners};
 
 use super::report::{CommitFacts, PersonFacts};
-use crate::git::{GitError, Revision};
+use crate::{
+    former::{self, FormerName},
+    git::{GitError, Revision},
+};
 
-/// Memory for trees that are looked at again and again: those of 100,000 secrets fit in.
-const OBJECT_CACHE: usize = 16 << 20;
+/// Memory for trees that are looked at again and again, at least and at most: those of 100,000 secrets fit in.
+const LEAST_CACHE: usize = 1 << 18;
+const MOST_CACHE: usize = 1 << 24;
+/// What a file takes in the trees of a commit and in those of the one before.
+const CACHE_OF_FILE: usize = 2 * 64;
 /// Longest first line of a message that is shown, in characters.
 const LONGEST_SUBJECT: usize = 120;
 
@@ -27,6 +35,8 @@ const LONGEST_SUBJECT: usize = 120;
 #[derive(Clone)]
 pub struct Repository {
     repository: gix::Repository,
+    /// How much memory it has for objects, in bytes.
+    cache: usize,
 }
 
 /// A commit of the history that is looked at.
@@ -63,8 +73,18 @@ impl Repository {
             .open(git_dir)
             .map_err(|error| AuditGitError::Open { error: Box::new(error) })?
             .to_thread_local();
-        repository.object_cache_size(OBJECT_CACHE);
-        Ok(Self { repository })
+        repository.object_cache_size(LEAST_CACHE);
+        Ok(Self { repository, cache: LEAST_CACHE })
+    }
+
+    /// Makes room for the trees of so many files. No more than is needed: of each commit a few trees are new, and what
+    /// they pin between larger things that come and go is many times their size.
+    pub fn make_room(&mut self, files: usize) {
+        let wanted = (files * CACHE_OF_FILE).next_power_of_two().clamp(LEAST_CACHE, MOST_CACHE);
+        if wanted > self.cache {
+            self.cache = wanted;
+            self.repository.object_cache_size(wanted);
+        }
     }
 
     /// The top of its work tree, if it has one.
@@ -126,6 +146,24 @@ impl Repository {
             next = decoded.parents().next();
             Some((id, at))
         })
+    }
+
+    /// The last names that the policies of a vault had for some keys, in the commits that lead to `tip`.
+    #[must_use]
+    pub fn former_names(
+        &self,
+        tip: ObjectId,
+        vault: &str,
+        id: &VaultId,
+        signers: &AllowedSigners,
+        keys: BTreeSet<Recipient>,
+    ) -> BTreeMap<Recipient, FormerName> {
+        let Some(path) = path_of(vault).filter(|_| !keys.is_empty()) else { return BTreeMap::new() };
+        let mut search = former::Search::new(&self.repository, &path, id, signers, keys);
+        let newest_first = Sorting::ByCommitTime(NewestFirst);
+        let walk = self.repository.rev_walk([tip]).sorting(newest_first).all();
+        search.look_at(walk.into_iter().flatten().map_while(|commit| Some(commit.ok()?.id)));
+        search.found()
     }
 
     /// The tree of a commit.

@@ -1,15 +1,16 @@
 //! Changes and places in words, for people.
 
 use vault_format::{
-    CIPHERTEXT_SUFFIX, SecretName,
+    CIPHERTEXT_SUFFIX, Recipient, SecretName,
     audit::{
-        Change, Finding, Place,
+        Change, Finding, Grade, Place,
         change::{Direction, KeyNames},
         state::{AccessFacts, PublicFacts},
     },
 };
 
 use super::report::{Question, Scope};
+use crate::former::FormerName;
 
 /// How many names are told before the rest is counted.
 const TOLD: usize = 4;
@@ -23,7 +24,14 @@ pub fn change(change: &Change) -> String {
     match change {
         Change::Added { secrets, readers } => format!("added {} for {}", names(secrets), keys(readers)),
         Change::Removed { secrets } => format!("removed {}", names(secrets)),
-        Change::Renamed { from, to } => format!("renamed {from} to {to}"),
+        Change::Renamed { from, to, grade } => {
+            let why = match grade {
+                Grade::Proved => "",
+                Grade::SignedClaim => ", by its public key",
+                Grade::GitClaim => ", as its files claim",
+            };
+            format!("renamed {from} to {to}{why}")
+        }
         Change::Rotated { secrets } => format!("new value for {}", names(secrets)),
         Change::Reencrypted { secrets } => {
             format!("encrypted anew, for the same readers: {}", names(secrets))
@@ -86,6 +94,13 @@ pub fn keys(readers: &[KeyNames]) -> String {
         .collect();
     names.dedup();
     counted(names.iter().map(String::as_str), names.len())
+}
+
+/// Whose a removed key was, and the key by its first letters.
+#[must_use]
+pub fn former(key: &Recipient, former: &FormerName) -> String {
+    let doubt = if former.grade == Grade::GitClaim { " (nobody signed that name)" } else { "" };
+    format!("{} [{}]{doubt}", former.names.join(" and "), self::key(key.as_str()))
 }
 
 /// A public key by its first letters.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use vault_format::{
     Recipient,
     audit::{
-        StateFacts,
+        Grade, StateFacts,
         readers::ReaderKind,
         state::{AccessFacts, MachineFacts, SecretFacts},
     },
@@ -62,7 +62,12 @@ pub fn list(
 
 /// A removed key, with whose it was.
 fn known_to(keyring: &Keyring<'_>, key: &Recipient) -> Value {
-    context! { name => keyring.name(key), key => key.as_str() }
+    let former = keyring.former(key);
+    context! {
+        name => former.map_or_else(|| words::key(key.as_str()), |former| former.names.join(" and ")),
+        is_signed => former.is_none_or(|former| former.grade != Grade::GitClaim),
+        key => key.as_str(),
+    }
 }
 
 fn ends(secret: &SecretFacts) -> Vec<String> {

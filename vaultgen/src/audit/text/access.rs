@@ -67,10 +67,10 @@ fn moment(moment: &Moment) -> String {
 fn renames(vault: &VaultReport, access: &SecretAccess) -> Vec<String> {
     let changes = vault.history.iter().flat_map(|step| &step.changes);
     let lines = changes.filter_map(|change| match change {
-        Change::Renamed { from, to } if *from == access.secret => {
+        Change::Renamed { from, to, .. } if *from == access.secret => {
             Some(format!("  it was renamed to {to}: ask about that too"))
         }
-        Change::Renamed { from, to } if *to == access.secret => {
+        Change::Renamed { from, to, .. } if *to == access.secret => {
             Some(format!("  it was called {from} before: ask about that too"))
         }
         _ => None,

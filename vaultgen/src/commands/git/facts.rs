@@ -11,6 +11,7 @@ use vault_format::{
 };
 
 use super::listing::Listing;
+use crate::audit::words;
 
 /// Most names on a line.
 const MAX_NAMES: usize = 50;
@@ -27,7 +28,7 @@ pub(super) fn lines(listing: &Listing) -> Vec<String> {
     }
     lines.push(format!("audience {}", list(audience(&secret.recipients, listing.policy.as_ref()))));
     if !secret.exposed_to.is_empty() {
-        lines.push(format!("known to removed keys {}", list(names(&secret.exposed_to))));
+        lines.push(format!("known to removed keys {}", list(removed(listing))));
     }
     lines.push(format!("created {}", secret.created));
     lines.push(format!("rotated {}", secret.rotated));
@@ -83,6 +84,16 @@ fn audience(keys: &BTreeSet<Recipient>, policy: Option<&Policy>) -> Vec<String> 
     found.sort();
     found.extend(names(&keys.difference(&named).cloned().collect()));
     found
+}
+
+/// Keys that are in the audience no more, by the last names that a policy had for them.
+fn removed(listing: &Listing) -> Vec<String> {
+    let keys = listing.secret().exposed_to.iter();
+    let told = keys.map(|key| match listing.former.get(key) {
+        Some(name) => words::former(key, name),
+        None => key.to_string(),
+    });
+    told.collect()
 }
 
 fn names(keys: &BTreeSet<Recipient>) -> Vec<String> {

@@ -5,7 +5,7 @@
 //! how much is read has a limit.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -15,8 +15,11 @@ use gix::{
 use memchr::memmem::Finder;
 use vault_format::{
     Digest, LOCK_FILE, Lock, POLICY_FILE, Policy, SIGNATURE_FILE, SIGNERS_FILE, SecretName, VaultFiles,
-    VaultFolder, lock, lock::LockedSecret, policy, signature, signers::AllowedSigners,
+    VaultFolder, audit::Grade, lock, lock::LockedSecret, policy, recipient::Recipient, signature,
+    signers::AllowedSigners,
 };
+
+use crate::former::{self, FormerName};
 
 /// Most commits of HEAD's history that are looked at, and as many of other branches.
 const MAX_COMMITS: usize = 2_000;
@@ -43,6 +46,9 @@ pub(super) struct Listing {
     pub signer: Option<String>,
     /// The policy of that state, if it is the one that the lock names.
     pub policy: Option<Policy>,
+    /// The names of the removed keys that know the value, as far as any state has one for them.
+    pub former: BTreeMap<Recipient, FormerName>,
+    signers: AllowedSigners,
 }
 
 impl Listing {
@@ -60,9 +66,10 @@ impl Listing {
     ) -> Option<Self> {
         let parsed = Lock::parse(std::str::from_utf8(lock).ok()?).ok()?;
         let name = parsed.secrets.iter().find(|(_, secret)| secret.sha256 == digest)?.0.clone();
+        let signers =
+            || AllowedSigners::parse(&String::from_utf8(read(SIGNERS_FILE, MAX_SIGNERS)?).ok()?).ok();
+        let signers = signers().unwrap_or_default();
         let signer = || {
-            let signers = String::from_utf8(read(SIGNERS_FILE, MAX_SIGNERS)?).ok()?;
-            let signers = AllowedSigners::parse(&signers).ok()?;
             let signature = read(SIGNATURE_FILE, MAX_SIGNATURE)?;
             Some(signature::verify(&signature, lock, &signers).ok()?.principal().to_owned())
         };
@@ -71,7 +78,31 @@ impl Listing {
             let is_signed = parsed.files.get(POLICY_FILE) == Some(&Digest::of(&text));
             Policy::parse(std::str::from_utf8(&text).ok().filter(|_| is_signed)?).ok()
         };
-        Some(Self { signer: signer(), policy: policy(), place, name, lock: parsed })
+        let (signer, policy, former) = (signer(), policy(), BTreeMap::new());
+        Some(Self { signer, policy, place, name, former, signers, lock: parsed })
+    }
+
+    /// The same, with the names of removed keys: those of its own policy, else those of older ones.
+    fn with_former_names(mut self, repository: &Repository) -> Self {
+        let grade = if self.signer.is_some() { Grade::SignedClaim } else { Grade::GitClaim };
+        let mut wanted = self.secret().exposed_to.clone();
+        let named = self.policy.as_ref().map(|policy| former::in_policy(policy, &wanted)).unwrap_or_default();
+        wanted.retain(|key| !named.contains_key(key));
+        let own = |(key, names)| (key, FormerName { names, grade, commit: None });
+        self.former = named.into_iter().map(own).collect();
+        if wanted.is_empty() {
+            return self;
+        }
+        let vault = Path::new(&self.place).parent().unwrap_or(Path::new(""));
+        let mut search = former::Search::new(repository, vault, &self.lock.id, &self.signers, wanted);
+        for tips in [head(repository), branches(repository)] {
+            search.look_at(newest_first(repository, tips).into_iter().flatten());
+        }
+        // A name by way of what nobody signed is as weak as that.
+        let weakest =
+            |(key, name): (_, FormerName)| (key, FormerName { grade: name.grade.max(grade), ..name });
+        self.former.extend(search.found().into_iter().map(weakest));
+        self
     }
 }
 
@@ -90,10 +121,15 @@ pub(super) fn find(file: &Path, digest: Digest) -> Option<Listing> {
         folders: MAX_FOLDERS,
         bytes: MAX_SEARCHED,
     };
-    search
+    let found = search
         .work_tree(file)
-        .or_else(|| search.history(repository.head_id().map(|head| head.detach()).into_iter().collect()))
-        .or_else(|| search.history(branches(&repository)))
+        .or_else(|| search.history(head(&repository)))
+        .or_else(|| search.history(branches(&repository)));
+    Some(found?.with_former_names(&repository))
+}
+
+fn head(repository: &Repository) -> Vec<ObjectId> {
+    repository.head_id().map(|head| head.detach()).into_iter().collect()
 }
 
 fn branches(repository: &Repository) -> Vec<ObjectId> {
@@ -101,6 +137,12 @@ fn branches(repository: &Repository) -> Vec<ObjectId> {
     let branches = [references.local_branches(), references.remote_branches()];
     let branches = branches.into_iter().flatten().flatten().flatten().take(MAX_BRANCHES);
     branches.filter_map(|branch| Some(branch.into_fully_peeled_id().ok()?.detach())).collect()
+}
+
+/// The commits that lead to these.
+fn newest_first(repository: &Repository, tips: Vec<ObjectId>) -> Option<impl Iterator<Item = ObjectId>> {
+    let walk = repository.rev_walk(tips).sorting(Sorting::ByCommitTime(NewestFirst)).all().ok()?;
+    Some(walk.take(MAX_COMMITS).filter_map(|commit| Some(commit.ok()?.id)))
 }
 
 struct Search<'a> {
@@ -142,9 +184,8 @@ impl Search<'_> {
 
     /// Commits from these on, newest first.
     fn history(&mut self, tips: Vec<ObjectId>) -> Option<Listing> {
-        let walk = self.repository.rev_walk(tips).sorting(Sorting::ByCommitTime(NewestFirst)).all().ok()?;
-        walk.take(MAX_COMMITS).find_map(|commit| {
-            let tree = commit.ok()?.id().object().ok()?.try_into_commit().ok()?.tree_id().ok()?.detach();
+        newest_first(self.repository, tips)?.find_map(|commit| {
+            let tree = self.repository.find_commit(commit).ok()?.tree_id().ok()?.detach();
             self.tree(tree, "", 0)
         })
     }

@@ -46,6 +46,7 @@ pub fn report(secrets: usize) -> Report {
             verdict: Verdict::Sound,
             signer: Some(signer("alice")),
             commit: Some(commit(0)),
+            removed_keys: vec![],
             history: (0..STEPS).map(|index| step(index, &state)).collect(),
             access: Some(access(&state)),
             state: Some(state),
