@@ -34,6 +34,7 @@ const OF_BOTH: &[Check] = &[
     ("the outside reaches three ports", outside::reaches_three_ports),
     ("whoever comes without TLS is sent to it", outside::is_sent_to_tls),
     ("PgAdmin logs in with the vault's password alone", pgadmin::logs_in_with_the_vaults_password_alone),
+    ("PgAdmin locks after three wrong passwords", pgadmin::locks_after_three_wrong_passwords),
     ("PgAdmin's server is connected without a prompt", pgadmin::is_connected_without_a_prompt),
     ("SSH takes the vault's passwords alone", logins::ssh_takes_the_vaults_passwords_alone),
     ("a terminal takes the vault's password alone", logins::a_terminal_takes_the_vaults_password_alone),

@@ -2,14 +2,16 @@
 
 use crate::node::Node;
 
-/// The other end of the cable; addresses for documentation (RFC 5737).
+/// The other end of the cable; addresses for documentation (RFC 5737, RFC 3849).
 const CABLE: &str = "
     ip netns list | grep -q outside || {
         ip netns add outside
         ip link add outer netns outside type veth peer name inner
         ip addr add 192.0.2.1/24 dev inner
+        ip addr add 2001:db8::1/64 dev inner nodad
         ip link set inner up
         ip -n outside addr add 192.0.2.2/24 dev outer
+        ip -n outside addr add 2001:db8::2/64 dev outer nodad
         ip -n outside link set outer up
     }
 ";
@@ -25,6 +27,7 @@ pub fn reaches_three_ports(node: &Node) {
         ports.collect::<Vec<_>>()
     };
     assert_eq!(ports(&format!("ip netns exec outside {scan} 192.0.2.1")), [22, 80, 443]);
+    assert_eq!(ports(&format!("ip netns exec outside {scan} -6 2001:db8::1")), [22, 80, 443]);
     // It finds what there is: more is reached from inside.
     let inside = ports(&format!("{scan} 127.0.0.1"));
     assert!(inside.contains(&5050) && inside.contains(&22), "{inside:?}");

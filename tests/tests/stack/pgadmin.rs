@@ -22,10 +22,22 @@ fn browse(node: &Node, script: &str) -> String {
     node.run(&format!("authority={AUTHORITY}\n{BROWSER}\n{script}"))
 }
 
-/// Whoever has another password is sent back to the login. Once: the third time PgAdmin locks the account.
+/// Whoever has another password is sent back to the login.
 pub fn logs_in_with_the_vaults_password_alone(node: &Node) {
     let told = browse(node, "log_in abc124");
     assert!(told.starts_with("302 https://localhost/pgadmin/login"), "{told}");
+    assert_eq!(browse(node, "log_in abc123"), "200");
+}
+
+/// Nobody guesses for long; what the page says unlocks.
+pub fn locks_after_three_wrong_passwords(node: &Node) {
+    browse(node, "for wrong in 4 5 6; do log_in abc12$wrong; done");
+    let told = browse(node, "log_in abc123");
+    assert!(told.starts_with("302 https://localhost/pgadmin/login"), "{told}");
+    let page = include_str!("../../../docs/box.md");
+    let command = page.lines().find(|line| line.starts_with("psql pgadmin ")).expect("a command of the page");
+    node.write("/run/unlock", command);
+    node.run("su - admin -c 'sh /run/unlock'");
     assert_eq!(browse(node, "log_in abc123"), "200");
 }
 
