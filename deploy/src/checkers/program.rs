@@ -22,7 +22,7 @@ const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// Where Debian has the programs of each version of PostgreSQL.
 const POSTGRESQL: &str = "/usr/lib/postgresql";
 /// The user and group without any rights, as whom checkers run where we are root.
-const NOBODY: u32 = 65534;
+pub(super) const NOBODY: u32 = 65534;
 
 /// A program that checks files.
 pub(super) struct Program {

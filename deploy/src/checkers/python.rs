@@ -11,13 +11,15 @@ const PYTHON: Program = Program { name: "python3", package: Some("python3") };
 const ENVIRONMENT: Program = Program { name: "/opt/pgadmin4/bin/python3", package: None };
 /// Compiles a file, and writes nothing beside it.
 const COMPILE: &str = "import sys; compile(open(sys.argv[1], encoding='utf-8').read(), sys.argv[2], 'exec')";
-/// Runs a configuration as PgAdmin does, after its own, and tells names that it does not know.
+/// Runs a configuration as PgAdmin does, after its own, and tells names that it does not know. On a machine that has
+/// one already, that is not to be taken for PgAdmin's own.
 const PGADMIN: &str = "\
-import importlib.util, os, runpy, sys
+import importlib.util, os, runpy, sys, types
 package = importlib.util.find_spec('pgadmin4')
 if package is None: sys.exit(66)
 sys.path.insert(0, package.submodule_search_locations[0])
 os.environ['HOME'] = sys.argv[2]
+sys.modules['config_system'] = types.ModuleType('config_system')
 import config
 settings = runpy.run_path(sys.argv[1], init_globals={k: v for k, v in vars(config).items() if k.isupper()})
 unknown = [name for name in settings if name.isupper() and not hasattr(config, name)]

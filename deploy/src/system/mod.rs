@@ -49,10 +49,11 @@ pub enum Artifact {
         /// Its packages.
         packages: Vec<&'static str>,
     },
-    /// A virtual environment of Python with these requirements.
+    /// A virtual environment of Python.
     PythonEnvironment {
-        /// As pip takes them.
-        requirements: Vec<String>,
+        /// What is in it: a file of the system with the version and the hashes of each package, as pip takes it with
+        /// `--require-hashes`.
+        lock: AbsolutePath,
     },
     /// Wheels, unpacked into the folder as for this release of Python, and without what they depend on.
     Wheels {

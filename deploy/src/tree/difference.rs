@@ -98,6 +98,10 @@ fn of_manifests(old: &Manifest, new: &Manifest) -> Vec<Difference> {
     let ports = |map: &BTreeMap<u16, String>| {
         map.iter().map(|(port, unit)| (port.to_string(), unit.clone())).collect()
     };
+    let artifacts = |manifest: &Manifest| {
+        let facts = manifest.artifacts.iter();
+        facts.map(|(path, facts)| (path.clone(), facts.to_string())).collect()
+    };
     let open = |set: &BTreeSet<u16>| set.iter().map(|port| (port.to_string(), String::new())).collect();
     let secrets = |manifest: &Manifest| {
         let facts = manifest.secrets.iter();
@@ -108,7 +112,7 @@ fn of_manifests(old: &Manifest, new: &Manifest) -> Vec<Difference> {
     [
         of_maps("setting", &identity(old), &identity(new)),
         of_maps("package", &words(&old.packages), &words(&new.packages)),
-        of_maps("artifact", &old.artifacts, &new.artifacts),
+        of_maps("artifact", &artifacts(old), &artifacts(new)),
         of_maps("group", &text(&old.groups), &text(&new.groups)),
         of_maps("user", &text(&old.users), &text(&new.users)),
         of_maps("unit", &old.units, &new.units),

@@ -1,6 +1,9 @@
 //! What the files of a system cannot say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 use vault_format::Digest;
@@ -31,7 +34,7 @@ pub struct Manifest {
     /// Packages of Debian.
     pub packages: BTreeSet<String>,
     /// What else is installed, by path.
-    pub artifacts: BTreeMap<String, String>,
+    pub artifacts: BTreeMap<String, ArtifactFacts>,
     /// Users and groups: their number, by name.
     pub users: BTreeMap<String, u32>,
     /// Groups: their number, by name.
@@ -48,6 +51,62 @@ pub struct Manifest {
     pub databases: BTreeMap<String, String>,
     /// Secrets that units get.
     pub secrets: Vec<SecretFacts>,
+}
+
+/// A program that is not a package of the box's own Debian, and what it is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ArtifactFacts {
+    /// A root of another release of Debian.
+    DebianRoot {
+        /// The release.
+        suite: String,
+        /// Its packages.
+        packages: Vec<String>,
+    },
+    /// A virtual environment of Python.
+    PythonEnvironment {
+        /// The file of what is in it, with versions and hashes.
+        lock: String,
+    },
+    /// Wheels, unpacked into the folder, and without what they depend on.
+    Wheels {
+        /// The release of Python that they are for.
+        python: String,
+        /// As pip takes them, each with its version.
+        requirements: Vec<String>,
+    },
+    /// Programs of odbox itself.
+    Programs(Vec<String>),
+}
+
+impl ArtifactFacts {
+    fn of(artifact: &Artifact) -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        match artifact {
+            Artifact::DebianRoot { suite, packages } => {
+                Self::DebianRoot { suite: (*suite).to_owned(), packages: owned(packages) }
+            }
+            Artifact::PythonEnvironment { lock } => Self::PythonEnvironment { lock: lock.to_string() },
+            Artifact::Wheels { python, requirements } => {
+                Self::Wheels { python: (*python).to_owned(), requirements: requirements.clone() }
+            }
+            Artifact::Programs(names) => Self::Programs(owned(names)),
+        }
+    }
+}
+
+impl fmt::Display for ArtifactFacts {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DebianRoot { suite, packages } => write!(to, "Debian {suite}: {}", packages.join(" ")),
+            Self::PythonEnvironment { lock } => write!(to, "Python: {lock}"),
+            Self::Wheels { python, requirements } => {
+                write!(to, "wheels for Python {python}: {}", requirements.join(" "))
+            }
+            Self::Programs(names) => write!(to, "odbox: {}", names.join(" ")),
+        }
+    }
 }
 
 /// Who may do what with a file.
@@ -105,7 +164,7 @@ impl Manifest {
             artifacts: system
                 .artifacts
                 .iter()
-                .map(|(path, by)| (path.to_string(), artifact(&by.value)))
+                .map(|(path, by)| (path.to_string(), ArtifactFacts::of(&by.value)))
                 .collect(),
             users: system.users.iter().map(|(name, user)| (name.to_string(), user.value.uid)).collect(),
             groups: system.groups.iter().map(|(name, group)| (name.to_string(), group.value.gid)).collect(),
@@ -130,17 +189,6 @@ impl Manifest {
     #[must_use]
     pub fn to_text(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
-    }
-}
-
-fn artifact(artifact: &Artifact) -> String {
-    match artifact {
-        Artifact::DebianRoot { suite, packages } => format!("Debian {suite}: {}", packages.join(" ")),
-        Artifact::PythonEnvironment { requirements } => format!("Python: {}", requirements.join(" ")),
-        Artifact::Wheels { python, requirements } => {
-            format!("wheels for Python {python}: {}", requirements.join(" "))
-        }
-        Artifact::Programs(names) => format!("odbox: {}", names.join(" ")),
     }
 }
 

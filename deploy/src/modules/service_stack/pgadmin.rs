@@ -30,8 +30,10 @@ const CONNECTION: &str = "/usr/local/lib/odbox/pgadmin/servers.json";
 const ENVIRONMENT: &str = "/opt/pgadmin4";
 /// Its data: sessions, log and what users store.
 const HOME: &str = "/var/lib/pgadmin";
-/// Pinned: what was tried together.
-const REQUIREMENTS: [&str; 2] = ["pgadmin4==9.18", "gunicorn==27.0.1"];
+/// What is in there.
+const LOCK: &str = "/usr/local/lib/odbox/pgadmin/requirements.txt";
+/// Pinned with all that it depends on: what was tried together. `scripts/pgadmin-lock` makes it.
+const LOCKED: &str = include_str!("pgadmin_requirements.txt");
 
 impl ServiceStack {
     pub(super) fn contribute_pgadmin(
@@ -44,8 +46,9 @@ impl ServiceStack {
         system.user(user.clone(), User::service(ids::PGADMIN.number, "PgAdmin", &home));
         system.file(home, File::folder().owner(&user).mode(0o700));
         system.package("python3-venv");
-        let requirements = REQUIREMENTS.map(str::to_owned).to_vec();
-        system.artifact(AbsolutePath::known(ENVIRONMENT), Artifact::PythonEnvironment { requirements });
+        system.file(AbsolutePath::known(LOCK), File::text(LOCKED));
+        let environment = Artifact::PythonEnvironment { lock: AbsolutePath::known(LOCK) };
+        system.artifact(AbsolutePath::known(ENVIRONMENT), environment);
 
         let config = AbsolutePath::known("/etc/pgadmin/config_system.py");
         system.file(config, File::text(self.pgadmin_settings()));

@@ -47,7 +47,7 @@ fn the_machine_gets_ciphertext_signers_and_what_vaultd_is_told() {
     assert!(tree.text("/etc/vaultd/allowed_signers").contains("ssh-ed25519"));
     assert_eq!(tree.access("/etc/age.key"), ("root", "root", "0600"));
     assert_eq!(tree.text("/etc/age.key"), snakeoil::identity("devm-x86_64").expect("an identity"));
-    assert_eq!(tree.manifest.artifacts["/usr/local/bin"], "odbox: vaultd vaultgen");
+    assert_eq!(tree.manifest.artifacts["/usr/local/bin"].to_string(), "odbox: vaultd vaultgen");
     assert_eq!(tree.manifest.users["vaultd"], 807);
 }
 

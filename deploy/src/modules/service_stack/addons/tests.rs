@@ -79,7 +79,7 @@ fn wheels_have_exactly_one_version() {
     let tree = with("[\"odoo14-addon-web-responsive==14.0.1.2.1\"]", &[]).expect("a tree");
     assert_eq!(option(&tree), Some("/opt/odoo-addons/wheels/odoo/addons"));
     let artifact = &tree.manifest.artifacts["/opt/odoo-addons/wheels"];
-    assert_eq!(artifact, "wheels for Python 3.9: odoo14-addon-web-responsive==14.0.1.2.1");
+    assert_eq!(artifact.to_string(), "wheels for Python 3.9: odoo14-addon-web-responsive==14.0.1.2.1");
     for (wheel, why) in [
         ("odoo14-addon-web-responsive", "has no version: another one could come tomorrow"),
         ("odoo14-addon-web-responsive>=14.0", "has no version: another one could come tomorrow"),

@@ -40,3 +40,20 @@ fn its_password_is_a_credential_of_the_set_up_alone() {
     let server = tree.text("/etc/systemd/system/pgadmin.service");
     assert!(!server.contains("LoadCredential"), "{server}");
 }
+
+#[test]
+fn each_package_of_its_environment_has_its_version_and_its_hashes() {
+    let tree = sample::tree(&format!("{VAULT}pgadmin = true"));
+    let text = tree.text("/usr/local/lib/odbox/pgadmin/requirements.txt").replace("\\\n", "");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let is_pinned = |line: &&str| {
+        let mut words = line.split_whitespace();
+        let is_exact = words.next().is_some_and(|package| package.split("==").count() == 2);
+        let hashes: Vec<Option<&str>> = words.map(|word| word.strip_prefix("--hash=sha256:")).collect();
+        is_exact && !hashes.is_empty() && hashes.iter().all(|hash| hash.is_some_and(|hash| hash.len() == 64))
+    };
+    assert_eq!(lines.iter().find(|line| !is_pinned(line)), None, "not pinned");
+    for package in ["pgadmin4==", "gunicorn==", "psycopg-binary=="] {
+        assert!(lines.iter().any(|line| line.starts_with(package)), "{package}");
+    }
+}
